@@ -1,0 +1,16 @@
+//! Droste: a Multiboot kernel for 32-bit x86 whose page directory contains itself.
+//!
+//! Read the modules in this order:
+//!
+//! 1. [`addr`] and [`memory_map`]: the numbers everything else is made of.
+//! 2. [`frames`]: which physical frames are free.
+//! 3. [`paging`]: entries, the recursive window, page tables.
+//! 4. [`vm`]: regions of pages that get a frame when they are touched.
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+pub mod addr;
+pub mod memory_map;
+pub mod paging;

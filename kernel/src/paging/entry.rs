@@ -1,0 +1,114 @@
+//! One entry of a page directory or a page table.
+
+use crate::addr::{Frame, PhysAddr};
+use core::fmt;
+
+/// An entry of a page directory or of a page table: 32 bits, as the processor reads them.
+///
+/// ```text
+///  31                                 12 11  9 8 7 6 5 4 3 2 1 0
+/// +-------------------------------------+-----+-+-+-+-+-+-+-+-+-+
+/// | frame number                        | ours|G|S|D|A|C|T|U|W|P|
+/// +-------------------------------------+-----+-+-+-+-+-+-+-+-+-+
+/// P present   W writable   U user   T write-through   C cache disabled
+/// A accessed  D dirty      S size (directory) or PAT (table)   G global
+/// ```
+///
+/// While P is clear the processor ignores the other 31 bits.
+///
+/// Source: Intel SDM volume 3, section 4.3, table 4-5 and 4-6.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Entry(u32);
+
+impl Entry {
+    /// The entry that maps nothing.
+    pub const ABSENT: Self = Self(0);
+
+    /// Bit 0: the entry is used by the processor.
+    pub const PRESENT: u32 = 1 << 0;
+    /// Bit 1: writes are allowed.
+    pub const WRITABLE: u32 = 1 << 1;
+    /// Bit 2: ring 3 has access. Droste never sets it.
+    pub const USER: u32 = 1 << 2;
+    /// Bit 5: set by the processor at the first access.
+    pub const ACCESSED: u32 = 1 << 5;
+    /// Bit 6: set by the processor at the first write. Only in a table.
+    pub const DIRTY: u32 = 1 << 6;
+    /// Bit 7 of a directory entry: it maps 4 MiB itself.
+    pub const LARGE: u32 = 1 << 7;
+
+    const FLAGS: u32 = 0xFFF;
+
+    /// Makes an entry from its 32 bits.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// Makes a present, writable, supervisor entry for `frame`.
+    pub const fn writable(frame: Frame) -> Self {
+        Self(frame.start().as_u32() | Self::PRESENT | Self::WRITABLE)
+    }
+
+    /// Makes a present, read-only, supervisor entry for `frame`.
+    pub const fn read_only(frame: Frame) -> Self {
+        Self(frame.start().as_u32() | Self::PRESENT)
+    }
+
+    /// Returns the 32 bits.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Says whether the processor follows this entry.
+    pub const fn is_present(self) -> bool {
+        self.0 & Self::PRESENT != 0
+    }
+
+    /// Says whether it is present and allows writes.
+    pub const fn is_writable(self) -> bool {
+        self.0 & (Self::PRESENT | Self::WRITABLE) == Self::PRESENT | Self::WRITABLE
+    }
+
+    /// Returns the frame of a present entry; of an absent one, `None`.
+    pub const fn frame(self) -> Option<Frame> {
+        if self.is_present() { Some(Frame::containing(PhysAddr::new(self.0))) } else { None }
+    }
+}
+
+/// Prints the frame's address and a letter for each flag that is set.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_present() {
+            return write!(f, "absent({:#010x})", self.0);
+        }
+        write!(f, "{:?} ", PhysAddr::new(self.0 & !Self::FLAGS))?;
+        for (bit, letter) in "PWUTCADSG".chars().enumerate() {
+            write!(f, "{}", if self.0 & (1 << bit) != 0 { letter } else { '-' })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn an_absent_entry_has_no_frame_whatever_its_other_bits_say() {
+        assert_eq!(Entry::from_bits(0xFFFF_FFFE).frame(), None);
+    }
+
+    #[test]
+    fn an_entry_prints_its_frame_and_its_flags() {
+        assert_eq!(format!("{:?}", Entry::writable(Frame::new(0x400))), "p0x0040_0000 PW-------");
+        assert_eq!(format!("{:?}", Entry::ABSENT), "absent(0x00000000)");
+    }
+
+    #[test]
+    fn droste_makes_supervisor_entries_only() {
+        let frame = Frame::new(7);
+        assert_eq!((Entry::writable(frame).bits() | Entry::read_only(frame).bits()) & Entry::USER, 0);
+    }
+}
