@@ -12,5 +12,6 @@
 extern crate alloc;
 
 pub mod addr;
+pub mod frames;
 pub mod memory_map;
 pub mod paging;

@@ -1,0 +1,263 @@
+//! The frame pool itself.
+
+use super::map::Map;
+use super::runs::RunTree;
+use super::{FrameSource, FrameState};
+use crate::addr::{Frame, FrameRange, PAGE_SIZE};
+use core::fmt;
+
+/// Why frames were not released. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReleaseError {
+    /// No pool holds this frame.
+    Foreign(Frame),
+    /// The frame is free already.
+    Free(Frame),
+    /// The frame is inside a sequence; only a sequence's first frame releases it.
+    Inner(Frame),
+    /// The frame was marked inaccessible.
+    Inaccessible(Frame),
+}
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (frame, why) = match self {
+            Self::Foreign(frame) => (frame, "belongs to no pool"),
+            Self::Free(frame) => (frame, "is already free"),
+            Self::Inner(frame) => (frame, "is not the first of its sequence"),
+            Self::Inaccessible(frame) => (frame, "is inaccessible"),
+        };
+        write!(f, "frame {:#x} {why}", frame.number())
+    }
+}
+
+/// Why frames were not marked inaccessible. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MarkError {
+    /// This frame of the range is not in the pool.
+    Outside(Frame),
+    /// This frame of the range was handed out.
+    InUse(Frame),
+}
+
+impl fmt::Display for MarkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outside(frame) => write!(f, "frame {:#x} is not in the pool", frame.number()),
+            Self::InUse(frame) => write!(f, "frame {:#x} is in use", frame.number()),
+        }
+    }
+}
+
+/// A range of physical frames with an allocator.
+///
+/// The coursework calls it `ContFramePool`.
+pub struct FramePool<'a> {
+    range: FrameRange,
+    map: Map<'a>,
+    runs: RunTree<'a>,
+    free: u32,
+}
+
+impl<'a> FramePool<'a> {
+    /// Returns how many frames the map of a pool of `frames` frames fills, at two bits a frame: 16384 frames for each.
+    ///
+    /// This is the coursework's figure. The search trees above the map need some more: see
+    /// [`storage_words`](Self::storage_words).
+    pub const fn needed_info_frames(frames: u32) -> u32 {
+        frames.div_ceil(PAGE_SIZE * 8 / 2)
+    }
+
+    /// Returns how many 32-bit words of storage a pool of `frames` frames needs: the map and the search trees.
+    ///
+    /// Up to 8192 frames this fits into 4 KiB; a million frames need 90 KiB beside the map's 256 KiB.
+    pub const fn storage_words(frames: u32) -> usize {
+        2 * Map::words_needed(frames) + 3 * RunTree::nodes_needed(frames) + Map::summary_needed(frames)
+    }
+
+    /// Makes a pool of the frames in `range`, all free, with its bookkeeping in `storage`.
+    ///
+    /// The storage may lie in frames of the pool: mark those inaccessible then, before anything is handed out.
+    /// Returns `None` if `storage` is shorter than [`storage_words`](Self::storage_words) of the range's length.
+    pub fn new(range: FrameRange, storage: &'a mut [u32]) -> Option<Self> {
+        let frames = range.len();
+        if storage.len() < Self::storage_words(frames) {
+            return None;
+        }
+        let (words, rest) = storage.split_at_mut(2 * Map::words_needed(frames));
+        let (nodes, rest) = rest.split_at_mut(3 * RunTree::nodes_needed(frames));
+        let (summary, _) = rest.split_at_mut(Map::summary_needed(frames));
+        let map = Map::new(frames, words.as_chunks_mut().0, summary);
+        Some(Self { range, map, runs: RunTree::new(frames, nodes.as_chunks_mut().0), free: frames })
+    }
+
+    /// Returns the frames that the pool was made of.
+    pub fn range(&self) -> FrameRange {
+        self.range
+    }
+
+    /// Returns how many frames are free.
+    pub fn free_frames(&self) -> u32 {
+        self.free
+    }
+
+    /// Returns the length of the longest run of free frames.
+    pub fn longest_run(&mut self) -> u32 {
+        self.runs.longest(&self.map)
+    }
+
+    /// Returns what `frame` is, or `None` if it is not in this pool.
+    pub fn state(&self, frame: Frame) -> Option<FrameState> {
+        self.index(frame).map(|index| self.map.state(index))
+    }
+
+    /// Hands out the lowest free frame: a sequence of one.
+    #[inline]
+    pub fn get_frame(&mut self) -> Option<Frame> {
+        let word = self.map.lowest()?;
+        let free = self.map.free_bits(word);
+        self.map.set(word, free & free.wrapping_neg(), FrameState::Head);
+        self.runs.mark_stale(word);
+        self.free -= 1;
+        Some(self.frame(32 * word as u32 + free.trailing_zeros()))
+    }
+
+    /// Hands out the lowest run of `n` contiguous free frames and returns the first, or `None` if there is no such run
+    /// or `n` is 0.
+    pub fn get_frames(&mut self, n: u32) -> Option<Frame> {
+        match n {
+            0 => None,
+            1 => self.get_frame(),
+            _ if n > self.free => None,
+            _ => {
+                let first = self.runs.find(&self.map, n)?;
+                self.set(first, n, FrameState::Inner);
+                self.set(first, 1, FrameState::Head);
+                self.free -= n;
+                Some(self.frame(first))
+            }
+        }
+    }
+
+    /// Takes back the whole sequence that starts with `first`.
+    ///
+    /// # Errors
+    ///
+    /// Refused unless `first` is the first frame of a sequence of this pool.
+    #[inline]
+    pub fn release_frames(&mut self, first: Frame) -> Result<(), ReleaseError> {
+        let index = self.index(first).ok_or(ReleaseError::Foreign(first))?;
+        match self.map.state(index) {
+            FrameState::Head => {}
+            FrameState::Free => return Err(ReleaseError::Free(first)),
+            FrameState::Inner => return Err(ReleaseError::Inner(first)),
+            FrameState::Inaccessible => return Err(ReleaseError::Inaccessible(first)),
+        }
+        let n = 1 + self.inner_after(index);
+        self.set(index, n, FrameState::Free);
+        self.free += n;
+        Ok(())
+    }
+
+    /// Takes the `n` frames from `first` on out of the pool for ever. Frames that are inaccessible already stay so.
+    ///
+    /// # Errors
+    ///
+    /// Refused if one of them is not in the pool or was handed out.
+    pub fn mark_inaccessible(&mut self, first: Frame, n: u32) -> Result<(), MarkError> {
+        if n == 0 {
+            return Ok(());
+        }
+        let Some(end) = first.number().checked_add(n).filter(|end| *end <= self.range.end.number()) else {
+            return Err(MarkError::Outside(self.range.end));
+        };
+        let start = self.index(first).ok_or(MarkError::Outside(first))?;
+        let end = end - self.range.start.number();
+        let mut newly = 0;
+        for index in start..end {
+            match self.map.state(index) {
+                FrameState::Free => newly += 1,
+                FrameState::Inaccessible => {}
+                FrameState::Head | FrameState::Inner => return Err(MarkError::InUse(self.frame(index))),
+            }
+        }
+        self.set(start, n, FrameState::Inaccessible);
+        self.free -= newly;
+        Ok(())
+    }
+
+    /// Says whether the pool's bookkeeping agrees with itself.
+    pub fn check(&self) -> bool {
+        let free: u32 = (0..self.map.words()).map(|word| self.map.free_bits(word).count_ones()).sum();
+        free == self.free && self.map.is_sound() && self.runs.is_sound(&self.map)
+    }
+
+    fn index(&self, frame: Frame) -> Option<u32> {
+        self.range.contains(frame).then(|| frame.number() - self.range.start.number())
+    }
+
+    fn frame(&self, index: u32) -> Frame {
+        Frame::new(self.range.start.number() + index)
+    }
+
+    /// Counts the inner frames that follow `index`.
+    #[inline]
+    fn inner_after(&self, index: u32) -> u32 {
+        let next = index + 1;
+        let (mut word, bit) = (next as usize / 32, next % 32);
+        let mut count = (self.map.inner_bits(word) >> bit).trailing_ones();
+        if bit + count == 32 {
+            loop {
+                word += 1;
+                let more = self.map.inner_bits(word).trailing_ones();
+                count += more;
+                if more < 32 {
+                    break;
+                }
+            }
+        }
+        count
+    }
+
+    /// Makes the `n` frames from `index` on all `state`, a word of the map at a time.
+    #[inline]
+    fn set(&mut self, index: u32, n: u32, state: FrameState) {
+        let (mut from, end) = (index, index + n);
+        while from < end {
+            let to = end.min((from | 31) + 1);
+            let word = from as usize / 32;
+            let mask = (u32::MAX >> (32 - (to - from))) << (from % 32);
+            self.map.set(word, mask, state);
+            self.runs.mark_stale(word);
+            from = to;
+        }
+    }
+}
+
+impl FrameSource for FramePool<'_> {
+    #[inline]
+    fn get_frame(&mut self) -> Option<Frame> {
+        self.get_frame()
+    }
+
+    #[inline]
+    fn release_frame(&mut self, frame: Frame) -> Result<(), ReleaseError> {
+        self.release_frames(frame)
+    }
+
+    fn free_frames(&self) -> u32 {
+        self.free
+    }
+}
+
+/// Takes back the sequence that starts with `first`, into whichever of `pools` it came from.
+///
+/// # Errors
+///
+/// As for [`FramePool::release_frames`]; [`ReleaseError::Foreign`] if none of the pools holds the frame.
+pub fn release_frames(pools: &mut [&mut FramePool<'_>], first: Frame) -> Result<(), ReleaseError> {
+    match pools.iter_mut().find(|pool| pool.range.contains(first)) {
+        Some(pool) => pool.release_frames(first),
+        None => Err(ReleaseError::Foreign(first)),
+    }
+}
