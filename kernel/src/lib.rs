@@ -12,6 +12,10 @@
 extern crate alloc;
 
 pub mod addr;
+#[cfg(target_arch = "x86")]
+pub mod arch;
 pub mod frames;
+#[cfg(target_arch = "x86")]
+pub mod kmain;
 pub mod memory_map;
 pub mod paging;

@@ -1,0 +1,3 @@
+//! The machine: everything that is not plain computation.
+
+pub mod x86;

@@ -1,0 +1,77 @@
+//! The ends of a run: as a test's verdict, with power off, by a reset, or with last words.
+
+use super::lock;
+use super::serial;
+use core::sync::atomic::{AtomicBool, Ordering};
+use x86::io::{outb, outl, outw};
+
+/// What the machine's run amounts to, as the test harness sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Verdict {
+    /// All was as expected: QEMU exits with status 33.
+    Success = 0x10,
+    /// Something was not: QEMU exits with status 35.
+    Failure = 0x11,
+}
+
+/// QEMU's `isa-debug-exit` device: it ends QEMU with status 2 × value + 1.
+const DEBUG_EXIT: u16 = 0xF4;
+/// QEMU's ACPI power management register 1a, and the bit in it that enters soft-off.
+const ACPI_POWER: u16 = 0x604;
+const ACPI_SOFT_OFF: u16 = 1 << 13;
+/// Bochs's shutdown port: it powers off when it has seen this word.
+const BOCHS_SHUTDOWN: u16 = 0x8900;
+const BOCHS_WORD: &[u8] = b"Shutdown";
+/// The keyboard controller's command port, and its command to pulse the processor's reset line.
+const KEYBOARD_COMMAND: u16 = 0x64;
+const PULSE_RESET: u8 = 0xFE;
+
+static DYING: AtomicBool = AtomicBool::new(false);
+
+/// Ends the machine with `verdict`: by the debug exit device if it is there, otherwise by powering off, otherwise by
+/// standing still.
+pub fn end(verdict: Verdict) -> ! {
+    serial::drain();
+    // SAFETY: (1) each port either ends the machine or has no device; (2) nothing runs afterwards.
+    unsafe {
+        outl(DEBUG_EXIT, verdict as u32);
+        outw(ACPI_POWER, ACPI_SOFT_OFF);
+        for &letter in BOCHS_WORD {
+            outb(BOCHS_SHUTDOWN, letter);
+        }
+    }
+    halt()
+}
+
+/// Restarts the machine.
+pub fn reboot() -> ! {
+    serial::drain();
+    // SAFETY: the keyboard controller resets the processor; nothing runs afterwards.
+    unsafe { outb(KEYBOARD_COMMAND, PULSE_RESET) };
+    halt()
+}
+
+/// Stands still for ever, with interrupts masked.
+pub fn halt() -> ! {
+    loop {
+        // SAFETY: (1) ring 0; (2) with interrupts masked nothing goes on behind it.
+        unsafe {
+            x86::irq::disable();
+            x86::halt();
+        }
+    }
+}
+
+/// Says the last words and ends the machine as failed. Whatever lock was held, the words can be printed.
+#[cold]
+pub fn die(last_words: impl FnOnce()) -> ! {
+    // SAFETY: ring 0. Masked interrupts stay so, since this never returns.
+    unsafe { x86::irq::disable() };
+    // Dying while dying means that the last words themselves failed.
+    if !DYING.swap(true, Ordering::Relaxed) {
+        lock::break_open_consoles();
+        last_words();
+    }
+    end(Verdict::Failure)
+}

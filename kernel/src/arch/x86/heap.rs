@@ -1,0 +1,52 @@
+//! The kernel heap: `Box` and `Vec` in frames of the kernel pool, which are always mapped (rule **eager-metadata**).
+
+use super::lock::Locked;
+use super::mmu::X86Mmu;
+use crate::addr::{FrameRange, PAGE_SIZE};
+use crate::memory_map::KERNEL_POOL;
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+use linked_list_allocator::Heap;
+
+#[global_allocator]
+static HEAP: KernelHeap = KernelHeap(Locked::new(Heap::empty()));
+
+/// The heap behind its lock. It is empty, and every allocation fails, until [`start`] gives it frames.
+struct KernelHeap(Locked<Heap>);
+
+// SAFETY: (1) the heap hands out disjoint blocks that fit the layout; (2) a block stays valid until it is given back;
+// (3) the lock keeps two calls apart.
+unsafe impl GlobalAlloc for KernelHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.0.lock().allocate_first_fit(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: the caller got this block from this heap, with this layout.
+            unsafe { self.0.lock().deallocate(block, layout) };
+        }
+    }
+}
+
+/// Gives the heap its memory: `frames`, which the caller has taken from the kernel pool for good.
+///
+/// Who holds the `X86Mmu` answers for what memory is used for.
+///
+/// # Panics
+///
+/// If the frames are not all in the kernel pool, or if the heap already has its memory.
+pub fn start(_mmu: &X86Mmu, frames: FrameRange) {
+    assert!(KERNEL_POOL.contains_range(frames) && !frames.is_empty(), "the heap needs frames of the kernel pool");
+    let mut heap = HEAP.0.lock();
+    assert!(heap.size() == 0, "the heap already has its memory");
+    // SAFETY: (1) the heap is empty, and this happens once; (2) the frames are mapped at their own address for ever;
+    // (3) the caller took them from the pool for good.
+    unsafe { heap.init(frames.start.start().as_u32() as *mut u8, (frames.len() * PAGE_SIZE) as usize) };
+}
+
+/// Returns the bytes of the heap in use and its size.
+pub fn usage() -> (usize, usize) {
+    let heap = HEAP.0.lock();
+    (heap.used(), heap.size())
+}

@@ -1,0 +1,123 @@
+//! Locks that mask interrupts while they are held.
+
+use super::{serial, vga};
+use core::ops::{Deref, DerefMut};
+use spin::{Mutex, MutexGuard};
+use x86::bits32::eflags::{self, EFlags};
+
+/// Masks interrupts until it is dropped, then restores what was before.
+#[must_use]
+pub struct Masked {
+    were_on: bool,
+}
+
+impl Masked {
+    /// Masks interrupts.
+    #[inline]
+    pub fn new() -> Self {
+        // SAFETY: (1) ring 0; (2) masking interrupts breaks no one's invariant.
+        unsafe {
+            let were_on = eflags::read().contains(EFlags::FLAGS_IF);
+            x86::irq::disable();
+            Self { were_on }
+        }
+    }
+}
+
+impl Default for Masked {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Masked {
+    #[inline]
+    fn drop(&mut self) {
+        if self.were_on {
+            // SAFETY: (1) ring 0; (2) interrupts were on before, so the IDT and the PIC are ready.
+            unsafe { x86::irq::enable() };
+        }
+    }
+}
+
+/// A value behind a lock that masks interrupts while it is held.
+///
+/// There is one processor, and interrupts are masked, so whoever finds the lock taken is called from the holder itself,
+/// by a fault or by recursion. Waiting would last for ever.
+pub struct Locked<T>(Mutex<T>);
+
+impl<T> Locked<T> {
+    /// Makes a free lock around `value`.
+    pub const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Panics
+    ///
+    /// If it is already held: the caller then runs inside the holder.
+    #[inline]
+    #[track_caller]
+    pub fn lock(&self) -> Guard<'_, T> {
+        match self.try_lock() {
+            Some(guard) => guard,
+            None => taken(),
+        }
+    }
+
+    /// Takes the lock, or returns `None` if it is already held.
+    #[inline]
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        let masked = Masked::new();
+        Some(Guard { value: self.0.try_lock()?, _masked: masked })
+    }
+
+    /// Frees the lock whoever holds it.
+    ///
+    /// # Safety
+    ///
+    /// The holder, if there is one, must never run again.
+    unsafe fn break_open(&self) {
+        // SAFETY: the caller vouches that the holder never uses the value again.
+        unsafe { self.0.force_unlock() };
+    }
+}
+
+#[cold]
+#[track_caller]
+fn taken() -> ! {
+    panic!("a lock is taken by the code that this call interrupted")
+}
+
+/// Access to a locked value. Dropping it frees the lock and restores the interrupt flag, in this order.
+pub struct Guard<'a, T> {
+    value: MutexGuard<'a, T>,
+    _masked: Masked,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+/// Frees the locks of everything that last words are printed on. For [`die`](super::exit::die) alone.
+pub(super) fn break_open_consoles() {
+    // SAFETY: the only caller masks interrupts and never returns, so no holder runs again.
+    unsafe {
+        serial::COM1.break_open();
+        serial::COM2.break_open();
+        vga::SCREEN.break_open();
+    }
+}

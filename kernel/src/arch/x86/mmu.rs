@@ -1,0 +1,89 @@
+//! The processor's side of the paging seam: volatile accesses, `invlpg`, and loads of CR3.
+
+use crate::addr::{ENTRIES, Frame, Page, PhysAddr, VirtAddr};
+use crate::paging::{Entry, Mmu, Slot};
+use core::arch::asm;
+use x86::{controlregs, tlb};
+
+/// The right to edit the page tables of this machine.
+///
+/// It has no size. It is minted once, before `kmain`, and whoever holds it answers for what memory is used for.
+#[derive(Debug)]
+pub struct X86Mmu(());
+
+impl X86Mmu {
+    /// Mints the right.
+    ///
+    /// # Safety
+    ///
+    /// 1. It happens once.
+    /// 2. Paging is on, and the first 4 MiB are mapped at their own addresses.
+    /// 3. From here on, page tables change by this value alone, and no entry gives away memory that Rust's objects use.
+    pub(super) unsafe fn mint() -> Self {
+        Self(())
+    }
+}
+
+impl Mmu for X86Mmu {
+    #[inline]
+    fn load(&self, slot: Slot) -> Entry {
+        Entry::from_bits(self.read(slot.address()))
+    }
+
+    #[inline]
+    fn store(&mut self, slot: Slot, entry: Entry) {
+        self.write(slot.address(), entry.bits());
+    }
+
+    #[inline]
+    fn flush(&mut self, page: Page) {
+        // SAFETY: (1) ring 0; (2) forgetting a translation is always allowed.
+        unsafe { tlb::flush(page.start().as_u32() as usize) };
+    }
+
+    #[inline]
+    fn flush_all(&mut self) {
+        // SAFETY: (1) ring 0; (2) the root stays what it is.
+        unsafe { tlb::flush_all() };
+    }
+
+    #[inline]
+    fn root(&self) -> Frame {
+        // SAFETY: ring 0.
+        Frame::containing(PhysAddr::new(unsafe { controlregs::cr3() } as u32))
+    }
+
+    #[inline]
+    fn set_root(&mut self, root: Frame) {
+        // SAFETY: (1) ring 0; (2) the holder of this right vouches that the directory maps the kernel.
+        unsafe { controlregs::cr3_write(u64::from(root.start().as_u32())) };
+    }
+
+    #[inline]
+    fn zero(&mut self, page: Page) {
+        // SAFETY: (1) the page is mapped and writable, as `Mmu::zero` demands; (2) the holder of this right vouches that
+        // no object lies there.
+        unsafe {
+            asm!(
+                "rep stosd",
+                inout("ecx") ENTRIES => _,
+                inout("edi") page.start().as_u32() => _,
+                in("eax") 0,
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    #[inline]
+    fn read(&self, address: VirtAddr) -> u32 {
+        // SAFETY: (1) the address is mapped and aligned, as `Mmu::read` demands; (2) any 32 bits are a word.
+        unsafe { (address.as_u32() as *const u32).read_volatile() }
+    }
+
+    #[inline]
+    fn write(&mut self, address: VirtAddr, word: u32) {
+        // SAFETY: (1) the address is mapped, writable and aligned, as `Mmu::write` demands; (2) the holder of this right
+        // vouches that no object lies there.
+        unsafe { (address.as_u32() as *mut u32).write_volatile(word) }
+    }
+}
