@@ -1,0 +1,179 @@
+use super::*;
+
+const PASSING: &str = "droste 1\nbegin t\nend pass\n";
+const DYING: &str = "droste 1\nbegin t\ndiagnosis illegal-access write of 0x5000_0000\nend died\n";
+
+fn run(control: &str, status: i32) -> Run {
+    Run {
+        ended: Ended::Status(status),
+        control: control.into(),
+        console: "PASS\nillegal access: no region holds 0x5000_0000\n".into(),
+        complaints: String::new(),
+        took: Duration::ZERO,
+    }
+}
+
+fn passes() -> Expects {
+    Expects::Test { name: "t".into(), outcome: Outcome::Passes }
+}
+
+fn dies(kind: &str, says: &str) -> Expects {
+    let outcome = Outcome::Dies { kind: kind.into(), says: vec![says.into()] };
+    Expects::Test { name: "t".into(), outcome }
+}
+
+fn lists(names: &[&str]) -> Expects {
+    let names = names.iter().map(|&name| name.into()).collect();
+    Expects::Test { name: "list".into(), outcome: Outcome::Lists(names) }
+}
+
+#[test]
+fn records_and_status_together_pass() {
+    assert_eq!(judge(&passes(), &run(PASSING, SUCCESS)), Verdict::Pass);
+}
+
+#[test]
+fn a_triple_fault_after_the_last_record_is_a_reset() {
+    assert_eq!(judge(&passes(), &run(PASSING, 0)), Verdict::Reset);
+}
+
+#[test]
+fn good_records_do_not_outweigh_another_status() {
+    for status in [1, 2, FAILURE, 65] {
+        assert_eq!(judge(&passes(), &run(PASSING, status)).name(), "unexpected end", "{status}");
+    }
+}
+
+#[test]
+fn a_good_status_does_not_outweigh_missing_records() {
+    for control in [
+        "",
+        "droste 1\n",
+        "droste 1\nend pass\n",
+        "begin t\nend pass\n",
+        "droste 1\nbegin t\n",
+        "droste 1\nbegin t\nend pa",
+        "droste 1\nbegin t\nend pass",
+        "droste 1\nbegin t\nend pass\nend pass\n",
+    ] {
+        assert_eq!(judge(&passes(), &run(control, SUCCESS)).name(), "broken records", "{control:?}");
+    }
+}
+
+#[test]
+fn a_console_that_says_pass_is_not_a_pass() {
+    let silent = run("", SUCCESS);
+    assert!(silent.console.contains("PASS"));
+    assert_eq!(judge(&passes(), &silent).name(), "broken records");
+}
+
+#[test]
+fn a_pass_of_another_test_is_not_a_pass() {
+    let other = "droste 1\nbegin other\nend pass\n";
+    assert_eq!(judge(&passes(), &run(other, SUCCESS)).name(), "broken records");
+}
+
+#[test]
+fn a_failed_check_fails_the_test_whatever_follows() {
+    let control = "droste 1\nbegin t\nfail free frames expected=0x1b00 seen=0x1aff\nend pass\n";
+    let check = Check { what: "free frames".into(), expected: "0x1b00".into(), seen: "0x1aff".into() };
+    for status in [SUCCESS, FAILURE, 0] {
+        assert_eq!(judge(&passes(), &run(control, status)), Verdict::Fail(vec![check.clone()]));
+    }
+}
+
+#[test]
+fn an_end_that_says_fail_fails_even_with_the_status_of_success() {
+    let control = "droste 1\nbegin t\nend fail\n";
+    assert_eq!(judge(&passes(), &run(control, SUCCESS)).name(), "fail");
+    assert_eq!(judge(&passes(), &run(control, FAILURE)).name(), "fail");
+}
+
+#[test]
+fn a_death_that_nobody_expects_is_told_in_its_own_words() {
+    let verdict = judge(&passes(), &run(DYING, FAILURE));
+    assert_eq!(verdict, Verdict::Died("illegal-access write of 0x5000_0000".into()));
+}
+
+#[test]
+fn an_expected_death_passes_with_its_words_on_the_console() {
+    assert_eq!(judge(&dies("illegal-access", "no region holds"), &run(DYING, FAILURE)), Verdict::Pass);
+}
+
+#[test]
+fn an_expected_death_fails_without_its_words_on_the_console() {
+    assert_eq!(judge(&dies("illegal-access", "guard page"), &run(DYING, FAILURE)).name(), "fail");
+}
+
+#[test]
+fn a_death_of_another_kind_is_not_the_expected_one() {
+    assert_eq!(judge(&dies("illegal", "no region"), &run(DYING, FAILURE)).name(), "died");
+    assert_eq!(judge(&dies("panic", "no region"), &run(DYING, FAILURE)).name(), "died");
+}
+
+#[test]
+fn a_death_test_that_survives_fails() {
+    assert_eq!(judge(&dies("illegal-access", "no region"), &run(PASSING, SUCCESS)).name(), "fail");
+}
+
+#[test]
+fn a_death_without_diagnosis_or_with_another_status_does_not_pass() {
+    let expected = dies("illegal-access", "no region");
+    assert_eq!(judge(&expected, &run("droste 1\nbegin t\nend died\n", FAILURE)).name(), "fail");
+    assert_eq!(judge(&expected, &run(DYING, 0)), Verdict::Reset);
+    assert_eq!(judge(&expected, &run(DYING, SUCCESS)).name(), "unexpected end");
+}
+
+#[test]
+fn a_machine_ended_at_its_limit_timed_out_even_after_a_good_last_record() {
+    let limit = Duration::from_secs(10);
+    let late = Run { ended: Ended::OverLimit(limit), ..run(PASSING, 0) };
+    assert_eq!(judge(&passes(), &late), Verdict::TimedOut(limit));
+    assert_eq!(judge(&Expects::Boot { status: SUCCESS }, &late), Verdict::TimedOut(limit));
+}
+
+#[test]
+fn a_machine_that_was_killed_does_not_pass() {
+    let killed = Run { ended: Ended::Signal(11), ..run(PASSING, 0) };
+    assert_eq!(judge(&passes(), &killed).name(), "unexpected end");
+}
+
+#[test]
+fn without_a_machine_nothing_is_held_against_the_kernel() {
+    let missing = Run { ended: Ended::NotStarted("no qemu".into()), ..run("", 0) };
+    assert_eq!(judge(&passes(), &missing), Verdict::Infrastructure("no qemu".into()));
+    for words in ["qemu-system-i386: no kernel", "need: bochs is missing: run 'make setup'"] {
+        let refused = Run { console: String::new(), complaints: format!("{words}\nmore\n"), ..run("", 1) };
+        assert_eq!(judge(&passes(), &refused), Verdict::Infrastructure(words.into()));
+        assert_eq!(judge(&Expects::Boot { status: 0 }, &refused), Verdict::Infrastructure(words.into()));
+    }
+    let spoke = Run { complaints: "qemu-system-i386: a device\n".into(), ..run("", 1) };
+    assert_eq!(judge(&Expects::Boot { status: SUCCESS }, &spoke).name(), "unexpected end");
+}
+
+#[test]
+fn a_boot_passes_by_its_status_alone() {
+    let expected = Expects::Boot { status: SUCCESS };
+    assert_eq!(judge(&expected, &run("", SUCCESS)), Verdict::Pass);
+    assert_eq!(judge(&expected, &run("", 0)), Verdict::Reset);
+    assert_eq!(judge(&expected, &run("", FAILURE)).name(), "unexpected end");
+    let by_script = Expects::Boot { status: 0 };
+    assert_eq!(judge(&by_script, &run("", 0)), Verdict::Pass);
+    assert_eq!(judge(&by_script, &run("", 1)).name(), "unexpected end");
+}
+
+#[test]
+fn a_list_passes_if_it_is_the_manifests() {
+    let control = "droste 1\nbegin list\ntest a\ntest b\nend pass\n";
+    assert_eq!(judge(&lists(&["a", "b"]), &run(control, SUCCESS)), Verdict::Pass);
+    assert_eq!(judge(&lists(&["a"]), &run(control, SUCCESS)).checks()[0].what, "b");
+    assert_eq!(judge(&lists(&["a", "b", "c"]), &run(control, SUCCESS)).checks()[0].what, "c");
+    let twice = "droste 1\nbegin list\ntest a\ntest a\nend pass\n";
+    assert_eq!(judge(&lists(&["a"]), &run(twice, SUCCESS)).name(), "fail");
+}
+
+#[test]
+fn only_a_pass_has_nothing_to_say() {
+    assert!(Verdict::Pass.checks().is_empty());
+    assert_eq!(Verdict::Reset.checks().len(), 1);
+}
