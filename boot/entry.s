@@ -11,8 +11,8 @@
 # One directory and one table, cleared by the boot loader like all of .bss.
 .section .bss.boot_tables, "aw", @nobits
 .balign 4096
-.global boot_directory
-boot_directory:
+.global boot_directory_start
+boot_directory_start:
     .skip 4096
 boot_table:
     .skip 4096
@@ -43,9 +43,9 @@ _start:
     # Entry 0 of the directory leads to the table. All others are absent.
     mov edx, offset boot_table
     or edx, PRESENT_WRITABLE
-    mov [boot_directory], edx
+    mov [boot_directory_start], edx
 
-    mov edx, offset boot_directory
+    mov edx, offset boot_directory_start
     mov cr3, edx
     # Write-protect makes read-only pages read-only for the kernel too.
     mov edx, cr0

@@ -1,22 +1,59 @@
 //! The kernel's life, from the first Rust instruction to its end.
 
 use crate::addr::PhysAddr;
+use crate::arch::x86::boot_memory::BootMemory;
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::mmu::X86Mmu;
-use crate::arch::x86::serial::COM1;
-use core::fmt::Write;
+use crate::arch::x86::{gdt, idt, pic, pit, trap};
+use crate::boot_info::BootInfo;
+use crate::console::{self, control, println};
+use crate::log_levels::Levels;
 use core::panic::PanicInfo;
 
 /// Runs the kernel. `magic` and `info` are what the boot loader left in EAX and EBX.
-pub fn kmain(magic: u32, info: PhysAddr, _mmu: X86Mmu) -> ! {
-    COM1.lock().start();
-    let _ = writeln!(COM1.lock(), "Droste {magic:#x} {info:?}");
+pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, _mmu: X86Mmu) -> ! {
+    gdt::start(trap::double_fault);
+    console::start();
+    idt::start();
+    pic::start();
+    pit::start();
+    trap::unmask_interrupts();
+
+    let boot_info = match BootInfo::read(magic, info, &memory) {
+        Ok(boot_info) => boot_info,
+        Err(error) => {
+            println!("Droste cannot start: {error}");
+            exit::end(Verdict::Failure)
+        }
+    };
+    set_log_levels(&boot_info);
+    boot_info.warnings().for_each(|warning| log::warn!("{warning}"));
+    greet(&boot_info);
     exit::end(Verdict::Success)
+}
+
+fn set_log_levels(boot_info: &BootInfo) {
+    match boot_info.option("log").map(Levels::parse) {
+        Some(Ok(levels)) => console::set_levels(levels),
+        Some(Err(error)) => log::warn!("{error}"),
+        None => {}
+    }
+}
+
+fn greet(boot_info: &BootInfo) {
+    let frames: u32 = boot_info.available().iter().map(|range| range.len()).sum();
+    println!("Droste {}, started by {}", env!("CARGO_PKG_VERSION"), boot_info.loader());
+    println!("{} KiB of memory available, command line \"{}\"", frames * 4, boot_info.command_line());
+    for range in boot_info.available() {
+        log::debug!("available: frames {:#x}..{:#x}", range.start.number(), range.end.number());
+    }
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     exit::die(|| {
-        let _ = writeln!(COM1.lock(), "{info}");
+        println!("\n{info}");
+        control!("diagnosis panic {}", info.message());
+        control!("end died");
     })
 }

@@ -14,8 +14,15 @@ extern crate alloc;
 pub mod addr;
 #[cfg(target_arch = "x86")]
 pub mod arch;
+pub mod boot_info;
+#[cfg(target_arch = "x86")]
+pub mod console;
 pub mod frames;
 #[cfg(target_arch = "x86")]
 pub mod kmain;
+pub mod log_levels;
 pub mod memory_map;
 pub mod paging;
+pub mod text;
+#[cfg(target_arch = "x86")]
+pub mod trap;

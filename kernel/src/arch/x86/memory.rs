@@ -2,7 +2,7 @@
 //!
 //! They are the `rep` instructions, so that a page fault in the middle of one resumes where it was: the registers are
 //! the whole state. Calls arrive with the direction flag clear (System V ABI for i386). The compiler keeps ESI for itself,
-//! so it cannot be named as an operand, and is exchanged with one.
+//! so it cannot be named as an operand, and is exchanged with EDX, which is one.
 
 use core::arch::asm;
 
@@ -16,13 +16,13 @@ pub unsafe extern "C" fn memcpy(target: *mut u8, source: *const u8, count: usize
     // SAFETY: (1) the caller vouches for both ranges; (2) words and then the rest add up to `count` bytes.
     unsafe {
         asm!(
-            "xchg esi, {source}",
+            "xchg esi, edx",
             "rep movsd",
-            "mov ecx, {rest}",
+            "mov ecx, eax",
             "rep movsb",
-            "mov esi, {source}",
-            source = inout(reg) source => _,
-            rest = in(reg) count % 4,
+            "mov esi, edx",
+            inout("edx") source => _,
+            in("eax") count % 4,
             inout("ecx") count / 4 => _,
             inout("edi") target => _,
             options(nostack, preserves_flags)
@@ -47,12 +47,12 @@ pub unsafe extern "C" fn memmove(target: *mut u8, source: *const u8, count: usiz
     // `count` is not zero here; (3) the direction flag is clear again at the end.
     unsafe {
         asm!(
-            "xchg esi, {last}",
+            "xchg esi, edx",
             "std",
             "rep movsb",
             "cld",
-            "mov esi, {last}",
-            last = inout(reg) source.wrapping_add(count).wrapping_sub(1) => _,
+            "mov esi, edx",
+            inout("edx") source.wrapping_add(count).wrapping_sub(1) => _,
             inout("ecx") count => _,
             inout("edi") target.wrapping_add(count).wrapping_sub(1) => _,
             options(nostack)
@@ -73,9 +73,9 @@ pub unsafe extern "C" fn memset(target: *mut u8, value: i32, count: usize) -> *m
     unsafe {
         asm!(
             "rep stosd",
-            "mov ecx, {rest}",
+            "mov ecx, edx",
             "rep stosb",
-            rest = in(reg) count % 4,
+            in("edx") count % 4,
             inout("ecx") count / 4 => _,
             inout("edi") target => _,
             in("eax") word,
@@ -92,25 +92,26 @@ pub unsafe extern "C" fn memset(target: *mut u8, value: i32, count: usize) -> *m
 /// As C's `memcmp`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
-    let (above, below): (u8, u8);
+    let difference: i32;
     // SAFETY: the caller vouches for both ranges. Comparing EAX with itself first makes no bytes compare as equal.
     unsafe {
         asm!(
-            "xchg esi, {left}",
+            "xchg esi, edx",
             "cmp eax, eax",
             "repe cmpsb",
-            "mov esi, {left}",
+            "mov esi, edx",
+            // Neither mov nor seta changes the carry flag, which says "below".
+            "mov eax, 0",
             "seta al",
-            "setb dl",
-            left = inout(reg) left => _,
+            "sbb eax, 0",
+            inout("edx") left => _,
             inout("ecx") count => _,
             inout("edi") right => _,
-            out("al") above,
-            out("dl") below,
+            out("eax") difference,
             options(nostack, readonly)
         );
     }
-    i32::from(above) - i32::from(below)
+    difference
 }
 
 /// Compares `count` bytes: zero if and only if they are equal.

@@ -1,11 +1,22 @@
 //! 32-bit x86 on a PC: all of Droste's `unsafe` is in this directory.
+//!
+//! What safe code uses: the ends of a run ([`exit`]), locks ([`lock`]), the consoles ([`serial`], [`vga`]), the right to
+//! edit page tables ([`mmu`]), the places of the image ([`image`]), and the start of each part of the machine, which is
+//! called once and in order by [`crate::kmain`].
 #![allow(unsafe_code)]
 
+pub mod boot_memory;
 pub mod exit;
+pub mod gdt;
 pub mod heap;
+pub mod idt;
+pub mod image;
 pub mod lock;
 mod memory;
 pub mod mmu;
+pub mod pic;
+pub mod pit;
 pub mod serial;
 mod start;
+pub mod trap;
 pub mod vga;

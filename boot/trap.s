@@ -1,0 +1,62 @@
+# Where the processor enters the kernel on its own: exceptions and interrupts.
+#
+# Each entry completes a TrapFrame on the stack (arch/x86/trap.rs names its fields), in memory order:
+#
+#   pusha    EDI ESI EBP ESP EBX EDX ECX EAX
+#   error    from the processor, or a zero in its place
+#   EIP CS EFLAGS   from the processor
+#
+# Rust is called by the fastcall convention: first argument in ECX, second in EDX. The interrupted code may have set the
+# direction flag; compiled code relies on it being clear, and iretd gives it back. Segment registers stay as they are:
+# there is one ring and one flat data segment. Interrupts are masked all the way, since every gate is an interrupt gate.
+
+.section .text.trap, "ax"
+
+# Page fault (vector 14): the measured path, so nothing is done twice and nothing without need.
+.balign 16
+page_fault_entry:
+    pusha
+    cld
+    mov ecx, esp
+    mov edx, cr2
+    call {page_fault}
+    popa
+    add esp, 4
+    iretd
+
+# Every other vector: a stub of its own that says which it is. The processor pushes an error code for 8, 10 to 14, 17, 21,
+# 29 and 30 (Intel SDM volume 3, table 6-1). Vector 8 is a task gate and vector 14 has its own entry, so their stubs are
+# left out.
+.irp vector, 0,1,2,3,4,5,6,7,9,15,16,18,19,20,22,23,24,25,26,27,28,31,32,33,34,35,36,37,38,39,40,41,42,43,44,45,46,47
+trap_\vector:
+    push 0
+    pusha
+    mov edx, \vector
+    jmp trap_common
+.endr
+
+.irp vector, 10,11,12,13,17,21,29,30
+trap_\vector:
+    pusha
+    mov edx, \vector
+    jmp trap_common
+.endr
+
+trap_common:
+    cld
+    mov ecx, esp
+    call {trap}
+    popa
+    add esp, 4
+    iretd
+
+# The entries in the order of their vectors. Vector 8 has none.
+.set trap_8, 0
+.set trap_14, page_fault_entry
+.section .rodata.trap_entries, "a"
+.balign 4
+.global trap_entries
+trap_entries:
+.irp vector, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41,42,43,44,45,46,47
+    .long trap_\vector
+.endr

@@ -1,0 +1,130 @@
+//! Segments and tasks: flat code and data, the kernel's task, and a second task for double faults.
+//!
+//! A double fault mostly means that the stack is gone: the processor could not even push the first fault's frame. A
+//! handler on the same stack could not run either, and the machine would reset without a word. So vector 8 is a task
+//! gate: the processor saves all registers in the kernel's task state, and takes a new stack and page directory from the
+//! double fault's.
+//!
+//! Source: Intel SDM volume 3, chapters 3 and 7.
+
+use super::image;
+use core::cell::UnsafeCell;
+use core::mem::size_of;
+use x86::Ring;
+use x86::bits32::task::TaskStateSegment;
+use x86::dtables::{DescriptorTablePointer, lgdt};
+use x86::segmentation::{
+    BuildDescriptor, CodeSegmentType, DataSegmentType, Descriptor, DescriptorBuilder, GateDescriptorBuilder,
+    SegmentDescriptorBuilder, SegmentSelector, load_cs, load_ds, load_es, load_fs, load_gs, load_ss,
+};
+use x86::task::load_tr;
+
+/// The kernel's code segment.
+pub const CODE: SegmentSelector = SegmentSelector::new(1, Ring::Ring0);
+/// The kernel's data segment.
+pub const DATA: SegmentSelector = SegmentSelector::new(2, Ring::Ring0);
+const KERNEL_TASK: SegmentSelector = SegmentSelector::new(3, Ring::Ring0);
+/// The task that a double fault switches to.
+pub const DOUBLE_FAULT_TASK: SegmentSelector = SegmentSelector::new(4, Ring::Ring0);
+
+/// Bit 1 of EFLAGS is always set. With all others clear, interrupts are masked and strings ascend.
+const PLAIN_EFLAGS: u32 = 0b10;
+
+const DOUBLE_FAULT_STACK_SIZE: usize = 16 * 1024;
+
+static GDT: Table<[Descriptor; 5]> = Table::new([Descriptor::NULL; 5]);
+static KERNEL_STATE: Table<TaskStateSegment> = Table::new(TaskStateSegment::new());
+static DOUBLE_FAULT_STATE: Table<TaskStateSegment> = Table::new(TaskStateSegment::new());
+static DOUBLE_FAULT_STACK: Table<[u8; DOUBLE_FAULT_STACK_SIZE]> = Table::new([0; DOUBLE_FAULT_STACK_SIZE]);
+
+/// Memory that the processor uses by itself. Software writes it at boot; from then on it is only copied out.
+#[repr(align(16))]
+pub(super) struct Table<T>(UnsafeCell<T>);
+
+// SAFETY: there is one processor, and every access below is a copy in or out.
+unsafe impl<T> Sync for Table<T> {}
+
+impl<T> Table<T> {
+    pub(super) const fn new(content: T) -> Self {
+        Self(UnsafeCell::new(content))
+    }
+
+    /// Writes the whole.
+    pub(super) fn set(&self, content: T) {
+        // SAFETY: (1) the pointer is valid and aligned; (2) no reference to the content is ever made.
+        unsafe { self.0.get().write_volatile(content) };
+    }
+
+    /// Copies the whole out.
+    pub(super) fn get(&self) -> T
+    where
+        T: Copy,
+    {
+        // SAFETY: (1) the pointer is valid and aligned; (2) whatever the processor writes is a valid `T`: plain integers.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Returns where it lies.
+    pub(super) fn address(&self) -> u32 {
+        self.0.get() as u32
+    }
+
+    /// Returns the operand of `lgdt` or `lidt`.
+    pub(super) fn pointer(&self) -> DescriptorTablePointer<T> {
+        DescriptorTablePointer { limit: (size_of::<T>() - 1) as u16, base: self.0.get() }
+    }
+}
+
+/// Loads the segments, and prepares both tasks. `double_fault` runs, with interrupts masked, after a double fault.
+pub fn start(double_fault: extern "C" fn() -> !) {
+    let mut state = TaskStateSegment::new();
+    // The boot directory is never freed and maps all of the kernel, so it works whatever the current directory is worth.
+    state.cr3 = image::boot_directory().start().as_u32();
+    state.eip = double_fault as usize as u32;
+    state.eflags = PLAIN_EFLAGS;
+    state.esp = DOUBLE_FAULT_STACK.address() + DOUBLE_FAULT_STACK_SIZE as u32;
+    state.cs = CODE.bits();
+    for segment in [&raw mut state.ss, &raw mut state.ds, &raw mut state.es, &raw mut state.fs, &raw mut state.gs] {
+        // SAFETY: the pointer is to a field of a local; the structure is packed, hence unaligned.
+        unsafe { segment.write_unaligned(DATA.bits()) };
+    }
+    DOUBLE_FAULT_STATE.set(state);
+
+    GDT.set([
+        Descriptor::NULL,
+        flat(DescriptorBuilder::code_descriptor(0, 0xF_FFFF, CodeSegmentType::ExecuteRead)),
+        flat(DescriptorBuilder::data_descriptor(0, 0xF_FFFF, DataSegmentType::ReadWrite)),
+        task(&KERNEL_STATE),
+        task(&DOUBLE_FAULT_STATE),
+    ]);
+
+    // SAFETY: (1) ring 0; (2) the table stays where it is; (3) the selectors name flat segments like those that the boot
+    // loader left, so no address changes its meaning; (4) the task descriptor is marked available, as ltr demands.
+    unsafe {
+        lgdt(&GDT.pointer());
+        load_cs(CODE);
+        load_ss(DATA);
+        load_ds(DATA);
+        load_es(DATA);
+        load_fs(DATA);
+        load_gs(DATA);
+        load_tr(KERNEL_TASK);
+    }
+}
+
+/// Returns the registers that a switch to the double fault's task left behind.
+pub(super) fn interrupted_state() -> TaskStateSegment {
+    KERNEL_STATE.get()
+}
+
+/// A segment of 32 bits from 0 to 4 GiB.
+fn flat(descriptor: DescriptorBuilder) -> Descriptor {
+    descriptor.present().dpl(Ring::Ring0).limit_granularity_4kb().db().finish()
+}
+
+fn task(state: &'static Table<TaskStateSegment>) -> Descriptor {
+    let limit = size_of::<TaskStateSegment>() as u64 - 1;
+    let descriptor: DescriptorBuilder =
+        GateDescriptorBuilder::<u32>::tss_descriptor(u64::from(state.address()), limit, true);
+    descriptor.present().dpl(Ring::Ring0).finish()
+}

@@ -1,0 +1,50 @@
+//! Where the kernel lies: the ranges that linker.ld draws. In them virtual and physical addresses agree.
+
+use crate::addr::{Frame, FrameRange, Page, PageRange, PhysAddr, VirtAddr};
+
+unsafe extern "C" {
+    // Only their addresses mean something.
+    static text_start: u8;
+    static text_end: u8;
+    static rodata_start: u8;
+    static rodata_end: u8;
+    static data_start: u8;
+    static data_end: u8;
+    static stack_guard: u8;
+    static boot_directory_start: u8;
+}
+
+fn page(symbol: *const u8) -> Page {
+    Page::containing(VirtAddr::new(symbol as u32))
+}
+
+/// Returns the pages of the code, which begin with the Multiboot headers: to be read and executed.
+pub fn text() -> PageRange {
+    PageRange::new(page(&raw const text_start), page(&raw const text_end))
+}
+
+/// Returns the pages of the constants: to be read.
+pub fn rodata() -> PageRange {
+    PageRange::new(page(&raw const rodata_start), page(&raw const rodata_end))
+}
+
+/// Returns the pages of the data, cleared data and the stack, with [`stack_guard_page`] among them: to be read and
+/// written.
+pub fn data() -> PageRange {
+    PageRange::new(page(&raw const data_start), page(&raw const data_end))
+}
+
+/// Returns the page below the kernel stack: to stay absent.
+pub fn stack_guard_page() -> Page {
+    page(&raw const stack_guard)
+}
+
+/// Returns all frames of the image.
+pub fn frames() -> FrameRange {
+    FrameRange::new(Frame::new(text().start.number()), Frame::new(data().end.number()))
+}
+
+/// Returns the frame of the directory that the boot stub built. It maps the first 4 MiB but for the guard page, for ever.
+pub fn boot_directory() -> Frame {
+    Frame::containing(PhysAddr::new(&raw const boot_directory_start as u32))
+}

@@ -1,0 +1,257 @@
+//! What the boot loader tells: memory, command line, modules, its own name.
+//!
+//! All of it is copied into a [`BootInfo`] of fixed size before the first frame is handed out, since the originals lie in
+//! memory that belongs to the frame pools. Both Multiboot versions end up in the same structure.
+//!
+//! "Default is reserved": a frame is available only if the memory map says so for all of it, nothing else in the map
+//! touches it, and no module lies in it.
+
+mod multiboot1;
+mod multiboot2;
+mod ranges;
+#[cfg(test)]
+mod tests;
+
+use crate::addr::{Frame, FrameRange, PAGE_SIZE, PAGES_IN_SPACE, PhysAddr};
+use crate::text::Text;
+use core::fmt;
+use ranges::Ranges;
+
+/// The most ranges of available memory that are kept.
+const MAX_RANGES: usize = 64;
+/// The most modules whose place is kept.
+const MAX_MODULES: usize = 16;
+const MAX_COMMAND_LINE: usize = 512;
+const MAX_LOADER_NAME: usize = 64;
+
+/// Memory must reach to here, the end of an 8 MiB machine less half a MiB that its firmware may keep for tables.
+const LEAST_END: Frame = Frame::new((8 << 8) - (1 << 7));
+
+/// Physical memory that can be read before the kernel has its own page table.
+pub trait PhysicalMemory {
+    /// Returns `length` bytes from `start` on, or `None` if they cannot be read or there are none.
+    fn bytes(&self, start: PhysAddr, length: u32) -> Option<&[u8]>;
+}
+
+/// What the boot loader told.
+#[derive(Debug)]
+pub struct BootInfo {
+    available: Ranges<MAX_RANGES>,
+    modules: [FrameRange; MAX_MODULES],
+    module_count: usize,
+    command_line: Text<MAX_COMMAND_LINE>,
+    loader: Text<MAX_LOADER_NAME>,
+    left_out: LeftOut,
+}
+
+/// What did not fit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct LeftOut {
+    modules: usize,
+    command_line_bytes: usize,
+}
+
+/// Why the kernel cannot use what the boot loader left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BootError {
+    /// The magic number is not that of Multiboot 1 or 2.
+    Magic(u32),
+    /// Information at this address cannot be read.
+    Unreadable(PhysAddr),
+    /// Information at this address is not what the specification says.
+    Malformed(PhysAddr),
+    /// There is no memory map.
+    NoMemoryMap,
+    /// Available memory ends below 8 MiB, with this frame.
+    TooLittleMemory(Frame),
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Magic(magic) => write!(f, "magic number {magic:#010x} is not that of a multiboot loader"),
+            Self::Unreadable(address) => write!(f, "boot information at {address} cannot be read"),
+            Self::Malformed(address) => write!(f, "boot information at {address} is malformed"),
+            Self::NoMemoryMap => write!(f, "the boot loader gave no memory map"),
+            Self::TooLittleMemory(end) => write!(f, "memory ends at {}, but 8 MiB are needed", end.start()),
+        }
+    }
+}
+
+/// Something that the boot loader told and that did not fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Warning {
+    /// This many frames of available memory stay unused, since they lie in too many pieces.
+    Frames(u32),
+    /// The places of this many modules are not kept, but their memory is.
+    Modules(usize),
+    /// The last bytes of the command line, this many, are not kept.
+    CommandLine(usize),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frames(frames) => write!(f, "memory lies in more than {MAX_RANGES} pieces: {frames} frames unused"),
+            Self::Modules(modules) => write!(f, "more than {MAX_MODULES} modules: {modules} left out"),
+            Self::CommandLine(bytes) => {
+                write!(f, "command line is longer than {MAX_COMMAND_LINE} bytes: the last {bytes} left out")
+            }
+        }
+    }
+}
+
+impl BootInfo {
+    /// Copies everything out. `magic` and `info` are what the boot loader left in EAX and EBX.
+    ///
+    /// # Errors
+    ///
+    /// See [`BootError`].
+    pub fn read(magic: u32, info: PhysAddr, memory: &impl PhysicalMemory) -> Result<Self, BootError> {
+        match magic {
+            multiboot1::MAGIC => multiboot1::read(info, memory),
+            multiboot2::MAGIC => multiboot2::read(info, memory),
+            _ => Err(BootError::Magic(magic)),
+        }
+    }
+
+    /// Returns the available memory below 4 GiB: whole frames, in ascending ranges that do not touch.
+    pub fn available(&self) -> &[FrameRange] {
+        self.available.as_slice()
+    }
+
+    /// Returns the frames that hold a module or a part of one, in the boot loader's order. None of them is available.
+    pub fn modules(&self) -> &[FrameRange] {
+        &self.modules[..self.module_count]
+    }
+
+    /// Returns the kernel's command line.
+    pub fn command_line(&self) -> &str {
+        self.command_line.as_str()
+    }
+
+    /// Returns what follows `name=` on the command line. Of several, the last counts.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.command_line().split(' ').rev().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Returns the boot loader's name; empty if it did not tell.
+    pub fn loader(&self) -> &str {
+        self.loader.as_str()
+    }
+
+    /// Walks through what did not fit.
+    pub fn warnings(&self) -> impl Iterator<Item = Warning> {
+        let LeftOut { modules, command_line_bytes } = self.left_out;
+        let frames = self.available.left_out();
+        [
+            (frames > 0).then_some(Warning::Frames(frames)),
+            (modules > 0).then_some(Warning::Modules(modules)),
+            (command_line_bytes > 0).then_some(Warning::CommandLine(command_line_bytes)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Starts with the memory map. Reserved wins: what any entry calls other than available is not.
+    fn from_map(map: impl Iterator<Item = MapEntry> + Clone) -> Result<Self, BootError> {
+        let mut available = Ranges::EMPTY;
+        map.clone().filter(MapEntry::is_available).for_each(|entry| available.insert(entry.whole_frames()));
+        map.filter(|entry| !entry.is_available()).for_each(|entry| available.remove(entry.touched_frames()));
+
+        let end = available.as_slice().last().map_or(Frame::new(0), |range| range.end);
+        if end.number() < LEAST_END.number() {
+            return Err(BootError::TooLittleMemory(end));
+        }
+        Ok(Self {
+            available,
+            modules: [FrameRange::new(Frame::new(0), Frame::new(0)); MAX_MODULES],
+            module_count: 0,
+            command_line: Text::EMPTY,
+            loader: Text::EMPTY,
+            left_out: LeftOut::default(),
+        })
+    }
+
+    /// Adds the module in the bytes `start..end`.
+    fn add_module(&mut self, start: u32, end: u32) {
+        let frames = touched_frames(u64::from(start), u64::from(end));
+        self.available.remove(frames);
+        match self.modules.get_mut(self.module_count) {
+            Some(place) => {
+                *place = frames;
+                self.module_count += 1;
+            }
+            None => self.left_out.modules += 1,
+        }
+    }
+
+    fn set_command_line(&mut self, bytes: &[u8]) {
+        let length = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        self.command_line = Text::copied(bytes);
+        self.left_out.command_line_bytes = length.saturating_sub(MAX_COMMAND_LINE);
+    }
+
+    fn set_loader(&mut self, bytes: &[u8]) {
+        self.loader = Text::copied(bytes);
+    }
+}
+
+/// An entry of the memory map: the same 20 bytes in both versions.
+#[derive(Clone, Copy)]
+struct MapEntry {
+    base: u64,
+    length: u64,
+    kind: u32,
+}
+
+impl MapEntry {
+    const SIZE: usize = 20;
+    const AVAILABLE: u32 = 1;
+
+    /// Reads base, length and kind, or returns `None` if there are too few bytes.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (&base, rest) = bytes.split_first_chunk()?;
+        let (&length, rest) = rest.split_first_chunk()?;
+        let (&kind, _) = rest.split_first_chunk()?;
+        let (base, length) = (u64::from_le_bytes(base), u64::from_le_bytes(length));
+        Some(Self { base, length, kind: u32::from_le_bytes(kind) })
+    }
+
+    fn is_available(&self) -> bool {
+        self.kind == Self::AVAILABLE
+    }
+
+    /// The frames that lie in it as a whole.
+    fn whole_frames(&self) -> FrameRange {
+        let end = self.base.saturating_add(self.length);
+        FrameRange::new(frame_at_most(self.base.div_ceil(u64::from(PAGE_SIZE))), frame_containing(end))
+    }
+
+    /// The frames that it touches.
+    fn touched_frames(&self) -> FrameRange {
+        touched_frames(self.base, self.base.saturating_add(self.length))
+    }
+}
+
+/// The frames that the bytes `start..end` touch. Beyond 4 GiB there are none.
+fn touched_frames(start: u64, end: u64) -> FrameRange {
+    if end <= start {
+        return FrameRange::new(frame_containing(start), frame_containing(start));
+    }
+    FrameRange::new(frame_containing(start), frame_at_most(end.div_ceil(u64::from(PAGE_SIZE))))
+}
+
+fn frame_containing(address: u64) -> Frame {
+    frame_at_most(address / u64::from(PAGE_SIZE))
+}
+
+/// The frame of this number, or the end of the 4 GiB if it lies beyond.
+fn frame_at_most(number: u64) -> Frame {
+    Frame::new(number.min(u64::from(PAGES_IN_SPACE)) as u32)
+}
+
+/// Reads the little-endian word at `offset`.
+fn word(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}

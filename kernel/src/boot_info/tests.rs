@@ -1,0 +1,205 @@
+//! Handmade structures of both versions, in memory that starts at 64 KiB.
+
+use super::*;
+use std::string::ToString;
+use std::vec;
+
+const BASE: u32 = 0x1_0000;
+
+/// Physical memory of 8 KiB, aligned as the Multiboot 2 structures want it.
+#[repr(align(8))]
+struct Memory([u8; 0x2000]);
+
+impl PhysicalMemory for Memory {
+    fn bytes(&self, start: PhysAddr, length: u32) -> Option<&[u8]> {
+        let start = start.as_u32().checked_sub(BASE)? as usize;
+        self.0.get(start..start.checked_add(length as usize)?).filter(|bytes| !bytes.is_empty())
+    }
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self([0xFF; 0x2000])
+    }
+
+    fn put(&mut self, offset: usize, bytes: &[u8]) {
+        self.0[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn put_word(&mut self, offset: usize, word: u32) {
+        self.put(offset, &word.to_le_bytes());
+    }
+}
+
+fn entry(base: u64, length: u64, kind: u32) -> Vec<u8> {
+    [&base.to_le_bytes()[..], &length.to_le_bytes(), &kind.to_le_bytes()].concat()
+}
+
+/// A PC with 32 MiB: free below 640 KiB and above 1 MiB.
+fn usual_map() -> Vec<Vec<u8>> {
+    vec![
+        entry(0, 0x9_FC00, 1),
+        entry(0x9_FC00, 0x400, 2),
+        entry(0x10_0000, 0x1F0_0000, 1),
+        entry(0xFFFC_0000, 0x4_0000, 2),
+    ]
+}
+
+fn multiboot1(map: &[Vec<u8>]) -> Memory {
+    let mut memory = Memory::new();
+    let map: Vec<u8> = map.iter().flat_map(|entry| [&(entry.len() as u32).to_le_bytes()[..], entry].concat()).collect();
+    memory.put_word(0, 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9);
+    memory.put_word(16, BASE + 0x100);
+    memory.put(0x100, b"droste.elf test=first log=vm:debug test=second\0");
+    memory.put_word(20, 1);
+    memory.put_word(24, BASE + 0x200);
+    memory.put_word(0x200, 0x20_0000);
+    memory.put_word(0x204, 0x20_1001);
+    memory.put_word(44, map.len() as u32);
+    memory.put_word(48, BASE + 0x1000);
+    memory.put(0x1000, &map);
+    memory.put_word(64, BASE + 0x300);
+    memory.put(0x300, b"loader 1\0");
+    memory
+}
+
+fn multiboot2(map: &[Vec<u8>], entry_size: u32) -> Memory {
+    let mut tags = Vec::new();
+    let mut tag = |kind: u32, payload: &[u8]| {
+        tags.extend(kind.to_le_bytes());
+        tags.extend((payload.len() as u32 + 8).to_le_bytes());
+        tags.extend(payload);
+        tags.resize(tags.len().next_multiple_of(8), 0);
+    };
+    tag(1, b"droste.elf test=first log=vm:debug test=second\0");
+    tag(3, &[&0x20_0000u32.to_le_bytes()[..], &0x20_1001u32.to_le_bytes(), b"name\0"].concat());
+    let mut entries = [entry_size.to_le_bytes(), [0; 4]].concat();
+    for entry in map {
+        entries.extend(entry);
+        entries.resize(entries.len() + entry_size as usize - entry.len(), 0);
+    }
+    tag(6, &entries);
+    tag(2, b"loader 2\0");
+    tag(0, &[]);
+    let mut memory = Memory::new();
+    memory.put_word(0, tags.len() as u32 + 8);
+    memory.put_word(4, 0);
+    memory.put(8, &tags);
+    memory
+}
+
+fn read(magic: u32, memory: &Memory) -> Result<BootInfo, BootError> {
+    BootInfo::read(magic, PhysAddr::new(BASE), memory)
+}
+
+fn range(start: u32, end: u32) -> FrameRange {
+    FrameRange::new(Frame::new(start), Frame::new(end))
+}
+
+fn available(map: &[Vec<u8>]) -> Vec<FrameRange> {
+    let info = read(multiboot1::MAGIC, &multiboot1(map)).unwrap();
+    assert_eq!(info.available(), read(multiboot2::MAGIC, &multiboot2(map, 24)).unwrap().available());
+    info.available().to_vec()
+}
+
+#[test]
+fn both_versions_tell_the_same() {
+    for (info, loader) in [
+        (read(multiboot1::MAGIC, &multiboot1(&usual_map())).unwrap(), "loader 1"),
+        (read(multiboot2::MAGIC, &multiboot2(&usual_map(), 24)).unwrap(), "loader 2"),
+        (read(multiboot2::MAGIC, &multiboot2(&usual_map(), 40)).unwrap(), "loader 2"),
+    ] {
+        assert_eq!(info.loader(), loader);
+        assert_eq!(info.command_line(), "droste.elf test=first log=vm:debug test=second");
+        assert_eq!(info.modules(), [range(0x200, 0x202)]);
+        assert_eq!(info.available(), [range(0, 0x9F), range(0x100, 0x200), range(0x202, 0x2000)]);
+        assert_eq!(info.warnings().count(), 0);
+    }
+}
+
+#[test]
+fn the_last_of_several_options_counts() {
+    let info = read(multiboot1::MAGIC, &multiboot1(&usual_map())).unwrap();
+    assert_eq!((info.option("test"), info.option("log")), (Some("second"), Some("vm:debug")));
+    assert_eq!((info.option("tes"), info.option("interactive")), (None, None));
+}
+
+#[test]
+fn reserved_wins_whatever_the_order() {
+    let free = entry(0x40_0000, 0x100_0000, 1);
+    let reserved = entry(0x60_0800, 0x1000, 2);
+    let more = entry(0x60_0000, 0x100_0000, 1);
+    let expected = [range(0x400, 0x600), range(0x602, 0x1600)];
+    assert_eq!(available(&[free.clone(), reserved.clone(), more.clone()]), expected);
+    assert_eq!(available(&[reserved, more, free]), expected);
+}
+
+#[test]
+fn a_frame_that_is_partly_available_is_not() {
+    assert_eq!(available(&[entry(0x40_0001, 0x100_0000, 1)]), [range(0x401, 0x1400)]);
+}
+
+#[test]
+fn memory_beyond_4_gib_is_not_seen() {
+    let huge = [entry(0x40_0000, 1 << 40, 1), entry(1 << 33, 1 << 30, 1), entry(1 << 34, u64::MAX, 2)];
+    assert_eq!(available(&huge), [range(0x400, 0x10_0000)]);
+}
+
+#[test]
+fn what_is_missing_or_wrong_has_a_name() {
+    let address = PhysAddr::new(BASE);
+    assert_eq!(read(0x1234, &Memory::new()).unwrap_err(), BootError::Magic(0x1234));
+    let nowhere = BootInfo::read(multiboot2::MAGIC, PhysAddr::new(0), &Memory::new());
+    assert_eq!(nowhere.unwrap_err(), BootError::Unreadable(PhysAddr::new(0)));
+
+    let mut no_map = multiboot1(&usual_map());
+    no_map.put_word(0, 0);
+    assert_eq!(read(multiboot1::MAGIC, &no_map).unwrap_err(), BootError::NoMemoryMap);
+    let mut no_map = multiboot2(&usual_map(), 24);
+    no_map.put_word(0, 16);
+    no_map.put_word(8, 0);
+    no_map.put_word(12, 8);
+    assert_eq!(read(multiboot2::MAGIC, &no_map).unwrap_err(), BootError::NoMemoryMap);
+
+    let little = [entry(0x10_0000, 0x60_0000, 1)];
+    assert_eq!(
+        read(multiboot1::MAGIC, &multiboot1(&little)).unwrap_err(),
+        BootError::TooLittleMemory(Frame::new(0x700))
+    );
+    let map = PhysAddr::new(BASE + 0x1000);
+    assert_eq!(read(multiboot1::MAGIC, &multiboot1(&[vec![0; 8]])).unwrap_err(), BootError::Malformed(map));
+    let mut endless = multiboot2(&usual_map(), 24);
+    endless.put_word(12, 0);
+    assert_eq!(read(multiboot2::MAGIC, &endless).unwrap_err(), BootError::Malformed(address));
+    assert_eq!(BootError::NoMemoryMap.to_string(), "the boot loader gave no memory map");
+}
+
+#[test]
+fn whatever_the_structure_holds_reading_it_ends_without_a_panic() {
+    let good = [multiboot1(&usual_map()), multiboot2(&usual_map(), 24)];
+    for (magic, memory) in [multiboot1::MAGIC, multiboot2::MAGIC].into_iter().zip(&good) {
+        for offset in 0..0x400 {
+            for byte in [0, 1, 7, 0x7F, 0x80, 0xFF] {
+                let mut broken = Memory(memory.0);
+                broken.0[offset] = byte;
+                let _ = read(magic, &broken);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_told() {
+    let mut memory = multiboot1(&usual_map());
+    memory.put(0x100, &[b'x'; 0x300]);
+    memory.put_word(20, 20);
+    for module in 0..20 {
+        memory.put_word(0x200 + 16 * module, 0x100_0000 + 0x2000 * module as u32);
+        memory.put_word(0x204 + 16 * module, 0x100_1000 + 0x2000 * module as u32);
+    }
+    memory.put(0x340, b"\0");
+    let info = read(multiboot1::MAGIC, &memory).unwrap();
+    let warnings: Vec<_> = info.warnings().collect();
+    assert_eq!(warnings[0], Warning::Modules(4));
+    assert!(!info.available().iter().any(|range| range.contains(Frame::new(0x1026))));
+}

@@ -1,0 +1,91 @@
+//! What people and the test harness read: text on COM1 and the screen, records on COM2, log lines by way of [`log`].
+
+use crate::arch::x86::serial::{COM1, COM2};
+use crate::arch::x86::vga::SCREEN;
+use crate::arch::x86::{lock::Locked, pit};
+use crate::log_levels::Levels;
+use crate::trap;
+use core::fmt::{Arguments, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+use log::{Log, Metadata, Record};
+
+/// Prints for people, on the console, without a prefix.
+macro_rules! print {
+    ($($words:tt)*) => { $crate::console::write(format_args!($($words)*)) };
+}
+
+/// Prints a line for people, on the console, without a prefix.
+macro_rules! println {
+    ($($words:tt)*) => { $crate::console::print!("{}\n", format_args!($($words)*)) };
+}
+
+/// Sends a record, which is a line, to the test harness, if there is one: see [`open_control`].
+macro_rules! control {
+    ($($words:tt)*) => { $crate::console::write_control(format_args!($($words)*)) };
+}
+
+pub(crate) use {control, print, println};
+
+static LEVELS: Locked<Levels> = Locked::new(Levels::DEFAULT);
+static CONTROL_OPEN: AtomicBool = AtomicBool::new(false);
+
+/// Starts the ports and the screen, and makes `log` come here. A missing device is done without.
+pub fn start() {
+    COM1.lock().start();
+    COM2.lock().start();
+    SCREEN.lock().clear();
+    if log::set_logger(&Logger).is_ok() {
+        set_levels(Levels::DEFAULT);
+    }
+}
+
+/// Sets how much each module tells.
+pub fn set_levels(levels: Levels) {
+    log::set_max_level(levels.max());
+    *LEVELS.lock() = levels;
+}
+
+/// Lets [`control!`] records out. Until then they are dropped: they make sense to a test harness only.
+pub fn open_control() {
+    CONTROL_OPEN.store(true, Ordering::Relaxed);
+}
+
+/// Writes to the console. For [`print!`] and [`println!`].
+pub fn write(words: Arguments<'_>) {
+    // Both ports take any text: what they cannot show they replace, and a missing one takes all.
+    let _ = COM1.lock().write_fmt(words);
+    let _ = SCREEN.lock().write_fmt(words);
+}
+
+/// Writes a record to the control channel. For [`control!`].
+pub fn write_control(record: Arguments<'_>) {
+    if CONTROL_OPEN.load(Ordering::Relaxed) {
+        let _ = COM2.lock().write_fmt(format_args!("{record}\n"));
+    }
+}
+
+/// Returns the next byte that somebody typed, if there is one.
+pub fn read_byte() -> Option<u8> {
+    COM1.lock().receive()
+}
+
+/// Prints log records as `[seconds] LEVEL module: words`.
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= LEVELS.lock().of(metadata.target())
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let ticks = trap::ticks();
+        let (seconds, hundredths) = (ticks / pit::HERTZ, ticks % pit::HERTZ);
+        let module = record.target().strip_prefix("droste::").unwrap_or(record.target());
+        println!("[{seconds:4}.{hundredths:02}] {:5} {module}: {}", record.level(), record.args());
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,54 @@
+//! A string in a fixed buffer, for the time before there is a heap.
+
+use core::fmt;
+
+/// Up to `N` characters of printable ASCII.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Text<N> {
+    /// The empty text.
+    pub const EMPTY: Self = Self { bytes: [0; N], length: 0 };
+
+    /// Copies what fits of `source`, up to its first zero byte. What is not printable ASCII becomes a question mark.
+    pub fn copied(source: &[u8]) -> Self {
+        let mut text = Self::EMPTY;
+        let source = source.split(|&byte| byte == 0).next().unwrap_or_default();
+        for (to, &from) in text.bytes.iter_mut().zip(source) {
+            *to = if from == b' ' || from.is_ascii_graphic() { from } else { b'?' };
+        }
+        text.length = source.len().min(N);
+        text
+    }
+
+    /// Returns it as a string.
+    pub fn as_str(&self) -> &str {
+        // ASCII by construction.
+        core::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_ends_at_the_first_zero_byte_or_where_its_room_does() {
+        assert_eq!(Text::<8>::copied(b"droste\0junk").as_str(), "droste");
+        assert_eq!(Text::<4>::copied(b"droste").as_str(), "dros");
+    }
+
+    #[test]
+    fn what_is_not_printable_is_seen_as_a_question_mark() {
+        assert_eq!(Text::<8>::copied(b"a\tb\xFF c").as_str(), "a?b? c");
+    }
+}

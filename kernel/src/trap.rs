@@ -1,0 +1,104 @@
+//! What happens when the processor interrupts the kernel: exceptions end the machine with a diagnosis, ticks are counted.
+
+use crate::addr::{Page, VirtAddr};
+use crate::arch::x86::exit;
+use crate::arch::x86::image;
+use crate::arch::x86::trap::TrapFrame;
+use crate::console::{control, println};
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+use x86::irq::EXCEPTIONS;
+
+static TICKS: AtomicU32 = AtomicU32::new(0);
+
+/// Returns how often the timer has ticked since interrupts were turned on: 100 times a second.
+pub fn ticks() -> u32 {
+    TICKS.load(Ordering::Relaxed)
+}
+
+/// Called at every tick of the timer, with interrupts masked.
+pub fn tick() {
+    TICKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Called for a page fault at `address`, with interrupts masked. On return the interrupted instruction is tried again.
+#[inline]
+pub fn page_fault(frame: &mut TrapFrame, address: VirtAddr) {
+    let name = if frame.error & PRESENT != 0 { "protection" } else { "illegal-access" };
+    die(name, frame, format_args!("page fault: {} at {address}", Access(frame.error)))
+}
+
+/// Called for every exception but page faults and double faults.
+#[cold]
+pub fn exception(frame: &TrapFrame, vector: u8) -> ! {
+    match EXCEPTIONS.get(usize::from(vector)) {
+        Some(known) => die(
+            "exception",
+            frame,
+            format_args!("{} ({}), error code {:#x}", known.description, known.mnemonic, frame.error),
+        ),
+        None => die("exception", frame, format_args!("exception at vector {vector:#x}")),
+    }
+}
+
+/// Called, on a stack of its own, for a fault that the processor could not report: mostly since the kernel stack is used
+/// up. `address` is where the last page fault was.
+#[cold]
+pub fn double_fault(frame: &TrapFrame, address: VirtAddr) -> ! {
+    let guard = image::stack_guard_page();
+    let stack_pointer = VirtAddr::new(frame.stack_pointer());
+    // A push just below the first byte of the stack faults with ESP still above the guard page.
+    if Page::containing(address) == guard || Page::containing(stack_pointer) == guard {
+        die(
+            "stack-overflow",
+            frame,
+            format_args!("kernel stack overflow: {address} is in the guard page below the stack"),
+        )
+    }
+    die("double-fault", frame, format_args!("double fault; the last page fault was at {address}"))
+}
+
+#[cold]
+fn die(name: &str, frame: &TrapFrame, diagnosis: fmt::Arguments<'_>) -> ! {
+    exit::die(|| {
+        println!("\n{diagnosis}\n{}", Registers(frame));
+        control!("diagnosis {name} {diagnosis}");
+        control!("end died");
+    })
+}
+
+/// Bits of a page fault's error code (Intel SDM volume 3, section 4.7).
+const PRESENT: u32 = 1 << 0;
+const WRITE: u32 = 1 << 1;
+const USER: u32 = 1 << 2;
+const RESERVED_BIT: u32 = 1 << 3;
+
+/// A page fault's error code in words.
+struct Access(u32);
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |bit| self.0 & bit != 0;
+        let who = if has(USER) { "user" } else { "kernel" };
+        let what = if has(WRITE) { "write to" } else { "read of" };
+        let where_ = match (has(PRESENT), has(RESERVED_BIT), has(WRITE)) {
+            (false, ..) => "an absent page",
+            (true, true, _) => "a page whose entry has a reserved bit set",
+            (true, false, true) => "a read-only page",
+            (true, false, false) => "a protected page",
+        };
+        write!(f, "{who} {what} {where_} (error code {:#x})", self.0)
+    }
+}
+
+/// The interrupted code's registers on three lines.
+struct Registers<'a>(&'a TrapFrame);
+
+impl fmt::Display for Registers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let r = self.0;
+        writeln!(f, "  EIP {:08x}  CS  {:08x}  EFL {:08x}  ESP {:08x}", r.eip, r.cs, r.eflags, r.stack_pointer())?;
+        writeln!(f, "  EAX {:08x}  EBX {:08x}  ECX {:08x}  EDX {:08x}", r.eax, r.ebx, r.ecx, r.edx)?;
+        write!(f, "  ESI {:08x}  EDI {:08x}  EBP {:08x}", r.esi, r.edi, r.ebp)
+    }
+}
