@@ -23,6 +23,8 @@ pub mod kmain;
 pub mod log_levels;
 pub mod memory_map;
 pub mod paging;
+pub mod scenarios;
 pub mod text;
 #[cfg(target_arch = "x86")]
 pub mod trap;
+pub mod vm;

@@ -45,7 +45,7 @@ impl<'a> Map<'a> {
         let (summary0, rest) = summary.split_at_mut(level0);
         let (summary1, summary2) = rest.split_at_mut(level0.div_ceil(32));
         words.fill([u32::MAX, 0]);
-        if let (Some(last), true) = (words.last_mut(), frames % 32 != 0) {
+        if let (Some(last), true) = (words.last_mut(), !frames.is_multiple_of(32)) {
             last[1] = u32::MAX << (frames % 32);
         }
         fill_ones(summary0, words.len());
@@ -167,7 +167,7 @@ impl<'a> Map<'a> {
 /// Sets the lowest `count` bits.
 fn fill_ones(words: &mut [u32], count: usize) {
     words.fill(u32::MAX);
-    if let (Some(last), true) = (words.last_mut(), count % 32 != 0) {
+    if let (Some(last), true) = (words.last_mut(), !count.is_multiple_of(32)) {
         *last = (1 << (count % 32)) - 1;
     }
 }

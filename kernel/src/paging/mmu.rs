@@ -18,6 +18,10 @@ pub trait Mmu {
     /// (rule **flush-inside**).
     fn store(&mut self, slot: Slot, entry: Entry);
 
+    /// Counts how many of the `count` entries from `slot` on are zero before the first that isn't. All of them lie in one
+    /// page, which must be mapped.
+    fn zero_entries(&self, slot: Slot, count: u32) -> u32;
+
     /// Forgets the translation of `page` (`invlpg`).
     fn flush(&mut self, page: Page);
 

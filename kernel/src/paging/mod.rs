@@ -2,8 +2,12 @@
 
 mod entry;
 mod mmu;
+#[cfg(not(target_arch = "x86"))]
+pub mod soft;
+mod table;
 mod window;
 
 pub use entry::Entry;
 pub use mmu::Mmu;
+pub use table::{DestroyError, Memory, OutOfFrames, PageTable};
 pub use window::{Slot, Window};

@@ -1,0 +1,370 @@
+//! VM pools: regions, their edges, their holes, and what releasing gives back.
+
+use super::{Failure, Machine, Outcome, Random, Scenario, above, demand, done, free_frames};
+use crate::addr::{Page, VirtAddr};
+use crate::paging::{Memory, PageTable};
+use crate::vm::{AddressSpace, AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
+use alloc::vec::Vec;
+
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 18] {
+    [
+        ("lazy-region", lazy_region),
+        ("sizes-round-up-to-pages", sizes_round_up_to_pages),
+        ("legitimate-at-every-edge", legitimate_at_every_edge),
+        ("refused-at-every-edge", refused_at_every_edge),
+        ("sizes-that-cannot-be", sizes_that_cannot_be),
+        ("released-hole-is-reused", released_hole_is_reused),
+        ("neighbours-coalesce", neighbours_coalesce),
+        ("exact-fit", exact_fit),
+        ("many-live-regions", many_live_regions),
+        ("ten-thousand-rounds", ten_thousand_rounds),
+        ("release-of-what-is-no-region", release_of_what_is_no_region),
+        ("half-touched-region", half_touched_region),
+        ("region-across-tables", region_across_tables),
+        ("pools-are-isolated", pools_are_isolated),
+        ("pools-that-cannot-be", pools_that_cannot_be),
+        ("dropped-pool-gives-back", dropped_pool_gives_back),
+        ("strict-after-register", strict_after_register),
+        ("metadata-grows-and-shrinks", metadata_grows_and_shrinks),
+    ]
+}
+
+pub(super) const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
+
+/// Registers a pool of `bytes` at `base` with the current address space.
+pub(super) fn register<M: Machine>(machine: &mut M, base: VirtAddr, bytes: u32) -> Result<VmPool, Failure> {
+    done("pool registered", machine.with(|memory| AddressSpace::register_pool(memory, base, bytes)))
+}
+
+pub(super) fn allocate<M: Machine>(machine: &mut M, pool: &mut VmPool, bytes: u32) -> Result<VirtAddr, Failure> {
+    done("region allocated", machine.with(|memory| pool.allocate(memory, bytes)))
+}
+
+pub(super) fn release<M: Machine>(machine: &mut M, pool: &mut VmPool, start: VirtAddr) -> Result<u32, Failure> {
+    done("region released", machine.with(|memory| pool.release(memory, start)))
+}
+
+fn legitimate<M: Machine>(machine: &mut M, pool: &VmPool, address: VirtAddr) -> bool {
+    machine.with(|memory: &mut Memory<_, _>| pool.is_legitimate(&memory.mmu, address))
+}
+
+fn below(address: VirtAddr, bytes: u32) -> VirtAddr {
+    VirtAddr::new(address.as_u32() - bytes)
+}
+
+fn lazy_region<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 256 << 20)?;
+    let (before, faults) = (free_frames(machine), machine.faults());
+    // Twice the memory of the reference machine.
+    let region = allocate(machine, &mut pool, 64 << 20)?;
+    demand("frames for an untouched region", 0, before - free_frames(machine))?;
+    for (touch, offset) in [(1, 0), (2, 32 << 20), (3, (64 << 20) - 4)] {
+        machine.write(above(region, offset), touch);
+        demand("faults", touch, machine.faults() - faults)?;
+    }
+    // Pages and tables; the pool's metadata shares its table with the first page.
+    demand("frames for three touches", 3 + 2, before - free_frames(machine))?;
+    demand("pages released", 3, release(machine, &mut pool, region)?)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn sizes_round_up_to_pages<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    for (bytes, pages) in [(1, 1), (4095, 1), (4096, 1), (4097, 2)] {
+        let region = allocate(machine, &mut pool, bytes)?;
+        let next = allocate(machine, &mut pool, 1)?;
+        demand("pages up to the next region", pages, (next.as_u32() - region.as_u32()) / 4096)?;
+        release(machine, &mut pool, region)?;
+        release(machine, &mut pool, next)?;
+    }
+    Ok(())
+}
+
+fn legitimate_at_every_edge<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let regions = [1, 5000, 1].map(|bytes| allocate(machine, &mut pool, bytes));
+    let [low, region, high] = [regions[0]?, regions[1]?, regions[2]?];
+    release(machine, &mut pool, low)?;
+    release(machine, &mut pool, high)?;
+    for (what, expected, address) in [
+        ("base - 1", false, below(region, 1)),
+        ("base", true, region),
+        ("last byte asked for", true, above(region, 4999)),
+        ("last byte of the last page", true, above(region, 8191)),
+        ("end", false, above(region, 8192)),
+        ("released", false, low),
+        ("metadata", false, HEAP),
+        ("last byte of the pool", false, above(HEAP, (1 << 20) - 1)),
+        ("end of the pool", false, above(HEAP, 1 << 20)),
+        ("0", false, VirtAddr::new(0)),
+        ("0xFFFF_FFFF", false, VirtAddr::new(u32::MAX)),
+    ] {
+        demand(what, expected, legitimate(machine, &pool, address))?;
+    }
+    release(machine, &mut pool, region)?;
+    demand("base of a released region", false, legitimate(machine, &pool, region))
+}
+
+fn refused_at_every_edge<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut pool, 4096)?;
+    let gone = allocate(machine, &mut pool, 4096)?;
+    machine.write(gone, 1);
+    release(machine, &mut pool, gone)?;
+    let before = free_frames(machine);
+    for (what, address) in [
+        ("after use", gone),
+        ("one past a region", above(region, 4096)),
+        ("last word of the pool", above(HEAP, (1 << 20) - 4)),
+        ("past the pool", above(HEAP, 1 << 20)),
+        ("outside all pools", VirtAddr::new(0x40_0000)),
+    ] {
+        demand(what, Err(Refusal::Illegitimate), machine.probe(address, true))?;
+    }
+    demand("free frames", before, free_frames(machine))?;
+    demand("last word of a region", Ok(()), machine.probe(above(region, 4092), true))
+}
+
+fn sizes_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let before = free_frames(machine);
+    let mut refusal = |bytes| machine.with(|memory| pool.allocate(memory, bytes).err());
+    demand("0 bytes", true, refusal(0) == Some(AllocateError::Empty))?;
+    for bytes in [(1 << 20) - 4095, 1 << 20, 0x8000_0000, 0xFFFF_F000, 0xFFFF_F001, u32::MAX] {
+        let pages = bytes.div_ceil(4096);
+        demand("more than the pool has", true, refusal(bytes) == Some(AllocateError::NoRoom(pages)))?;
+    }
+    demand("free frames", before, free_frames(machine))?;
+    // All that there is can still be had.
+    allocate(machine, &mut pool, (1 << 20) - 4096).map(|_| ())
+}
+
+fn released_hole_is_reused<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let regions = [3, 2, 3].map(|pages| allocate(machine, &mut pool, 4096 * pages));
+    let [low, middle, high] = [regions[0]?, regions[1]?, regions[2]?];
+    for region in [low, middle, high] {
+        machine.write(region, region.as_u32());
+    }
+    demand("pages released", 1, release(machine, &mut pool, middle)?)?;
+    let again = allocate(machine, &mut pool, 2 * 4096)?;
+    demand("region in the hole", middle.as_u32(), again.as_u32())?;
+    demand("word of a region in a released hole", 0, machine.read(again))?;
+    demand("word below the hole", low.as_u32(), machine.read(low))?;
+    demand("word above the hole", high.as_u32(), machine.read(high))
+}
+
+fn neighbours_coalesce<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut regions = Vec::new();
+        for pages in [4, 5, 6, 1] {
+            regions.push(allocate(machine, &mut pool, 4096 * pages)?);
+        }
+        for which in order {
+            release(machine, &mut pool, regions[which])?;
+        }
+        let whole = allocate(machine, &mut pool, 15 * 4096)?;
+        demand("three holes as one", regions[0].as_u32(), whole.as_u32())?;
+        release(machine, &mut pool, whole)?;
+        release(machine, &mut pool, regions[3])?;
+    }
+    Ok(())
+}
+
+fn exact_fit<M: Machine>(machine: &mut M) -> Outcome {
+    // A pool of four pages: its own and three for regions.
+    let mut pool = register(machine, HEAP, 4 * 4096)?;
+    for _ in 0..1000 {
+        let all = allocate(machine, &mut pool, 3 * 4096)?;
+        demand("pool is full", true, machine.with(|memory| pool.allocate(memory, 1).is_err()))?;
+        release(machine, &mut pool, all)?;
+        let parts = [allocate(machine, &mut pool, 1)?, allocate(machine, &mut pool, 2 * 4096)?];
+        demand("pool is full", true, machine.with(|memory| pool.allocate(memory, 1).is_err()))?;
+        for part in parts {
+            release(machine, &mut pool, part)?;
+        }
+    }
+    Ok(())
+}
+
+fn many_live_regions<M: Machine>(machine: &mut M) -> Outcome {
+    const REGIONS: u32 = 3000;
+    let mut pool = register(machine, HEAP, 256 << 20)?;
+    let mut regions = Vec::new();
+    for number in 0..REGIONS {
+        let region = allocate(machine, &mut pool, 4096 * (1 + number % 3))?;
+        machine.write(region, number ^ 0x5A5A_0000);
+        regions.push(region);
+    }
+    let mut order: Vec<u32> = (0..REGIONS).collect();
+    Random::new(1).shuffle(&mut order);
+    for (released, number) in (0..).zip(order) {
+        let region = regions[number as usize];
+        demand("pattern of a region", number ^ 0x5A5A_0000, machine.read(region))?;
+        demand("pages released", 1, release(machine, &mut pool, region)?)?;
+        if released % 500 == 0 {
+            demand("pool's records agree", true, machine.with(|memory| pool.check(&memory.mmu)))?;
+        }
+    }
+    Ok(())
+}
+
+fn ten_thousand_rounds<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let before = free_frames(machine);
+    for round in 0..10_000 {
+        let region = allocate(machine, &mut pool, 4096 * (1 + round % 4))?;
+        demand("a fresh region", 0, machine.read(region))?;
+        machine.write(region, round);
+        release(machine, &mut pool, region)?;
+    }
+    demand("free frames", before, free_frames(machine))
+}
+
+fn release_of_what_is_no_region<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut pool, 3 * 4096)?;
+    machine.write(region, 9);
+    let before = free_frames(machine);
+    let mut refusal = |address| machine.with(|memory| pool.release(memory, address).err());
+    for address in
+        [0, 4096, 0x40_0000, HEAP.as_u32() + 0xF_F000, HEAP.as_u32() + (1 << 20), u32::MAX].map(VirtAddr::new)
+    {
+        demand("unknown address", true, refusal(address) == Some(ReleaseError::Unknown(address)))?;
+    }
+    for address in [1, 4096, 3 * 4096 - 1].map(|bytes| above(region, bytes)) {
+        demand("inner address", true, refusal(address) == Some(ReleaseError::Inner(address, region)))?;
+    }
+    demand("metadata page", true, refusal(HEAP) == Some(ReleaseError::Metadata(HEAP)))?;
+    demand("free frames", before, free_frames(machine))?;
+    demand("word of the region", 9, machine.read(region))?;
+    release(machine, &mut pool, region)?;
+    let twice = machine.with(|memory| pool.release(memory, region).err());
+    demand("released twice", true, twice == Some(ReleaseError::Unknown(region)))
+}
+
+fn half_touched_region<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let before = free_frames(machine);
+    let region = allocate(machine, &mut pool, 40 * 4096)?;
+    for page in (0..40).step_by(2) {
+        machine.write(above(region, 4096 * page), page);
+    }
+    demand("frames for every other page", 20, before - free_frames(machine))?;
+    demand("pages released", 20, release(machine, &mut pool, region)?)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn region_across_tables<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 64 << 20)?;
+    let before = free_frames(machine);
+    let region = allocate(machine, &mut pool, 20 << 20)?;
+    for megabytes in 1..5 {
+        let border = VirtAddr::new(HEAP.as_u32() + (megabytes << 22));
+        machine.write(below(border, 4), megabytes);
+        machine.write(border, megabytes);
+    }
+    // Eight pages in the pool's first table and four more.
+    demand("frames", 8 + 4, before - free_frames(machine))?;
+    demand("pages released", 8, release(machine, &mut pool, region)?)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn pools_are_isolated<M: Machine>(machine: &mut M) -> Outcome {
+    let mut low = register(machine, VirtAddr::new(0x2000_0000), 1 << 20)?;
+    let mut high = register(machine, VirtAddr::new(0x2010_0000), 1 << 20)?;
+    let (in_low, in_high) = (allocate(machine, &mut low, 4096)?, allocate(machine, &mut high, 4096)?);
+    demand("a region of the other pool", false, legitimate(machine, &low, in_high))?;
+    demand("a region of its own", true, legitimate(machine, &high, in_high))?;
+    let foreign = machine.with(|memory| low.release(memory, in_high).err());
+    demand("release by the wrong pool", true, foreign == Some(ReleaseError::Unknown(in_high)))?;
+    machine.write(in_low, 1);
+    machine.write(in_high, 2);
+    release(machine, &mut low, in_low)?;
+    demand("word in the other pool", 2, machine.read(in_high))
+}
+
+fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
+    let pool = register(machine, HEAP, 1 << 20)?;
+    let before = free_frames(machine);
+    let (mega, heap) = (1 << 20, HEAP.as_u32());
+    for (base, bytes, error) in [
+        (heap + 1, mega, RegisterError::Misaligned),
+        (0x2000_0000, mega + 1, RegisterError::Misaligned),
+        (0x2000_0000, 0, RegisterError::TooSmall),
+        (0x2000_0000, 4096, RegisterError::TooSmall),
+        (0, mega, RegisterError::OutOfRange),
+        (0x3F_F000, mega, RegisterError::OutOfRange),
+        (0xFF7F_F000, 2 * 4096, RegisterError::OutOfRange),
+        (0xFF80_0000, mega, RegisterError::OutOfRange),
+        (0xFFFF_F000, 0xFFFF_F000, RegisterError::OutOfRange),
+        (0x8000_0000, 0x8000_0000, RegisterError::OutOfRange),
+        (heap, mega, RegisterError::Overlaps(HEAP)),
+        (heap - 4096, 2 * 4096, RegisterError::Overlaps(HEAP)),
+        (heap + mega - 4096, mega, RegisterError::Overlaps(HEAP)),
+        (0x2000_0000, 0x8000_0000, RegisterError::Overlaps(HEAP)),
+    ] {
+        let seen = machine.with(|memory| AddressSpace::register_pool(memory, VirtAddr::new(base), bytes).err());
+        demand("pool refused for the right reason", true, seen == Some(error))?;
+    }
+    demand("free frames", before, free_frames(machine))?;
+    // Up to the edges, side by side, they can be.
+    register(machine, VirtAddr::new(0x40_0000), heap - 0x40_0000)?;
+    register(machine, VirtAddr::new(heap + mega), 0xFF80_0000 - heap - mega)?;
+    demand("dropped", true, machine.with(|memory| AddressSpace::drop_pool(memory, pool).is_ok()))
+}
+
+fn dropped_pool_gives_back<M: Machine>(machine: &mut M) -> Outcome {
+    let before = free_frames(machine);
+    let mut pool = register(machine, HEAP, 1 << 30)?;
+    for number in 0..400 {
+        let region = allocate(machine, &mut pool, 4096 * (1 + 7 * (number % 100)))?;
+        machine.write(region, number);
+    }
+    let dropped = machine.with(|memory| AddressSpace::drop_pool(memory, pool).is_ok());
+    demand("dropped", true, dropped)?;
+    demand("free frames", before, free_frames(machine))?;
+    // The place is free for another, which starts empty.
+    let mut again = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut again, 1)?;
+    demand("first region of the new pool", HEAP.as_u32() + 4096, region.as_u32())?;
+    demand("word of the new pool", 0, machine.read(region))
+}
+
+fn strict_after_register<M: Machine>(machine: &mut M) -> Outcome {
+    let early = VirtAddr::new(0x40_0000);
+    machine.write(early, 1);
+    let in_the_way = machine.with(|memory| AddressSpace::register_pool(memory, early, 1 << 20).err());
+    demand("pool over a page in use", true, in_the_way == Some(RegisterError::Backed(early)))?;
+    let pool = register(machine, HEAP, 1 << 20)?;
+    demand("a page backed before there was a pool", 1, machine.read(early))?;
+    demand("a page outside the pool", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))?;
+    demand("dropped", true, machine.with(|memory| AddressSpace::drop_pool(memory, pool).is_ok()))?;
+    demand("strict for good", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))
+}
+
+fn metadata_grows_and_shrinks<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 256 << 20)?;
+    let before = free_frames(machine);
+    let mut regions = Vec::new();
+    for _ in 0..2000 {
+        regions.push(allocate(machine, &mut pool, 4096)?);
+    }
+    // 125 nodes in the first page and 126 in each further one.
+    let pages = (2000_u32 - 125).div_ceil(126);
+    demand("metadata pages and further tables", pages + 1, before - free_frames(machine))?;
+    let own = machine.with(|memory| {
+        let metadata = Page::new(HEAP.as_u32() / 4096 + 126);
+        let refused = pool.release(memory, metadata.start()).is_err();
+        refused
+            && AddressSpace::free_page(memory, metadata).is_none()
+            && PageTable::entry(&memory.mmu, metadata).is_some()
+    });
+    demand("a metadata page can be neither released nor freed", true, own)?;
+    Random::new(7).shuffle(&mut regions);
+    for region in regions {
+        release(machine, &mut pool, region)?;
+    }
+    demand("frames when all regions are gone", before, free_frames(machine))
+}

@@ -1,0 +1,110 @@
+//! Address spaces: the same addresses, different memory.
+
+use super::pools::{HEAP, allocate, register, release};
+use super::{Failure, Machine, Outcome, Scenario, demand, done, free_frames};
+use crate::addr::{Frame, VirtAddr};
+use crate::paging::Mmu;
+use crate::vm::{AddressSpace, Refusal};
+use alloc::vec::Vec;
+
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
+    [
+        ("same-address-different-contents", same_address_different_contents),
+        ("faults-use-the-current-space", faults_use_the_current_space),
+        ("spaces-in-any-order", spaces_in_any_order),
+        ("current-space-is-not-destroyed", current_space_is_not_destroyed),
+    ]
+}
+
+fn create<M: Machine>(machine: &mut M) -> Result<AddressSpace, Failure> {
+    done("address space created", machine.with(AddressSpace::create))
+}
+
+fn destroy<M: Machine>(machine: &mut M, space: AddressSpace) -> Outcome {
+    done("address space destroyed", machine.with(|memory| space.destroy(memory)))
+}
+
+fn root<M: Machine>(machine: &mut M) -> Frame {
+    machine.with(|memory| memory.mmu.root())
+}
+
+fn load<M: Machine>(machine: &mut M, space: &AddressSpace) {
+    machine.with(|memory| space.load(&mut memory.mmu));
+}
+
+fn same_address_different_contents<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let (before, mut spaces) = (free_frames(machine), Vec::new());
+    for number in 0..20 {
+        let space = create(machine)?;
+        load(machine, &space);
+        let mut pool = register(machine, HEAP, 1 << 20)?;
+        let region = allocate(machine, &mut pool, 4096)?;
+        machine.write(region, number);
+        spaces.push((space, pool, region));
+    }
+    demand("frames a space: directory, table, metadata, data", 20 * 4, before - free_frames(machine))?;
+    for (number, (space, _, region)) in (0..).zip(&spaces) {
+        load(machine, space);
+        demand("its own word at the same address", number, machine.read(*region))?;
+    }
+    machine.with(|memory| memory.mmu.set_root(home));
+    spaces.into_iter().try_for_each(|(space, ..)| destroy(machine, space))
+}
+
+fn faults_use_the_current_space<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut pool, 4096)?;
+    let other = create(machine)?;
+    load(machine, &other);
+    register(machine, VirtAddr::new(0x2000_0000), 1 << 20)?;
+    demand("a region of another space", Err(Refusal::Illegitimate), machine.probe(region, true))?;
+    demand("its pool works elsewhere", true, machine.with(|memory| pool.allocate(memory, 1).is_err()))?;
+    machine.with(|memory| memory.mmu.set_root(home));
+    demand("the region in its own space", Ok(()), machine.probe(region, true))?;
+    demand("pages released", 1, release(machine, &mut pool, region)?)?;
+    destroy(machine, other)
+}
+
+fn spaces_in_any_order<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let before = free_frames(machine);
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut spaces = Vec::new();
+        for _ in 0..3 {
+            let space = create(machine)?;
+            load(machine, &space);
+            let mut pool = register(machine, HEAP, 1 << 30)?;
+            let region = allocate(machine, &mut pool, 600 << 20)?;
+            for megabytes in [0, 5, 300, 599] {
+                machine.write(super::above(region, megabytes << 20), megabytes);
+            }
+            spaces.push(Some(space));
+        }
+        // From inside one of those that go, too: all but the current one can be destroyed.
+        for which in order {
+            machine.with(|memory| memory.mmu.set_root(home));
+            let space = done("space is still there", spaces[which].take().ok_or(()))?;
+            if let Some(next) = spaces.iter().flatten().next() {
+                load(machine, next);
+            }
+            destroy(machine, space)?;
+        }
+        machine.with(|memory| memory.mmu.set_root(home));
+    }
+    demand("free frames", before, free_frames(machine))
+}
+
+fn current_space_is_not_destroyed<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let space = create(machine)?;
+    load(machine, &space);
+    let before = free_frames(machine);
+    let Err(space) = machine.with(|memory| space.destroy(memory)) else {
+        return demand("destroying the current space is refused", true, false);
+    };
+    demand("free frames", before, free_frames(machine))?;
+    machine.with(|memory| memory.mmu.set_root(home));
+    destroy(machine, space)
+}

@@ -1,0 +1,87 @@
+//! The coursework's two standard runs.
+
+use super::{Machine, Outcome, Scenario, above, demand, done, free_frames};
+use crate::addr::VirtAddr;
+use crate::vm::AddressSpace;
+
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 3] {
+    [
+        ("standard-pages", |machine| standard_pages(machine, 262_144, 256)),
+        ("standard-pages-short", |machine| standard_pages(machine, 2048, 2)),
+        ("standard-pools", standard_pools),
+    ]
+}
+
+/// What a run took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Filled {
+    /// Faults that were answered.
+    pub faults: u32,
+    /// Frames that were taken and not given back.
+    pub frames: u32,
+}
+
+/// Writes `words` ascending words from `start` on, then reads them back.
+///
+/// # Errors
+///
+/// The first word that isn't what was written.
+pub fn fill_pages<M: Machine>(machine: &mut M, start: VirtAddr, words: u32) -> Result<Filled, super::Failure> {
+    let (faults, free) = (machine.faults(), free_frames(machine));
+    for word in 0..words {
+        machine.write(above(start, 4 * word), word);
+    }
+    for word in 0..words {
+        demand("word read back", word, machine.read(above(start, 4 * word)))?;
+    }
+    Ok(Filled { faults: machine.faults() - faults, frames: free - free_frames(machine) })
+}
+
+/// For `i` in 1..=49, allocates 400·i bytes from the pool that holds `base`, checks that they are legitimate, fills them
+/// ascending, checks them descending, and releases them.
+///
+/// # Errors
+///
+/// The first demand that isn't met.
+pub fn fill_regions<M: Machine>(machine: &mut M, base: VirtAddr) -> Result<Filled, super::Failure> {
+    let (faults, free) = (machine.faults(), free_frames(machine));
+    for round in 1..=49 {
+        let bytes = 400 * round;
+        let pool = |memory: &mut crate::paging::Memory<M::Mmu, M::Frames>| {
+            AddressSpace::pool_of(&memory.mmu, crate::addr::Page::containing(base))
+        };
+        let start = machine.with(|memory| pool(memory).and_then(|mut pool| pool.allocate(memory, bytes).ok()));
+        let start = done("region allocated", start.ok_or(()))?;
+        let legitimate = machine.with(|memory| pool(memory).is_some_and(|pool| pool.is_legitimate(&memory.mmu, start)));
+        demand("region is legitimate", true, legitimate)?;
+        for word in 0..bytes / 4 {
+            machine.write(above(start, 4 * word), round + word);
+        }
+        for word in (0..bytes / 4).rev() {
+            demand("word read back", round + word, machine.read(above(start, 4 * word)))?;
+        }
+        let released = machine.with(|memory| pool(memory).and_then(|mut pool| pool.release(memory, start).ok()));
+        demand("frames returned by the region", bytes.div_ceil(4096), released.unwrap_or(0))?;
+    }
+    Ok(Filled { faults: machine.faults() - faults, frames: free - free_frames(machine) })
+}
+
+fn standard_pages<M: Machine>(machine: &mut M, words: u32, pages: u32) -> Outcome {
+    let filled = fill_pages(machine, VirtAddr::new(0x40_0000), words)?;
+    demand("faults", pages, filled.faults)?;
+    demand("frames: the pages and a table", pages + 1, filled.frames)
+}
+
+fn standard_pools<M: Machine>(machine: &mut M) -> Outcome {
+    for base in [0x2000_0000, 0x4000_0000].map(VirtAddr::new) {
+        let before = free_frames(machine);
+        done("pool registered", machine.with(|memory| AddressSpace::register_pool(memory, base, 256 << 20)))?;
+        demand("frames for a pool: metadata and a table", 2, before - free_frames(machine))?;
+    }
+    for base in [0x2000_0000, 0x4000_0000].map(VirtAddr::new) {
+        let filled = fill_regions(machine, base)?;
+        demand("data faults", 145, filled.faults)?;
+        demand("frames kept after all releases", 0, filled.frames)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! Metadata pages: where a pool keeps itself and its regions.
+//!
+//! The first page of a pool holds the pool's record and the first nodes of its region tree. When they are used up,
+//! another page of the pool becomes a metadata page, and when all its nodes are free again it goes back: so a pool's
+//! metadata grows and shrinks with the regions in use. Every metadata page gets its frame when it becomes one, never by
+//! a fault (rule **eager-metadata**).
+//!
+//! ```text
+//!          first page                       further page
+//! +0x00    header                           header
+//! +0x20    the pool's node among the pools  the node of this page among the regions
+//! +0x40    root of regions, list of pages   free for nodes from here on
+//!          with room, count of regions
+//! +0x60    free for nodes from here on
+//!
+//! header: +0 nodes in use   +4 first free node   +8 never used from here on   +12 next   +16 previous page with room
+//! ```
+//!
+//! Pages with room are a list in both directions. A free node's first word leads to the next free one.
+
+use super::tree::{NODE_BYTES, Node, Tree};
+use crate::addr::{PAGE_SIZE, Page, VirtAddr};
+use crate::paging::Mmu;
+
+const USED: u32 = 0;
+const FREE: u32 = 4;
+const FRESH: u32 = 8;
+const NEXT: u32 = 12;
+const PREVIOUS: u32 = 16;
+
+const OWN_NODE: u32 = NODE_BYTES;
+
+const REGIONS: u32 = 0x40;
+const WITH_ROOM: u32 = 0x44;
+const COUNT: u32 = 0x48;
+
+const FIRST_PAGE_NODES: u32 = 0x60;
+const FURTHER_PAGE_NODES: u32 = 0x40;
+
+/// A metadata page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Metadata(u32);
+
+impl Metadata {
+    fn of(node: Node) -> Self {
+        Self(Page::containing(node.address()).start().as_u32())
+    }
+
+    #[inline]
+    fn get(self, mmu: &impl Mmu, field: u32) -> u32 {
+        mmu.read(VirtAddr::new(self.0 + field))
+    }
+
+    #[inline]
+    fn set(self, mmu: &mut impl Mmu, field: u32, value: u32) {
+        mmu.write(VirtAddr::new(self.0 + field), value);
+    }
+
+    fn has_room(self, mmu: &impl Mmu) -> bool {
+        self.get(mmu, FREE) != 0 || self.get(mmu, FRESH) < PAGE_SIZE
+    }
+}
+
+/// The record of a pool, in its first page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Record(Metadata);
+
+impl Record {
+    /// Returns the record of the pool that starts with `base`.
+    pub fn of(base: Page) -> Self {
+        Self(Metadata(base.start().as_u32()))
+    }
+
+    /// Writes the record of an empty pool into `base`, whose frame is zeros.
+    pub fn create(mmu: &mut impl Mmu, base: Page) -> Self {
+        let record = Self::of(base);
+        record.0.set(mmu, FRESH, FIRST_PAGE_NODES);
+        record.set_with_room(mmu, record.0.0);
+        record
+    }
+
+    /// Returns the pool's node among the pools of its address space.
+    pub fn pool_node(self) -> Node {
+        Node::at(VirtAddr::new(self.0.0 + OWN_NODE))
+    }
+
+    /// Returns the pool's regions, metadata pages among them.
+    #[inline]
+    pub fn regions(self, mmu: &impl Mmu) -> Tree {
+        Tree::from_word(self.0.get(mmu, REGIONS))
+    }
+
+    /// Keeps the pool's regions.
+    pub fn set_regions(self, mmu: &mut impl Mmu, regions: Tree) {
+        self.0.set(mmu, REGIONS, regions.word());
+    }
+
+    /// Returns how many nodes are in use: a node a region.
+    pub fn count(self, mmu: &impl Mmu) -> u32 {
+        self.0.get(mmu, COUNT)
+    }
+
+    /// Says whether the next node can be had without a further page.
+    pub fn has_node(self, mmu: &impl Mmu) -> bool {
+        self.with_room(mmu) != 0
+    }
+
+    /// Takes a free node. There must be one.
+    pub fn take_node(self, mmu: &mut impl Mmu) -> Node {
+        let page = Metadata(self.with_room(mmu));
+        let node = match page.get(mmu, FREE) {
+            0 => {
+                let fresh = page.get(mmu, FRESH);
+                page.set(mmu, FRESH, fresh + NODE_BYTES);
+                page.0 + fresh
+            }
+            free => {
+                let next = mmu.read(VirtAddr::new(free));
+                page.set(mmu, FREE, next);
+                free
+            }
+        };
+        page.set(mmu, USED, page.get(mmu, USED) + 1);
+        self.0.set(mmu, COUNT, self.count(mmu) + 1);
+        if !page.has_room(mmu) {
+            self.unlink(mmu, page);
+        }
+        Node::at(VirtAddr::new(node))
+    }
+
+    /// Gives back a node that [`take_node`](Self::take_node) returned. Returns the further page that is no longer needed,
+    /// if there is one; the caller gives it back by [`remove_page`](Self::remove_page).
+    ///
+    /// An unused page that is the only one with room stays: a pool that takes and gives back one region in turn would
+    /// otherwise need a new page each time.
+    pub fn free_node(self, mmu: &mut impl Mmu, node: Node) -> Option<Page> {
+        let page = Metadata::of(node);
+        let had_room = page.has_room(mmu);
+        mmu.write(node.address(), page.get(mmu, FREE));
+        page.set(mmu, FREE, node.address().as_u32());
+        page.set(mmu, USED, page.get(mmu, USED) - 1);
+        self.0.set(mmu, COUNT, self.count(mmu) - 1);
+        if !had_room {
+            self.link(mmu, page);
+        }
+        let next = Metadata(page.get(mmu, NEXT));
+        let alone = next.0 == 0 && page.get(mmu, PREVIOUS) == 0;
+        if alone {
+            None
+        } else if self.is_unused(mmu, page) {
+            Some(page)
+        } else {
+            // A page that gets room comes first in the list; behind it may be one that was unused and alone until now.
+            Some(next).filter(|next| !had_room && self.is_unused(mmu, *next))
+        }
+        .map(|page| Page::containing(VirtAddr::new(page.0)))
+    }
+
+    /// Makes `page`, whose frame is zeros, a metadata page, and returns the node that stands for it among the regions.
+    pub fn add_page(self, mmu: &mut impl Mmu, page: Page) -> Node {
+        let page = Metadata(page.start().as_u32());
+        page.set(mmu, FRESH, FURTHER_PAGE_NODES);
+        self.link(mmu, page);
+        Self::page_node(page)
+    }
+
+    /// Stops using a further page without nodes in use, and returns the node that stands for it among the regions.
+    pub fn remove_page(self, mmu: &mut impl Mmu, page: Page) -> Node {
+        let page = Metadata(page.start().as_u32());
+        self.unlink(mmu, page);
+        Self::page_node(page)
+    }
+
+    fn is_unused(self, mmu: &impl Mmu, page: Metadata) -> bool {
+        page != self.0 && page.get(mmu, USED) == 0
+    }
+
+    fn page_node(page: Metadata) -> Node {
+        Node::at(VirtAddr::new(page.0 + OWN_NODE))
+    }
+
+    fn with_room(self, mmu: &impl Mmu) -> u32 {
+        self.0.get(mmu, WITH_ROOM)
+    }
+
+    fn set_with_room(self, mmu: &mut impl Mmu, page: u32) {
+        self.0.set(mmu, WITH_ROOM, page);
+    }
+
+    fn link(self, mmu: &mut impl Mmu, page: Metadata) {
+        let next = Metadata(self.with_room(mmu));
+        page.set(mmu, NEXT, next.0);
+        page.set(mmu, PREVIOUS, 0);
+        if next.0 != 0 {
+            next.set(mmu, PREVIOUS, page.0);
+        }
+        self.set_with_room(mmu, page.0);
+    }
+
+    fn unlink(self, mmu: &mut impl Mmu, page: Metadata) {
+        let (next, previous) = (Metadata(page.get(mmu, NEXT)), Metadata(page.get(mmu, PREVIOUS)));
+        if next.0 != 0 {
+            next.set(mmu, PREVIOUS, previous.0);
+        }
+        match previous.0 {
+            0 => self.set_with_room(mmu, next.0),
+            _ => previous.set(mmu, NEXT, next.0),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Virtual memory pools: regions of pages that get a frame when they are touched.
+
+use super::metadata::Record;
+use super::tree::{Node, Tree};
+use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::frames::FrameSource;
+use crate::paging::{Memory, Mmu, OutOfFrames, PageTable};
+use core::fmt;
+
+/// What an extent of a pool is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// What [`VmPool::allocate`] returned.
+    Region,
+    /// A page of the pool's own.
+    Metadata,
+}
+
+impl Kind {
+    const fn word(self) -> u32 {
+        match self {
+            Self::Region => 0,
+            Self::Metadata => 1,
+        }
+    }
+
+    #[inline]
+    fn of(mmu: &impl Mmu, node: Node) -> Self {
+        if node.kind(mmu) == Self::Region.word() { Self::Region } else { Self::Metadata }
+    }
+}
+
+/// Why nothing was allocated. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AllocateError {
+    /// The pool isn't one of the current address space.
+    NotCurrent,
+    /// Zero bytes were asked for.
+    Empty,
+    /// No hole in the pool is long enough for this many pages.
+    NoRoom(u32),
+    /// No frame was left for the pool's own records.
+    OutOfFrames,
+}
+
+impl fmt::Display for AllocateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotCurrent => write!(f, "the pool belongs to no pool list of the current address space"),
+            Self::Empty => write!(f, "a region of 0 bytes"),
+            Self::NoRoom(pages) => write!(f, "no hole of {pages:#x} pages in the pool"),
+            Self::OutOfFrames => write!(f, "no frame left for the pool's region table"),
+        }
+    }
+}
+
+/// Why nothing was released. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReleaseError {
+    /// The pool isn't one of the current address space.
+    NotCurrent,
+    /// No region holds this address: it was never allocated, or released before, or is outside the pool.
+    Unknown(VirtAddr),
+    /// The address lies inside a region, which starts at the second one.
+    Inner(VirtAddr, VirtAddr),
+    /// The address lies in the pool's own pages.
+    Metadata(VirtAddr),
+}
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotCurrent => write!(f, "the pool belongs to no pool list of the current address space"),
+            Self::Unknown(address) => write!(f, "no region at {address}"),
+            Self::Inner(address, start) => write!(f, "{address} is inside the region that starts at {start}"),
+            Self::Metadata(address) => write!(f, "{address} is in the pool's own pages"),
+        }
+    }
+}
+
+/// A virtual memory pool of an address space: a range of pages with an allocator of regions.
+///
+/// A pool works while its address space is the current one. It is made by
+/// [`AddressSpace::register_pool`](super::AddressSpace::register_pool).
+#[derive(PartialEq, Eq, Debug)]
+pub struct VmPool {
+    base: Page,
+}
+
+impl VmPool {
+    /// Writes the record of a new pool of `pages` into its first page, which it backs. Returns the pool and its node.
+    pub(super) fn create<M: Mmu, F: FrameSource>(
+        memory: &mut Memory<M, F>,
+        pages: PageRange,
+    ) -> Result<(Self, Node), OutOfFrames> {
+        PageTable::back(memory, pages.start)?;
+        let node = Record::create(&mut memory.mmu, pages.start).pool_node();
+        node.write(&mut memory.mmu, pages, Kind::Region.word());
+        Ok((Self { base: pages.start }, node))
+    }
+
+    /// Takes the pool whose node among the pools is `node`.
+    #[inline]
+    pub(super) fn of(node: Node) -> Self {
+        Self { base: Page::containing(node.address()) }
+    }
+
+    /// Returns the pool's first page, which holds its record.
+    pub fn base(&self) -> Page {
+        self.base
+    }
+
+    /// Returns all pages of the pool, its own among them; `None` if it isn't a pool of the current address space.
+    pub fn pages(&self, mmu: &impl Mmu) -> Option<PageRange> {
+        let node = super::space::pools(mmu).find(mmu, self.base)?;
+        let pages = node.extent(mmu);
+        (pages.start == self.base).then_some(pages)
+    }
+
+    /// Allocates a region of `bytes`, rounded up to whole pages, at the lowest address where it fits. No page of it is
+    /// backed before it is touched.
+    ///
+    /// Costs the logarithm of the number of regions, whatever the size.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocateError`]; nothing has changed then.
+    pub fn allocate<M: Mmu, F: FrameSource>(
+        &mut self,
+        memory: &mut Memory<M, F>,
+        bytes: u32,
+    ) -> Result<VirtAddr, AllocateError> {
+        let area = self.area(&memory.mmu).ok_or(AllocateError::NotCurrent)?;
+        if bytes == 0 {
+            return Err(AllocateError::Empty);
+        }
+        let pages = bytes.div_ceil(PAGE_SIZE);
+        let record = Record::of(self.base);
+        let no_room = AllocateError::NoRoom(pages);
+        let mut room = record.regions(&memory.mmu).find_room(&memory.mmu, area, pages).ok_or(no_room)?;
+        if !record.has_node(&memory.mmu) {
+            let page = self.grow(memory, area)?;
+            room = match record.regions(&memory.mmu).find_room(&memory.mmu, area, pages) {
+                Some(room) => room,
+                None => {
+                    self.shrink(memory, page);
+                    return Err(no_room);
+                }
+            };
+        }
+        let node = record.take_node(&mut memory.mmu);
+        node.write(&mut memory.mmu, room, Kind::Region.word());
+        self.insert(&mut memory.mmu, area, node);
+        Ok(room.start.start())
+    }
+
+    /// Releases the region that starts at `start` and gives back every frame behind it. Returns how many pages of it were
+    /// backed.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`] unless `start` is exactly what [`allocate`](Self::allocate) returned and hasn't been released
+    /// since; nothing has changed then.
+    pub fn release<M: Mmu, F: FrameSource>(
+        &mut self,
+        memory: &mut Memory<M, F>,
+        start: VirtAddr,
+    ) -> Result<u32, ReleaseError> {
+        let area = self.area(&memory.mmu).ok_or(ReleaseError::NotCurrent)?;
+        let page = Page::containing(start);
+        if page == self.base {
+            return Err(ReleaseError::Metadata(start));
+        }
+        let record = Record::of(self.base);
+        let mut regions = record.regions(&memory.mmu);
+        let found = area.contains(page).then(|| regions.find(&memory.mmu, page)).flatten();
+        let node = found.ok_or(ReleaseError::Unknown(start))?;
+        if Kind::of(&memory.mmu, node) == Kind::Metadata {
+            return Err(ReleaseError::Metadata(start));
+        }
+        let region = node.extent(&memory.mmu);
+        if region.start.start() != start {
+            return Err(ReleaseError::Inner(start, region.start.start()));
+        }
+        let backed = PageTable::free_pages(memory, region);
+        regions.remove(&mut memory.mmu, node);
+        record.set_regions(&mut memory.mmu, regions);
+        if let Some(page) = record.free_node(&mut memory.mmu, node) {
+            self.shrink(memory, page);
+        }
+        Ok(backed)
+    }
+
+    /// Says whether `address` lies in a region that is allocated now (rule **legit-is-exact**).
+    #[inline]
+    pub fn is_legitimate(&self, mmu: &impl Mmu, address: VirtAddr) -> bool {
+        let page = Page::containing(address);
+        self.area(mmu).is_some_and(|area| area.contains(page) && self.holds(mmu, page))
+    }
+
+    /// Says whether a region holds `page`, which is a page of this pool.
+    #[inline]
+    pub(super) fn holds(&self, mmu: &impl Mmu, page: Page) -> bool {
+        let found = Record::of(self.base).regions(mmu).find(mmu, page);
+        found.is_some_and(|node| Kind::of(mmu, node) == Kind::Region)
+    }
+
+    /// Returns what holds `page` of this pool, or comes next above it: pages and kind.
+    pub fn extent_at_or_after(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
+        let node = self.regions(mmu)?.at_or_after(mmu, page)?;
+        Some((node.extent(mmu), Kind::of(mmu, node)))
+    }
+
+    /// Returns the highest extent that starts below `page`: pages and kind.
+    pub fn extent_before(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
+        let node = self.regions(mmu)?.before(mmu, page)?;
+        Some((node.extent(mmu), Kind::of(mmu, node)))
+    }
+
+    /// Says whether the pool's records agree with each other.
+    pub fn check(&self, mmu: &impl Mmu) -> bool {
+        let (Some(area), Some(regions)) = (self.area(mmu), self.regions(mmu)) else {
+            return false;
+        };
+        let (mut from, mut kinds) = (area.start, [0, 0]);
+        while let Some((extent, kind)) = self.extent_at_or_after(mmu, from) {
+            kinds[kind.word() as usize] += 1;
+            from = extent.end;
+        }
+        regions.check(mmu, area.start) && from <= area.end && Record::of(self.base).count(mmu) == kinds[0]
+    }
+
+    /// Returns the pages that regions may hold: all but the first.
+    #[inline]
+    fn area(&self, mmu: &impl Mmu) -> Option<PageRange> {
+        self.pages(mmu).map(|pages| PageRange::new(Page::new(pages.start.number() + 1), pages.end))
+    }
+
+    fn regions(&self, mmu: &impl Mmu) -> Option<Tree> {
+        self.pages(mmu).map(|_| Record::of(self.base).regions(mmu))
+    }
+
+    #[inline]
+    fn insert(&self, mmu: &mut impl Mmu, area: PageRange, node: Node) {
+        let record = Record::of(self.base);
+        let mut regions = record.regions(mmu);
+        regions.insert(mmu, node, area.start);
+        record.set_regions(mmu, regions);
+    }
+
+    /// Makes the lowest free page of the pool a metadata page.
+    #[cold]
+    fn grow<M: Mmu, F: FrameSource>(&self, memory: &mut Memory<M, F>, area: PageRange) -> Result<Page, AllocateError> {
+        let record = Record::of(self.base);
+        let room = record.regions(&memory.mmu).find_room(&memory.mmu, area, 1).ok_or(AllocateError::NoRoom(1))?;
+        PageTable::back(memory, room.start).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
+        let node = record.add_page(&mut memory.mmu, room.start);
+        node.write(&mut memory.mmu, room, Kind::Metadata.word());
+        self.insert(&mut memory.mmu, area, node);
+        Ok(room.start)
+    }
+
+    /// Gives the metadata page `page`, no node of which is in use, back.
+    #[cold]
+    fn shrink<M: Mmu, F: FrameSource>(&self, memory: &mut Memory<M, F>, page: Page) {
+        let record = Record::of(self.base);
+        let node = record.remove_page(&mut memory.mmu, page);
+        let mut regions = record.regions(&memory.mmu);
+        regions.remove(&mut memory.mmu, node);
+        record.set_regions(&mut memory.mmu, regions);
+        PageTable::free_page(memory, page);
+    }
+}

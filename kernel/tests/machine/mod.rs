@@ -1,0 +1,88 @@
+//! The software machine that host tests run scenarios on.
+
+use droste::addr::{Frame, FrameRange, VirtAddr};
+use droste::frames::FramePool;
+use droste::memory_map::{HOLE, PROCESS_POOL_START};
+use droste::paging::soft::{PageFault, SoftMmu};
+use droste::paging::{Entry, Memory, PageTable};
+use droste::scenarios::Machine;
+use droste::vm::{AddressSpace, Fault, Refusal};
+
+/// The first address space that is loaded stays to the end, as in the kernel.
+pub struct SoftMachine {
+    memory: Memory<SoftMmu, FramePool<'static>>,
+    faults: u32,
+}
+
+impl SoftMachine {
+    /// Starts a machine with `megabytes` of memory as the kernel does: boot directory, recursive entry, process pool, real
+    /// page table.
+    pub fn start(megabytes: u32) -> Self {
+        let end = Frame::new(megabytes * 256);
+        let range = FrameRange::new(PROCESS_POOL_START, end);
+        let storage = vec![0; FramePool::storage_words(range.len())].leak();
+        let mut frames = FramePool::new(range, storage).unwrap();
+        frames.mark_inaccessible(HOLE.start, HOLE.len()).unwrap();
+        let mut mmu = SoftMmu::booted(end.number(), Frame::new(300));
+        PageTable::install_recursive_entry(&mut mmu);
+        let mut memory = Memory { mmu, frames };
+        let table = PageTable::first(&mut memory, |page| match page.number() {
+            0 | 290 => Entry::ABSENT,
+            256..280 => Entry::read_only(Frame::new(page.number())),
+            number => Entry::writable(Frame::new(number)),
+        });
+        AddressSpace::of(table.unwrap()).load(&mut memory.mmu);
+        Self { memory, faults: 0 }
+    }
+
+    /// Answers a fault as the kernel's trap does.
+    fn answer(&mut self, fault: PageFault) -> Result<(), Refusal> {
+        let PageFault { address, present, write } = fault;
+        AddressSpace::handle_fault(&mut self.memory, Fault { address, present, write })?;
+        self.faults += 1;
+        Ok(())
+    }
+
+    fn access(&mut self, address: VirtAddr, write: Option<u32>) -> Result<u32, Refusal> {
+        // A fault that is answered must not come again.
+        for _ in 0..2 {
+            let result = match write {
+                Some(word) => self.memory.mmu.try_write(address, word).map(|()| word),
+                None => self.memory.mmu.try_read(address),
+            };
+            match result {
+                Ok(word) => return Ok(word),
+                Err(fault) => self.answer(fault)?,
+            }
+        }
+        panic!("the fault at {address:?} was answered and came again");
+    }
+}
+
+impl Machine for SoftMachine {
+    type Mmu = SoftMmu;
+    type Frames = FramePool<'static>;
+
+    fn with<R>(&mut self, work: impl FnOnce(&mut Memory<SoftMmu, FramePool<'static>>) -> R) -> R {
+        let result = work(&mut self.memory);
+        debug_assert!(self.memory.frames.free_frames() <= 1 << 20);
+        result
+    }
+
+    fn read(&mut self, address: VirtAddr) -> u32 {
+        self.access(address, None).unwrap_or_else(|refusal| panic!("read at {address:?}: {refusal:?}"))
+    }
+
+    fn write(&mut self, address: VirtAddr, word: u32) {
+        self.access(address, Some(word)).unwrap_or_else(|refusal| panic!("write at {address:?}: {refusal:?}"));
+    }
+
+    fn probe(&mut self, address: VirtAddr, write: bool) -> Result<(), Refusal> {
+        let word = write.then_some(1);
+        self.access(address, word).map(|_| ())
+    }
+
+    fn faults(&self) -> u32 {
+        self.faults
+    }
+}
