@@ -45,19 +45,19 @@ pub fn set_levels(levels: Levels) {
     *LEVELS.lock() = levels;
 }
 
-/// Lets [`control!`] records out. Until then they are dropped: they make sense to a test harness only.
+/// Lets `control!` records out. Until then they are dropped: they make sense to a test harness only.
 pub fn open_control() {
     CONTROL_OPEN.store(true, Ordering::Relaxed);
 }
 
-/// Writes to the console. For [`print!`] and [`println!`].
+/// Writes to the console. For `print!` and `println!`.
 pub fn write(words: Arguments<'_>) {
     // Both ports take any text: what they cannot show they replace, and a missing one takes all.
     let _ = COM1.lock().write_fmt(words);
     let _ = SCREEN.lock().write_fmt(words);
 }
 
-/// Writes a record to the control channel. For [`control!`].
+/// Writes a record to the control channel. For `control!`.
 pub fn write_control(record: Arguments<'_>) {
     if CONTROL_OPEN.load(Ordering::Relaxed) {
         let _ = COM2.lock().write_fmt(format_args!("{record}\n"));

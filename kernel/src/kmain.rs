@@ -23,7 +23,7 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, _mmu: X86Mmu) -> ! 
         Ok(boot_info) => boot_info,
         Err(error) => {
             println!("Droste cannot start: {error}");
-            exit::end(Verdict::Failure)
+            exit::give_up()
         }
     };
     set_log_levels(&boot_info);

@@ -32,16 +32,29 @@ static DYING: AtomicBool = AtomicBool::new(false);
 /// Ends the machine with `verdict`: by the debug exit device if it is there, otherwise by powering off, otherwise by
 /// standing still.
 pub fn end(verdict: Verdict) -> ! {
-    serial::drain();
+    report(verdict);
     // SAFETY: (1) each port either ends the machine or has no device; (2) nothing runs afterwards.
     unsafe {
-        outl(DEBUG_EXIT, verdict as u32);
         outw(ACPI_POWER, ACPI_SOFT_OFF);
         for &letter in BOCHS_WORD {
             outb(BOCHS_SHUTDOWN, letter);
         }
     }
     halt()
+}
+
+/// Ends the machine as failed but leaves the power on, so that what the screen says can be read: by the debug exit device
+/// if it is there, otherwise by standing still.
+pub fn give_up() -> ! {
+    report(Verdict::Failure);
+    halt()
+}
+
+/// Tells the debug exit device, which ends the machine if it is there.
+fn report(verdict: Verdict) {
+    serial::drain();
+    // SAFETY: the port either ends the machine or has no device.
+    unsafe { outl(DEBUG_EXIT, verdict as u32) };
 }
 
 /// Restarts the machine.

@@ -12,13 +12,14 @@ use core::cell::UnsafeCell;
 use core::mem::size_of;
 use x86::Ring;
 use x86::bits32::task::TaskStateSegment;
-use x86::dtables::{DescriptorTablePointer, lgdt};
+use x86::dtables::{DescriptorTablePointer, lgdt, load_ldtr};
 use x86::segmentation::{
     BuildDescriptor, CodeSegmentType, DataSegmentType, Descriptor, DescriptorBuilder, GateDescriptorBuilder,
     SegmentDescriptorBuilder, SegmentSelector, load_cs, load_ds, load_es, load_fs, load_gs, load_ss,
 };
 use x86::task::load_tr;
 
+const NULL: SegmentSelector = SegmentSelector::new(0, Ring::Ring0);
 /// The kernel's code segment.
 pub const CODE: SegmentSelector = SegmentSelector::new(1, Ring::Ring0);
 /// The kernel's data segment.
@@ -99,7 +100,8 @@ pub fn start(double_fault: extern "C" fn() -> !) {
     ]);
 
     // SAFETY: (1) ring 0; (2) the table stays where it is; (3) the selectors name flat segments like those that the boot
-    // loader left, so no address changes its meaning; (4) the task descriptor is marked available, as ltr demands.
+    // loader left, so no address changes its meaning; (4) a null selector means that there is no local table; (5) the task
+    // descriptor is marked available, as ltr demands.
     unsafe {
         lgdt(&GDT.pointer());
         load_cs(CODE);
@@ -108,6 +110,7 @@ pub fn start(double_fault: extern "C" fn() -> !) {
         load_es(DATA);
         load_fs(DATA);
         load_gs(DATA);
+        load_ldtr(NULL);
         load_tr(KERNEL_TASK);
     }
 }

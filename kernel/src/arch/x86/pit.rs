@@ -15,8 +15,8 @@ const DIVISOR: u16 = ((CLOCK + HERTZ / 2) / HERTZ) as u16;
 
 const CHANNEL_0: u16 = 0x40;
 const COMMAND: u16 = 0x43;
-/// Channel 0, low byte then high byte, mode 2 (rate generator), binary.
-const RATE_GENERATOR: u8 = 0b00_11_010_0;
+/// Channel 0 (bits 7, 6), low byte then high byte (5, 4), mode 2, a rate generator (3 to 1), in binary (0).
+const RATE_GENERATOR: u8 = 0b0011_0100;
 
 /// Starts the ticks.
 pub fn start() {
