@@ -28,14 +28,15 @@ impl BootMemory {
 
 impl PhysicalMemory for BootMemory {
     fn bytes(&self, start: PhysAddr, length: u32) -> Option<&[u8]> {
-        let last = start.as_u32().checked_add(length.checked_sub(1)?)?;
+        // Nothing ends with the address space, since no slice can.
+        let end = start.as_u32().checked_add(length).filter(|_| length > 0)?;
         let image = image::frames();
-        let overlaps_image = start.as_u32() < image.end.start().as_u32() && last >= image.start.start().as_u32();
+        let overlaps_image = start.as_u32() < image.end.start().as_u32() && end > image.start.start().as_u32();
         if start.as_u32() < Page::new(1).start().as_u32() || overlaps_image {
             return None;
         }
         let first_directory_index = Page::containing(VirtAddr::new(start.as_u32())).directory_index();
-        let last_directory_index = Page::containing(VirtAddr::new(last)).directory_index();
+        let last_directory_index = Page::containing(VirtAddr::new(end - 1)).directory_index();
         for index in first_directory_index.max(IDENTITY.end.directory_index())..=last_directory_index {
             identity_map(index);
         }
