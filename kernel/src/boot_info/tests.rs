@@ -191,15 +191,21 @@ fn whatever_the_structure_holds_reading_it_ends_without_a_panic() {
 #[test]
 fn what_does_not_fit_is_told() {
     let mut memory = multiboot1(&usual_map());
-    memory.put(0x100, &[b'x'; 0x300]);
-    memory.put_word(20, 20);
-    for module in 0..20 {
-        memory.put_word(0x200 + 16 * module, 0x100_0000 + 0x2000 * module as u32);
-        memory.put_word(0x204 + 16 * module, 0x100_1000 + 0x2000 * module as u32);
+    memory.put_word(16, BASE + 0x800);
+    memory.put(0x800, &[b'x'; MAX_COMMAND_LINE + 7]);
+    memory.put(0x800 + MAX_COMMAND_LINE + 7, b"\0");
+    let modules = MAX_MODULES as u32 + 4;
+    let (module, last) = (|number: u32| 0x100_0000 + 0x2000 * number, modules - 1);
+    memory.put_word(20, modules);
+    memory.put_word(24, BASE + 0x400);
+    for number in 0..modules {
+        memory.put_word(0x400 + 16 * number as usize, module(number));
+        memory.put_word(0x404 + 16 * number as usize, module(number) + 0x1000);
     }
-    memory.put(0x340, b"\0");
+
     let info = read(multiboot1::MAGIC, &memory).unwrap();
-    let warnings: Vec<_> = info.warnings().collect();
-    assert_eq!(warnings[0], Warning::Modules(4));
-    assert!(!info.available().iter().any(|range| range.contains(Frame::new(0x1026))));
+    assert_eq!(info.warnings().collect::<Vec<_>>(), [Warning::Modules(4), Warning::CommandLine(7)]);
+    // What is not remembered is not handed out either.
+    let forgotten = Frame::containing(PhysAddr::new(module(last)));
+    assert!(!info.available().iter().any(|range| range.contains(forgotten)));
 }
