@@ -22,7 +22,7 @@ const QEMU: &str = "qemu-system-i386";
 const POLL: Duration = Duration::from_millis(2);
 
 /// How long a child may take to end when it is asked to, before it is made to.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A machine that can be started: a program with its words, and what it needs.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl Machine {
     fn start(&self, directory: &Path, [control, console, complaints]: &[PathBuf; 3]) -> io::Result<Running> {
         fs::create_dir_all(directory)?;
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", &self.program]).args(&self.words).envs(self.settings.iter().copied());
+        command.args(["--pdeathsig", "TERM", &self.program]).args(&self.words).envs(self.settings.iter().copied());
         if self.has_control {
             command.arg("-serial").arg(format!("file:{}", control.display()));
         }
