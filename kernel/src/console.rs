@@ -16,6 +16,7 @@ macro_rules! print {
 
 /// Prints a line for people, on the console, without a prefix.
 macro_rules! println {
+    () => { $crate::console::print!("\n") };
     ($($words:tt)*) => { $crate::console::print!("{}\n", format_args!($($words)*)) };
 }
 

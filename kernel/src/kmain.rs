@@ -8,10 +8,12 @@ use crate::arch::x86::{gdt, idt, pic, pit, trap};
 use crate::boot_info::BootInfo;
 use crate::console::{self, control, println};
 use crate::log_levels::Levels;
+use crate::{job, machine, shell, tests};
+use core::fmt::Arguments;
 use core::panic::PanicInfo;
 
 /// Runs the kernel. `magic` and `info` are what the boot loader left in EAX and EBX.
-pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, _mmu: X86Mmu) -> ! {
+pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     gdt::start(trap::double_fault);
     console::start();
     idt::start();
@@ -21,15 +23,29 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, _mmu: X86Mmu) -> ! 
 
     let boot_info = match BootInfo::read(magic, info, &memory) {
         Ok(boot_info) => boot_info,
-        Err(error) => {
-            println!("Droste cannot start: {error}");
-            exit::give_up()
-        }
+        Err(error) => cannot_start(format_args!("{error}")),
     };
     set_log_levels(&boot_info);
     boot_info.warnings().for_each(|warning| log::warn!("{warning}"));
     greet(&boot_info);
-    exit::end(Verdict::Success)
+    if let Err(error) = machine::start(&boot_info, mmu) {
+        cannot_start(format_args!("{error}"));
+    }
+
+    if let Some(name) = boot_info.option("test") {
+        console::open_control();
+        exit::end(tests::run(name));
+    }
+    let verdict = if job::run(&boot_info) { Verdict::Success } else { Verdict::Failure };
+    if boot_info.option("interactive") == Some("no") {
+        exit::end(verdict);
+    }
+    shell::run(&boot_info, verdict)
+}
+
+fn cannot_start(why: Arguments<'_>) -> ! {
+    println!("Droste cannot start: {why}");
+    exit::give_up()
 }
 
 fn set_log_levels(boot_info: &BootInfo) {

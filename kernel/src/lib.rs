@@ -6,6 +6,10 @@
 //! 2. [`frames`]: which physical frames are free.
 //! 3. [`paging`]: entries, the recursive window, page tables.
 //! 4. [`vm`]: regions of pages that get a frame when they are touched.
+//! 5. [`fault`]: faults in words.
+//! 6. `arch/x86`: the processor, and all that is unsafe.
+//! 7. `machine`, `trap`, `kmain`: where it all comes together; then `job`, the coursework's main job.
+//! 8. [`scenarios`]: what must hold, as stories that run on the host and in the machine.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
@@ -17,13 +21,22 @@ pub mod arch;
 pub mod boot_info;
 #[cfg(target_arch = "x86")]
 pub mod console;
+pub mod fault;
 pub mod frames;
+#[cfg(target_arch = "x86")]
+pub mod job;
 #[cfg(target_arch = "x86")]
 pub mod kmain;
 pub mod log_levels;
+#[cfg(target_arch = "x86")]
+pub mod machine;
 pub mod memory_map;
 pub mod paging;
 pub mod scenarios;
+#[cfg(target_arch = "x86")]
+pub mod shell;
+#[cfg(target_arch = "x86")]
+pub mod tests;
 pub mod text;
 #[cfg(target_arch = "x86")]
 pub mod trap;

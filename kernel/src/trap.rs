@@ -1,10 +1,13 @@
 //! What happens when the processor interrupts the kernel: exceptions end the machine with a diagnosis, ticks are counted.
 
 use crate::addr::{Page, VirtAddr};
-use crate::arch::x86::exit;
-use crate::arch::x86::image;
 use crate::arch::x86::trap::TrapFrame;
+use crate::arch::x86::{access, exit, image};
 use crate::console::{control, println};
+use crate::fault::{self, Place};
+use crate::machine::{self, Kernel, Unanswered};
+use crate::scenarios::Machine;
+use crate::vm::Fault;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 use x86::irq::EXCEPTIONS;
@@ -24,8 +27,31 @@ pub fn tick() {
 /// Called for a page fault at `address`, with interrupts masked. On return the interrupted instruction is tried again.
 #[inline]
 pub fn page_fault(frame: &mut TrapFrame, address: VirtAddr) {
-    let name = if frame.error & PRESENT != 0 { "protection" } else { "illegal-access" };
-    die(name, frame, format_args!("page fault: {} at {address}", Access(frame.error)))
+    let fault = fault::decode(frame.error, address);
+    if let Err(unanswered) = machine::answer(fault) {
+        refuse(frame, fault, unanswered);
+    }
+}
+
+/// Ends the machine with a diagnosis, unless the access was one that may be refused.
+#[cold]
+fn refuse(frame: &mut TrapFrame, fault: Fault, unanswered: Unanswered) {
+    let Fault { address, .. } = fault;
+    let words = Access(frame.error);
+    match unanswered {
+        Unanswered::Refused(_) if access::recover(frame) => {}
+        Unanswered::Refused(refusal) => {
+            let place = Kernel.with(|memory| Place::of(&memory.mmu, address));
+            let kind = fault::kind(refusal);
+            die(kind, frame, format_args!("{kind}: {words} at {address}: {place}"))
+        }
+        Unanswered::Locked => {
+            die("locked", frame, format_args!("{words} at {address} by the kernel, while it worked on the memory"))
+        }
+        Unanswered::TooEarly => {
+            die("too-early", frame, format_args!("{words} at {address}, before there was a page table"))
+        }
+    }
 }
 
 /// Called for every exception but page faults and double faults.
@@ -67,9 +93,7 @@ fn die(name: &str, frame: &TrapFrame, diagnosis: fmt::Arguments<'_>) -> ! {
     })
 }
 
-/// Bits of a page fault's error code (Intel SDM volume 3, section 4.7).
-const PRESENT: u32 = 1 << 0;
-const WRITE: u32 = 1 << 1;
+/// Bits of a page fault's error code that no access of the kernel should set (Intel SDM volume 3, section 4.7).
 const USER: u32 = 1 << 2;
 const RESERVED_BIT: u32 = 1 << 3;
 
@@ -80,8 +104,9 @@ impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let has = |bit| self.0 & bit != 0;
         let who = if has(USER) { "user" } else { "kernel" };
-        let what = if has(WRITE) { "write to" } else { "read of" };
-        let where_ = match (has(PRESENT), has(RESERVED_BIT), has(WRITE)) {
+        let Fault { present, write, .. } = fault::decode(self.0, VirtAddr::new(0));
+        let what = if write { "write to" } else { "read of" };
+        let where_ = match (present, has(RESERVED_BIT), write) {
             (false, ..) => "an absent page",
             (true, true, _) => "a page whose entry has a reserved bit set",
             (true, false, true) => "a read-only page",

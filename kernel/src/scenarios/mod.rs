@@ -121,7 +121,11 @@ pub fn run<M: Machine>(machine: &mut M, scenario: fn(&mut M) -> Outcome) -> Outc
 }
 
 /// Makes an address space, does `work` in it, returns to the one before, and destroys it.
-pub(crate) fn in_new_space<M: Machine>(machine: &mut M, work: impl FnOnce(&mut M) -> Outcome) -> Outcome {
+///
+/// # Errors
+///
+/// The first demand of `work` that wasn't met, or one of these steps that failed.
+pub fn in_new_space<M: Machine>(machine: &mut M, work: impl FnOnce(&mut M) -> Outcome) -> Outcome {
     let space = done("address space created", machine.with(AddressSpace::create))?;
     let home = machine.with(|memory| {
         let home = memory.mmu.root();

@@ -5,7 +5,10 @@
 //! called once and in order by [`crate::kmain`].
 #![allow(unsafe_code)]
 
+pub mod access;
 pub mod boot_memory;
+pub mod clock;
+pub mod crimes;
 pub mod exit;
 pub mod gdt;
 pub mod heap;
@@ -18,5 +21,6 @@ pub mod pic;
 pub mod pit;
 pub mod serial;
 mod start;
+pub mod storage;
 pub mod trap;
 pub mod vga;

@@ -3,6 +3,7 @@
 use super::{gdt, pic};
 use crate::addr::VirtAddr;
 use core::arch::{asm, global_asm};
+use x86::bits32::eflags::{self, EFlags};
 use x86::controlregs;
 
 global_asm!(
@@ -48,6 +49,12 @@ impl TrapFrame {
 pub fn unmask_interrupts() {
     // SAFETY: (1) ring 0; (2) every vector that can come has a gate, or ends in a reported exception.
     unsafe { x86::irq::enable() };
+}
+
+/// Says whether interrupts are on.
+pub fn interrupts_are_on() -> bool {
+    // SAFETY: reading the flags changes nothing.
+    unsafe { eflags::read() }.contains(EFlags::FLAGS_IF)
 }
 
 /// Turns interrupts on and stands still until one has come.

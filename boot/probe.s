@@ -1,0 +1,29 @@
+# Accesses that may be refused. If the page fault handler finds no frame for one of the two marked instructions, it goes
+# on at probe_refused. Fastcall: the address is in ECX. EAX returns 0 if the access was made and 1 if it was refused.
+
+.section .text.probe, "ax"
+
+.global probe_read
+probe_read:
+probe_read_access:
+    mov eax, [ecx]
+    xor eax, eax
+    ret
+
+# Writes back what it reads, in one instruction, so that nothing changes.
+.global probe_write
+probe_write:
+    xor eax, eax
+probe_write_access:
+    lock or dword ptr [ecx], eax
+    ret
+
+probe_refused:
+    mov eax, 1
+    ret
+
+.section .rodata.probe, "a"
+.balign 4
+.global probe_places
+probe_places:
+    .long probe_read_access, probe_write_access, probe_refused

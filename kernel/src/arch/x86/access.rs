@@ -1,0 +1,82 @@
+//! Accesses to memory of VM pools, as any program makes them: they may fault, and the fault may be refused.
+
+use super::trap::TrapFrame;
+use crate::addr::{Page, VirtAddr};
+use crate::memory_map::{POOL_PAGES, WINDOWS};
+use core::arch::global_asm;
+
+global_asm!(include_str!("../../../../boot/probe.s"));
+global_asm!(include_str!("../../../../boot/registers.s"));
+
+unsafe extern "fastcall" {
+    fn probe_read(address: u32) -> u32;
+    fn probe_write(address: u32) -> u32;
+    fn registers_survive(address: u32) -> u32;
+}
+
+unsafe extern "C" {
+    /// Where the two accesses are, and where a refused one goes on.
+    static probe_places: [u32; 3];
+}
+
+fn assert_apart(address: VirtAddr, readable: bool) {
+    let page = Page::containing(address);
+    let apart = POOL_PAGES.contains(page) || readable && WINDOWS.contains(page);
+    assert!(apart && address.as_u32().is_multiple_of(4), "{address:?} is not a word of VM pools");
+}
+
+/// Reads the word at `address`.
+///
+/// # Panics
+///
+/// If it is not an aligned word above the first 4 MiB.
+#[inline]
+pub fn read(address: VirtAddr) -> u32 {
+    assert_apart(address, true);
+    // SAFETY: (1) none of Rust's objects lie above the first 4 MiB; (2) the address is aligned; (3) if the page is absent,
+    // the fault gives it a frame or ends the machine.
+    unsafe { (address.as_u32() as *const u32).read_volatile() }
+}
+
+/// Writes the word at `address`.
+///
+/// # Panics
+///
+/// If it is not an aligned word of pages that VM pools may hold.
+#[inline]
+pub fn write(address: VirtAddr, word: u32) {
+    assert_apart(address, false);
+    // SAFETY: as for `read`, and (4) the page is none of the windows'.
+    unsafe { (address.as_u32() as *mut u32).write_volatile(word) }
+}
+
+/// Reads the word at `address`, or reads and writes it back unchanged. Returns whether that was granted.
+pub fn probe(address: VirtAddr, write: bool) -> bool {
+    // SAFETY: (1) reading any address changes nothing, and a write writes back what was there in one instruction; (2) a
+    // refused access goes on at the end of the function, by `recover`.
+    let refused = unsafe { if write { probe_write(address.as_u32()) } else { probe_read(address.as_u32()) } };
+    refused == 0
+}
+
+/// Lets a refused access of [`probe`] go on, and says whether it was one.
+pub fn recover(frame: &mut TrapFrame) -> bool {
+    // SAFETY: the assembly defines the three words and nothing changes them.
+    let [read, write, refused] = unsafe { probe_places };
+    let probed = frame.eip == read || frame.eip == write;
+    if probed {
+        frame.eip = refused;
+    }
+    probed
+}
+
+/// Faults at two pages from `address` on with known values in all registers and flags. Returns 0 if all survive, otherwise
+/// which did not.
+///
+/// # Panics
+///
+/// If the first page is not one that VM pools may hold.
+pub fn registers_after_faults(address: VirtAddr) -> u32 {
+    assert_apart(address, false);
+    // SAFETY: (1) the function keeps to the calling convention; (2) it writes above the first 4 MiB only.
+    unsafe { registers_survive(address.as_u32()) }
+}

@@ -1,0 +1,203 @@
+//! Tests in the machine: each is one boot, asked for by `test=NAME` on the kernel's command line.
+//!
+//! They are the scenarios, now on real page faults; what needs the processor itself; and crimes, which must be reported
+//! and end the machine. The records on the control channel are for the grader, which judges.
+
+use crate::addr::{Frame, Page, PageRange, VirtAddr};
+use crate::arch::x86::exit::Verdict;
+use crate::arch::x86::{access, crimes, image, trap as interrupts};
+use crate::console::{control, println};
+use crate::frames::{FramePool, FrameSource};
+use crate::machine::Kernel;
+use crate::memory_map::{HOLE, IDENTITY, KERNEL_POOL, PROCESS_POOL_START};
+use crate::paging::{Entry, PageTable};
+use crate::scenarios::{self, Machine, Outcome, demand};
+use crate::trap;
+use crate::vm::{AddressSpace, VmPool};
+use alloc::vec::Vec;
+use core::hint::black_box;
+
+/// What a test does.
+#[derive(Clone, Copy)]
+enum Test {
+    /// A scenario or a check: it returns.
+    Returns(fn(&mut Kernel) -> Outcome),
+    /// A crime: it ends the machine, and has failed if it returns.
+    Dies(fn()),
+}
+
+fn all() -> impl Iterator<Item = (&'static str, Test)> {
+    let scenarios = scenarios::all::<Kernel>().map(|(name, scenario)| (name, Test::Returns(scenario)));
+    let checks: [(_, fn(&mut Kernel) -> Outcome); 7] = [
+        ("noop", |_| Ok(())),
+        ("process-pool-yields-6912", process_pool_yields_6912),
+        ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
+        ("image-is-protected", image_is_protected),
+        ("registers-survive-faults", registers_survive_faults),
+        ("faults-keep-interrupts-on", faults_keep_interrupts_on),
+        ("many-random-operations", |machine| scenarios::random_operations(machine, 20_000, 0x1234_5678)),
+    ];
+    let crimes: [(_, fn()); 12] = [
+        ("dies-null-pointer", || _ = crimes::read(VirtAddr::new(0))),
+        ("dies-past-a-region", past_a_region),
+        ("dies-after-release", after_release),
+        ("dies-never-allocated", never_allocated),
+        ("dies-outside-pools", outside_pools),
+        ("dies-absent-table", || _ = crimes::read(VirtAddr::new(0xFFC8_0000))),
+        ("dies-write-to-code", crimes::write_to_code),
+        ("dies-out-of-frames", out_of_frames),
+        ("dies-stack-overflow", || _ = black_box(crimes::overflow_stack(0))),
+        ("dies-divide-by-zero", crimes::divide_by_zero),
+        ("dies-invalid-opcode", crimes::invalid_opcode),
+        ("dies-fault-under-lock", fault_under_lock),
+    ];
+    scenarios
+        .chain(checks.map(|(name, check)| (name, Test::Returns(check))))
+        .chain(crimes.map(|(name, crime)| (name, Test::Dies(crime))))
+}
+
+/// Runs the test `name`, or lists all if it is `list`, and tells the grader.
+pub fn run(name: &str) -> Verdict {
+    control!("begin {name}");
+    let outcome = if name == "list" {
+        all().for_each(|(name, _)| control!("test {name}"));
+        Ok(())
+    } else {
+        match all().find(|(known, _)| *known == name) {
+            Some((_, Test::Returns(test))) => scenarios::run(&mut Kernel, test),
+            Some((_, Test::Dies(crime))) => {
+                crime();
+                demand("the machine survived", false, true)
+            }
+            None => {
+                println!("no test is called {name}; test=list lists them on the control channel");
+                demand("tests of this name", 1_u32, 0)
+            }
+        }
+    };
+    match outcome {
+        Ok(()) => {
+            control!("end pass");
+            Verdict::Success
+        }
+        Err(failure) => {
+            println!("failed: {failure}");
+            control!("fail {failure}");
+            control!("end fail");
+            Verdict::Failure
+        }
+    }
+}
+
+fn process_pool_yields_6912(machine: &mut Kernel) -> Outcome {
+    let mut frames = Vec::new();
+    while let Some(frame) = machine.with(|memory| memory.frames.get_frame()) {
+        frames.push(frame);
+    }
+    let in_hole = frames.iter().filter(|frame| HOLE.contains(**frame)).count();
+    demand("frames in the hole", 0, in_hole as u32)?;
+    // The first page table's directory and table, and the directory of this test's address space.
+    demand("frames of the process pool", 6912 - 3, frames.len() as u32)?;
+    let lowest = frames.iter().min().copied();
+    demand("frames below 4 MiB", false, lowest < Some(PROCESS_POOL_START))?;
+    demand("last frame of memory was had", true, frames.contains(&Frame::new(8191)))?;
+    for frame in frames {
+        let released = machine.with(|memory| memory.frames.release_frame(frame).is_ok());
+        demand("frame released", true, released)?;
+    }
+    demand("frame pool's records agree", true, machine.with(|memory| memory.frames.check()))
+}
+
+fn kernel_pool_is_left_alone(machine: &mut Kernel) -> Outcome {
+    let before = Kernel::with_kernel_pool(|pool| pool.free_frames());
+    for page in 0..500 {
+        machine.write(VirtAddr::new(0x40_0000 + 0x10_1000 * page), page);
+    }
+    let after = Kernel::with_kernel_pool(|pool| pool.free_frames());
+    demand("free frames of the kernel pool", before, after)?;
+    demand("kernel pool's records agree", true, Kernel::with_kernel_pool(|pool: &mut FramePool<'_>| pool.check()))
+}
+
+fn image_is_protected(machine: &mut Kernel) -> Outcome {
+    for page in IDENTITY.iter() {
+        let entry = machine.with(|memory| PageTable::entry(&memory.mmu, page)).unwrap_or(Entry::ABSENT);
+        let absent = page.number() == 0 || page == image::stack_guard_page();
+        let read_only = image::text().contains(page) || image::rodata().contains(page);
+        demand("page is present", !absent, entry.is_present())?;
+        demand("page is writable", !absent && !read_only, entry.is_writable())?;
+    }
+    demand("image ends where the kernel pool starts, or before", true, image::frames().end <= KERNEL_POOL.start)
+}
+
+fn registers_survive_faults(machine: &mut Kernel) -> Outcome {
+    let start = VirtAddr::new(0x40_0000);
+    let (ticks, mut rounds) = (trap::ticks(), 0);
+    while rounds < 2000 || trap::ticks() - ticks < 5 {
+        let faults = machine.faults();
+        demand("register that did not survive", 0, access::registers_after_faults(start))?;
+        demand("faults", 2, machine.faults() - faults)?;
+        let pages = PageRange::new(Page::new(0x400), Page::new(0x402));
+        machine.with(|memory| PageTable::free_pages(memory, pages));
+        rounds += 1;
+    }
+    Ok(())
+}
+
+fn faults_keep_interrupts_on(machine: &mut Kernel) -> Outcome {
+    let (ticks, mut page) = (trap::ticks(), 0);
+    while trap::ticks() - ticks < 5 {
+        let address = VirtAddr::new(0x40_0000 + 4096 * (page % 4096));
+        machine.write(address, page);
+        demand("interrupts are on after a fault", true, interrupts::interrupts_are_on())?;
+        machine.with(|memory| PageTable::free_page(memory, Page::containing(address)));
+        page += 1;
+    }
+    Ok(())
+}
+
+const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
+
+/// Registers a pool with the current address space and allocates a region of two pages.
+fn pool_and_region() -> Option<(VmPool, VirtAddr)> {
+    Kernel.with(|memory| {
+        let mut pool = AddressSpace::register_pool(memory, HEAP, 1 << 20).ok()?;
+        let region = pool.allocate(memory, 8192).ok()?;
+        Some((pool, region))
+    })
+}
+
+fn past_a_region() {
+    if let Some((_, region)) = pool_and_region() {
+        Kernel.write(region, 1);
+        crimes::read(VirtAddr::new(region.as_u32() + 8192 + 16));
+    }
+}
+
+fn after_release() {
+    if let Some((mut pool, region)) = pool_and_region() {
+        Kernel.write(region, 1);
+        Kernel.with(|memory| pool.release(memory, region).is_ok());
+        crimes::read(region);
+    }
+}
+
+fn never_allocated() {
+    if pool_and_region().is_some() {
+        crimes::read(VirtAddr::new(HEAP.as_u32() + 0x8_0000));
+    }
+}
+
+fn outside_pools() {
+    if pool_and_region().is_some() {
+        crimes::read(VirtAddr::new(0x2000_0000));
+    }
+}
+
+fn out_of_frames() {
+    while Kernel.with(|memory| memory.frames.get_frame()).is_some() {}
+    Kernel.write(VirtAddr::new(0x40_0000), 1);
+}
+
+fn fault_under_lock() {
+    Kernel.with(|_| crimes::read(VirtAddr::new(0x40_0000)));
+}
