@@ -22,7 +22,7 @@ const QEMU: &str = "qemu-system-i386";
 const POLL: Duration = Duration::from_millis(2);
 
 /// How long a child may take to end when it is asked to, before it is made to.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A machine that can be started: a program with its words, and what it needs.
 #[derive(Clone, Debug)]

@@ -46,9 +46,11 @@ pub fn set_levels(levels: Levels) {
     *LEVELS.lock() = levels;
 }
 
-/// Lets `control!` records out. Until then they are dropped: they make sense to a test harness only.
+/// Lets `control!` records out, the first being their version. Until then they are dropped: they make sense to a test
+/// harness only.
 pub fn open_control() {
     CONTROL_OPEN.store(true, Ordering::Relaxed);
+    write_control(format_args!("droste 1"));
 }
 
 /// Writes to the console. For `print!` and `println!`.
