@@ -30,15 +30,12 @@ pub fn run(boot_info: &BootInfo) -> bool {
 fn parts(boot_info: &BootInfo) -> Outcome {
     pools(boot_info)?;
     println!();
-    println!(
-        "part                                       faults       frames taken   given back   free before  a fault"
-    );
-    println!(
-        "                                         seen / exp     seen / exp     seen / exp   and after    (ticks)"
-    );
+    heading(["", "faults", "frames taken", "given back", "free frames", "ticks"]);
+    heading(["", "seen / due", "seen / due", "seen / due", "before  after", "a fault"]);
     standard_pages("page table, 2048 words from 4 MiB", 2048, 2)?;
     standard_pages("page table, 262144 words from 4 MiB", 262_144, 256)?;
     standard_pools()?;
+    first_touches()?;
     tour()
 }
 
@@ -61,6 +58,11 @@ fn pools(boot_info: &BootInfo) -> Outcome {
     );
     demand("usable frames of the process pool", promised, free + used)?;
     demand("directory lies in the process pool", true, root >= PROCESS_POOL_START)
+}
+
+fn heading(columns: [&str; 6]) {
+    let [name, faults, taken, returned, free, ticks] = columns;
+    println!("{name:38} {faults:^13}  {taken:^13}  {returned:^13} {free:>13} {ticks:>8}");
 }
 
 /// A line of the table.
@@ -157,6 +159,36 @@ fn standard_pools() -> Outcome {
     let after = free_frames();
     println!("both pools and their address space are gone: {after} frames free, as before");
     demand("free frames after the pools", before, after)
+}
+
+/// Touches 256 lazy pages once each: what a fault costs, and nothing else.
+fn first_touches() -> Outcome {
+    let before = free_frames();
+    let mut touched = (0, 0, 0, 0);
+    scenarios::in_new_space(&mut Kernel, |kernel| {
+        // The table is there already.
+        kernel.write(VirtAddr::new(0x40_0000), 0);
+        let (faults, free, start) = (kernel.faults(), free_frames(), clock::ticks());
+        for page in 1..=256 {
+            kernel.write(VirtAddr::new(0x40_0000 + 4096 * page), 0);
+        }
+        let ticks = clock::ticks() - start;
+        let full = free_frames();
+        let pages = PageRange::new(Page::new(0x401), Page::new(0x501));
+        kernel.with(|memory| PageTable::free_pages(memory, pages));
+        touched = (kernel.faults() - faults, free - full, free_frames() - full, ticks);
+        Ok(())
+    })?;
+    let (faults, taken, returned, ticks) = touched;
+    Part {
+        name: "first touches only, 256 pages",
+        faults: [faults, 256],
+        taken: [taken, 256],
+        returned: [returned, 256],
+        free: [before, free_frames()],
+        ticks,
+    }
+    .close()
 }
 
 /// Shows the recursive window at work, in an address space of its own.

@@ -25,6 +25,10 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
         Ok(boot_info) => boot_info,
         Err(error) => cannot_start(format_args!("{error}")),
     };
+    let test = boot_info.option("test");
+    if test.is_some() {
+        console::open_control();
+    }
     set_log_levels(&boot_info);
     boot_info.warnings().for_each(|warning| log::warn!("{warning}"));
     greet(&boot_info);
@@ -32,8 +36,7 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
         cannot_start(format_args!("{error}"));
     }
 
-    if let Some(name) = boot_info.option("test") {
-        console::open_control();
+    if let Some(name) = test {
         exit::end(tests::run(name));
     }
     let verdict = if job::run(&boot_info) { Verdict::Success } else { Verdict::Failure };

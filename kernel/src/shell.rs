@@ -47,11 +47,7 @@ fn read_line() -> String {
                 println!();
                 return line;
             }
-            0x08 | 0x7F => {
-                if line.pop().is_some() {
-                    print!("\x08 \x08");
-                }
-            }
+            0x08 | 0x7F if line.pop().is_some() => print!("\x08 \x08"),
             b' '..=b'~' if line.len() < MAX_LINE => {
                 line.push(char::from(byte));
                 print!("{}", char::from(byte));

@@ -17,20 +17,26 @@ use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 use core::hint::black_box;
 
+/// A scenario, or a check that needs the processor.
+type Check = fn(&mut Kernel) -> Outcome;
+
 /// What a test does.
 #[derive(Clone, Copy)]
 enum Test {
     /// A scenario or a check: it returns.
-    Returns(fn(&mut Kernel) -> Outcome),
+    Returns(Check),
     /// A crime: it ends the machine, and has failed if it returns.
     Dies(fn()),
 }
 
 fn all() -> impl Iterator<Item = (&'static str, Test)> {
     let scenarios = scenarios::all::<Kernel>().map(|(name, scenario)| (name, Test::Returns(scenario)));
-    let checks: [(_, fn(&mut Kernel) -> Outcome); 7] = [
+    let checks: [(_, Check); 10] = [
         ("noop", |_| Ok(())),
         ("process-pool-yields-6912", process_pool_yields_6912),
+        ("process-pool-on-64M", |machine| process_pool_ends_at(machine, 64 << 8)),
+        ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
+        ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
         ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
@@ -106,6 +112,20 @@ fn process_pool_yields_6912(machine: &mut Kernel) -> Outcome {
         demand("frame released", true, released)?;
     }
     demand("frame pool's records agree", true, machine.with(|memory| memory.frames.check()))
+}
+
+fn process_pool_ends_at(machine: &mut Kernel, end: u32) -> Outcome {
+    // As above, three frames are in use; they are the lowest.
+    let usable = end - PROCESS_POOL_START.number() - HOLE.len();
+    machine.with(|memory| {
+        let pool = &mut memory.frames;
+        demand("end of the process pool", end, pool.range().end.number())?;
+        demand("free frames", usable - 3, pool.free_frames())?;
+        demand("longest run, from the hole up to the end of memory", end - HOLE.end.number(), pool.longest_run())?;
+        let run = pool.get_frames(end - HOLE.end.number());
+        demand("the run", true, run == Some(HOLE.end))?;
+        demand("the run given back", true, pool.release_frames(HOLE.end).is_ok())
+    })
 }
 
 fn kernel_pool_is_left_alone(machine: &mut Kernel) -> Outcome {

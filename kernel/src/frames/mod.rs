@@ -4,8 +4,8 @@
 //! first frame alone. It never touches the frames themselves; its bookkeeping lies in storage that the caller lends it,
 //! so the kernel uses reserved frames and a test uses a `Vec`.
 //!
-//! One frame, got or released, costs the same at any fill ([`map`]); a sequence costs the logarithm of the pool
-//! ([`runs`]). Only pages and regions know what a frame is used for: nothing here does.
+//! One frame, got or released, costs the same at any fill (`map`); a sequence costs the logarithm of the pool
+//! (`runs`). Only pages and regions know what a frame is used for: nothing here does.
 
 mod map;
 mod pool;

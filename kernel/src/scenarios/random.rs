@@ -27,7 +27,7 @@ impl Random {
     }
 
     /// Returns the next number of the sequence.
-    pub fn next(&mut self) -> u32 {
+    pub fn word(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
         self.0 ^= self.0 << 5;
@@ -36,7 +36,7 @@ impl Random {
 
     /// Returns a number below `end`, which is at least 1.
     pub fn below(&mut self, end: u32) -> u32 {
-        self.next() % end
+        self.word() % end
     }
 
     /// Puts `items` into a random order.
@@ -123,7 +123,7 @@ fn touch<M: Machine>(machine: &mut M, random: &mut Random, region: &mut Region) 
     let expected = region.written.iter().find(|(other, _)| *other == at).map_or(0, |(_, word)| *word);
     let seen = machine.read(address);
     demand("word in a region", expected, seen)?;
-    let word = random.next();
+    let word = random.word();
     machine.write(address, word);
     region.written.retain(|(other, _)| *other != at);
     region.written.push((at, word));
@@ -142,7 +142,7 @@ fn give<M: Machine>(machine: &mut M, pools: &mut [VmPool; 2], region: Region) ->
 
 fn edges<M: Machine>(machine: &mut M, random: &mut Random, pools: &[VmPool; 2], regions: &[Region]) -> Outcome {
     let address = match regions {
-        [] => VirtAddr::new(random.next()),
+        [] => VirtAddr::new(random.word()),
         _ => {
             let region = &regions[random.below(regions.len() as u32) as usize];
             let offset = [u32::MAX, 0, 4096 * region.pages - 1, 4096 * region.pages][random.below(4) as usize];

@@ -2,7 +2,7 @@
 //!
 //! A region that [`VmPool::allocate`] returns is a promise: no page of it has a frame until it is touched. The touch
 //! faults, and [`AddressSpace::handle_fault`] looks for the region and keeps the promise. Everything that it reads on the
-//! way, the pools and their trees of regions ([`tree`]), lies in pages that are always backed ([`metadata`]).
+//! way, the pools and their trees of regions (`tree`), lies in pages that are always backed (`metadata`).
 //!
 //! Nothing here knows a port, an interrupt or a thread; `paging` below knows nothing of regions.
 
