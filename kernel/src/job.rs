@@ -36,6 +36,7 @@ fn parts(boot_info: &BootInfo) -> Outcome {
     standard_pages("page table, 262144 words from 4 MiB", 262_144, 256)?;
     standard_pools()?;
     first_touches()?;
+    spaces()?;
     tour()
 }
 
@@ -189,6 +190,22 @@ fn first_touches() -> Outcome {
         ticks,
     }
     .close()
+}
+
+/// Has many address spaces of 3 GiB alive at once: a thousand, or as many as three quarters of the frames allow.
+fn spaces() -> Outcome {
+    let before = free_frames();
+    let least = scenarios::FRAMES_A_SPACE;
+    let count = (before / least / 4 * 3).min(1000);
+    println!("\n{count} address spaces, each with a pool of 3 GiB and a touched page of its own at the same address:");
+    let taken = scenarios::many_spaces(&mut Kernel, count)?;
+    println!(
+        "  {taken} frames, {}.{:02} a space; {least} is the least: directory, page table, pool metadata, page",
+        taken / count,
+        taken * 100 / count % 100
+    );
+    println!("  each held its own word; all are destroyed; {} frames free, as before", free_frames());
+    demand("free frames after the spaces", before, free_frames())
 }
 
 /// Shows the recursive window at work, in an address space of its own.

@@ -18,7 +18,7 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     console::start();
     idt::start();
     pic::start();
-    pit::start();
+    pit::start(pit::HERTZ);
     trap::unmask_interrupts();
 
     let boot_info = match BootInfo::read(magic, info, &memory) {

@@ -39,5 +39,7 @@ pub mod shell;
 pub mod tests;
 pub mod text;
 #[cfg(target_arch = "x86")]
+pub mod threads;
+#[cfg(target_arch = "x86")]
 pub mod trap;
 pub mod vm;

@@ -8,12 +8,14 @@ use crate::arch::x86::lock::Locked;
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{access, heap, image, storage};
 use crate::boot_info::BootInfo;
+use crate::console::println;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL, PROCESS_POOL_START};
 use crate::paging::{Entry, Memory, OutOfFrames, PageTable};
 use crate::scenarios;
 use crate::vm::{AddressSpace, Fault, Refusal};
 use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Frames of the kernel pool that the heap gets: 1 MiB.
 const HEAP_FRAMES: u32 = 256;
@@ -30,6 +32,11 @@ struct State {
 
 static STATE: Locked<Option<State>> = Locked::new(None);
 
+/// The seed of random scenarios: `seed=N` on the command line, in decimal or as 0x….
+static SEED: AtomicU32 = AtomicU32::new(DEFAULT_SEED);
+
+const DEFAULT_SEED: u32 = 0x00D5_05E5;
+
 /// Why the kernel could not start its memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StartError {
@@ -41,6 +48,8 @@ pub enum StartError {
     Mark(MarkError),
     /// The process pool has no frames for the first page table.
     OutOfFrames,
+    /// The seed on the command line is not a number.
+    Seed,
 }
 
 impl fmt::Display for StartError {
@@ -50,6 +59,7 @@ impl fmt::Display for StartError {
             Self::ProcessPool => write!(f, "no memory above 4 MiB"),
             Self::Mark(error) => write!(f, "{error}"),
             Self::OutOfFrames => write!(f, "no frames for the first page table"),
+            Self::Seed => write!(f, "seed=… takes a number below 2^32, in decimal or as 0x…"),
         }
     }
 }
@@ -60,6 +70,9 @@ impl fmt::Display for StartError {
 ///
 /// [`StartError`] if the memory doesn't allow it.
 pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
+    if let Some(seed) = boot_info.option("seed") {
+        SEED.store(parse_number(seed).ok_or(StartError::Seed)?, Ordering::Relaxed);
+    }
     let mut kernel_pool = kernel_pool(boot_info, &mmu)?;
     let frames = process_pool(boot_info, &mmu, &mut kernel_pool)?;
     let heap_start = kernel_pool.get_frames(HEAP_FRAMES).ok_or(StartError::KernelPool(HEAP_FRAMES))?;
@@ -71,6 +84,13 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     AddressSpace::of(table).load(&mut memory.mmu);
     *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, refused: None });
     Ok(())
+}
+
+fn parse_number(words: &str) -> Option<u32> {
+    match words.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => words.parse().ok(),
+    }
 }
 
 /// Makes the kernel pool, with its bookkeeping in its own first frame.
@@ -218,5 +238,13 @@ impl scenarios::Machine for Kernel {
 
     fn faults(&self) -> u32 {
         Self::state(|state| state.faults)
+    }
+
+    fn seed(&self) -> u32 {
+        SEED.load(Ordering::Relaxed)
+    }
+
+    fn say(&mut self, words: fmt::Arguments<'_>) {
+        println!("{words}");
     }
 }

@@ -5,17 +5,19 @@
 
 use crate::addr::{Frame, Page, PageRange, VirtAddr};
 use crate::arch::x86::exit::Verdict;
-use crate::arch::x86::{access, crimes, image, trap as interrupts};
+use crate::arch::x86::{access, crimes, image, pit, trap as interrupts};
 use crate::console::{control, println};
 use crate::frames::{FramePool, FrameSource};
 use crate::machine::Kernel;
 use crate::memory_map::{HOLE, IDENTITY, KERNEL_POOL, PROCESS_POOL_START};
-use crate::paging::{Entry, PageTable};
+use crate::paging::{Entry, Mmu, PageTable};
 use crate::scenarios::{self, Machine, Outcome, demand};
+use crate::threads;
 use crate::trap;
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 use core::hint::black_box;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// A scenario, or a check that needs the processor.
 type Check = fn(&mut Kernel) -> Outcome;
@@ -41,9 +43,9 @@ fn all() -> impl Iterator<Item = (&'static str, Test)> {
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
         ("faults-keep-interrupts-on", faults_keep_interrupts_on),
-        ("many-random-operations", |machine| scenarios::random_operations(machine, 20_000, 0x1234_5678)),
+        ("threads", threads_in_their_spaces),
     ];
-    let crimes: [(_, fn()); 12] = [
+    let crimes: [(_, fn()); 13] = [
         ("dies-null-pointer", || _ = crimes::read(VirtAddr::new(0))),
         ("dies-past-a-region", past_a_region),
         ("dies-after-release", after_release),
@@ -53,6 +55,7 @@ fn all() -> impl Iterator<Item = (&'static str, Test)> {
         ("dies-write-to-code", crimes::write_to_code),
         ("dies-out-of-frames", out_of_frames),
         ("dies-stack-overflow", || _ = black_box(crimes::overflow_stack(0))),
+        ("dies-thread-stack-overflow", overflow_a_threads_stack),
         ("dies-divide-by-zero", crimes::divide_by_zero),
         ("dies-invalid-opcode", crimes::invalid_opcode),
         ("dies-fault-under-lock", fault_under_lock),
@@ -175,6 +178,68 @@ fn faults_keep_interrupts_on(machine: &mut Kernel) -> Outcome {
     Ok(())
 }
 
+/// Where each thread works, and how much: the same addresses, 2 MiB.
+const WORKPLACE: VirtAddr = VirtAddr::new(0x4000_0000);
+const WORK_PAGES: u32 = 512;
+
+static ROUNDS: AtomicU32 = AtomicU32::new(0);
+static WRONG_WORDS: AtomicU32 = AtomicU32::new(0);
+const SWITCHES_WANTED: u32 = 10_000;
+
+/// Fills and checks 2 MiB, and gives them back, until the timer has switched often enough.
+fn fill_and_check(number: u32) {
+    while threads::switches() < SWITCHES_WANTED {
+        let word = |page| number << 24 | ROUNDS.load(Ordering::Relaxed) << 12 | page;
+        let address = |page| VirtAddr::new(WORKPLACE.as_u32() + 4096 + 4096 * page);
+        let pool = Kernel.with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(WORKPLACE)));
+        let region = pool.and_then(|mut pool| Kernel.with(|memory| pool.allocate(memory, 4096 * WORK_PAGES).ok()));
+        let words: Vec<u32> = (0..WORK_PAGES).map(word).collect();
+        for page in 0..WORK_PAGES {
+            Kernel.write(address(page), words[page as usize]);
+        }
+        for page in 0..WORK_PAGES {
+            if Kernel.read(address(page)) != words[page as usize] {
+                WRONG_WORDS.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let pool = Kernel.with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(WORKPLACE)));
+        if let (Some(mut pool), Some(region)) = (pool, region) {
+            Kernel.with(|memory| pool.release(memory, region).is_ok());
+        }
+        ROUNDS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn threads_in_their_spaces(machine: &mut Kernel) -> Outcome {
+    let home = machine.with(|memory| memory.mmu.root());
+    let mut spaces = Vec::new();
+    for _ in 0..4 {
+        let space = machine.with(AddressSpace::create);
+        let Ok(space) = space else {
+            return demand("address space created", true, false);
+        };
+        let registered = machine.with(|memory| {
+            space.load(&mut memory.mmu);
+            AddressSpace::register_pool(memory, WORKPLACE, 16 << 20).is_ok()
+        });
+        demand("pool registered", true, registered)?;
+        spaces.push(space);
+    }
+    machine.with(|memory| memory.mmu.set_root(home));
+    // A hundred times as fast as otherwise.
+    pit::start(100 * pit::HERTZ);
+    let switches = threads::run(&spaces.iter().collect::<Vec<_>>(), fill_and_check);
+    pit::start(pit::HERTZ);
+    demand("threads ran", true, switches.is_ok_and(|switches| switches >= SWITCHES_WANTED))?;
+    demand("wrong words", 0, WRONG_WORDS.load(Ordering::Relaxed))?;
+    demand("each thread had its turn", true, ROUNDS.load(Ordering::Relaxed) >= 4)?;
+    demand("home again", home.number(), machine.with(|memory| memory.mmu.root()).number())?;
+    for space in spaces {
+        demand("space destroyed", true, machine.with(|memory| space.destroy(memory)).is_ok())?;
+    }
+    Ok(())
+}
+
 const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
 
 /// Registers a pool with the current address space and allocates a region of two pages.
@@ -216,6 +281,12 @@ fn outside_pools() {
 fn out_of_frames() {
     while Kernel.with(|memory| memory.frames.get_frame()).is_some() {}
     Kernel.write(VirtAddr::new(0x40_0000), 1);
+}
+
+fn overflow_a_threads_stack() {
+    if let Ok(space) = Kernel.with(AddressSpace::create) {
+        threads::run(&[&space], |number| _ = black_box(crimes::overflow_stack(number))).ok();
+    }
 }
 
 fn fault_under_lock() {

@@ -7,6 +7,7 @@ use crate::console::{control, println};
 use crate::fault::{self, Place};
 use crate::machine::{self, Kernel, Unanswered};
 use crate::scenarios::Machine;
+use crate::threads;
 use crate::vm::Fault;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -22,6 +23,7 @@ pub fn ticks() -> u32 {
 /// Called at every tick of the timer, with interrupts masked.
 pub fn tick() {
     TICKS.fetch_add(1, Ordering::Relaxed);
+    threads::tick();
 }
 
 /// Called for a page fault at `address`, with interrupts masked. On return the interrupted instruction is tried again.
@@ -71,14 +73,14 @@ pub fn exception(frame: &TrapFrame, vector: u8) -> ! {
 /// up. `address` is where the last page fault was.
 #[cold]
 pub fn double_fault(frame: &TrapFrame, address: VirtAddr) -> ! {
-    let guard = image::stack_guard_page();
+    let is_guard = |page| page == image::stack_guard_page() || threads::is_guard_page(page);
     let stack_pointer = VirtAddr::new(frame.stack_pointer());
     // A push just below the first byte of the stack faults with ESP still above the guard page.
-    if Page::containing(address) == guard || Page::containing(stack_pointer) == guard {
+    if is_guard(Page::containing(address)) || is_guard(Page::containing(stack_pointer)) {
         die(
             "stack-overflow",
             frame,
-            format_args!("kernel stack overflow: {address} is in the guard page below the stack"),
+            format_args!("kernel stack overflow: {address} is in the guard page below a stack"),
         )
     }
     die("double-fault", frame, format_args!("double fault; the last page fault was at {address}"))

@@ -123,23 +123,22 @@ impl PageTable {
         if memory.mmu.root() == self.root {
             return Err(DestroyError(self));
         }
-        open_other(memory, self.root, |memory| {
-            let (mut index, end) = (IDENTITY.end.directory_index(), OTHER_WINDOW_ENTRY);
-            while let Some((found, directory_entry)) = next_present(&memory.mmu, index, end, |index| {
-                Window::Other.directory_entry_of(PageRange::of_table(index).start)
+        let note = open_other(&mut memory.mmu, self.root);
+        let other_directory_entry = |index| Window::Other.directory_entry_of(PageRange::of_table(index).start);
+        let mut index = IDENTITY.end.directory_index();
+        while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, other_directory_entry) {
+            let pages = PageRange::of_table(found);
+            let mut page = pages.start.number();
+            while let Some((at, entry)) = next_present(&memory.mmu, page, pages.end.number(), |number| {
+                Window::Other.table_entry(Page::new(number))
             }) {
-                let pages = PageRange::of_table(found);
-                let mut table_index = 0;
-                while let Some((at, entry)) = next_present(&memory.mmu, table_index, ENTRIES, |index| {
-                    Window::Other.table_entry(Page::new(pages.start.number() + index))
-                }) {
-                    release(&mut memory.frames, entry);
-                    table_index = at + 1;
-                }
-                release(&mut memory.frames, directory_entry);
-                index = found + 1;
+                release(&mut memory.frames, entry);
+                page = at + 1;
             }
-        });
+            release(&mut memory.frames, table);
+            index = found + 1;
+        }
+        close_other(&mut memory.mmu, note);
         release(&mut memory.frames, Entry::writable(self.root));
         Ok(())
     }
@@ -211,7 +210,6 @@ impl PageTable {
         // Cleared before its entry can be followed: a recycled frame is full of what look like entries.
         show_cleared(&mut memory.mmu, table, |_| ());
         memory.mmu.store(Window::Own.directory_entry_of(page), Entry::writable(table));
-        memory.mmu.flush(Window::Own.table_page(page));
         Ok(())
     }
 
@@ -320,27 +318,26 @@ fn shown_entry(index: u32) -> Slot {
 
 /// Clears `frame` and lets `fill` write its entries, before any directory leads to it.
 ///
-/// Directory entry 1022 leads to the frame meanwhile, as if it were a page table; so the recursive window shows it where
-/// the table of entry 1022 is: at page 0xF_FFFE.
+/// In the second window the frame is seen as if it were a directory; in the recursive window, where the table of entry
+/// 1022 is: as page 0xF_FFFE.
 fn show_cleared<M: Mmu>(mmu: &mut M, frame: Frame, fill: impl FnOnce(&mut M)) {
-    let slot = directory_entry(OTHER_WINDOW_ENTRY);
-    let page = shown_entry(0).page();
-    let note = mmu.load(slot);
-    mmu.store(slot, Entry::writable(frame));
-    mmu.flush(page);
-    mmu.zero(page);
+    let note = open_other(mmu, frame);
+    mmu.zero(shown_entry(0).page());
     fill(mmu);
-    mmu.store(slot, note);
-    mmu.flush(page);
+    close_other(mmu, note);
 }
 
-/// Opens the second window on the directory `root`, runs `work`, and closes it.
-fn open_other<M: Mmu, F>(memory: &mut Memory<M, F>, root: Frame, work: impl FnOnce(&mut Memory<M, F>)) {
-    let slot = directory_entry(OTHER_WINDOW_ENTRY);
-    let note = memory.mmu.load(slot);
-    memory.mmu.store(slot, Entry::writable(root));
-    memory.mmu.flush_all();
-    work(memory);
-    memory.mmu.store(slot, note);
-    memory.mmu.flush_all();
+/// Opens the second window on the directory `root`. Nothing was seen there before, so nothing needs flushing. Returns the
+/// note, for [`close_other`].
+#[must_use]
+fn open_other(mmu: &mut impl Mmu, root: Frame) -> u32 {
+    let note = PageTable::note(mmu);
+    mmu.store(directory_entry(OTHER_WINDOW_ENTRY), Entry::writable(root));
+    note
+}
+
+/// Closes the second window, and forgets all that was seen there.
+fn close_other(mmu: &mut impl Mmu, note: u32) {
+    PageTable::set_note(mmu, note);
+    mmu.flush_all();
 }

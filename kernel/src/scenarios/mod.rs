@@ -4,13 +4,18 @@
 //! the same ones in virtual machines, on real page faults with the timer ticking. A scenario gets an address space of its
 //! own, and must leave as many frames free as it found (rule **free-count**): [`run`] sees to both.
 
+mod exhaustion;
+mod large;
 mod pages;
 mod pools;
 mod random;
+mod random_spaces;
 mod spaces;
 mod standard;
 
+pub use large::{FRAMES_A_SPACE, many_spaces};
 pub use random::{Random, random_operations};
+pub use random_spaces::random_spaces;
 pub use standard::{Filled, fill_pages, fill_regions};
 
 use crate::addr::VirtAddr;
@@ -40,6 +45,12 @@ pub trait Machine {
 
     /// Returns how many faults were answered with a frame since the machine was started.
     fn faults(&self) -> u32;
+
+    /// Returns the seed of random scenarios, which can be set from outside.
+    fn seed(&self) -> u32;
+
+    /// Tells people something.
+    fn say(&mut self, words: fmt::Arguments<'_>);
 }
 
 /// A demand that was not met.
@@ -106,7 +117,15 @@ pub(crate) fn done<T, E>(what: &'static str, result: Result<T, E>) -> Result<T, 
 
 /// Returns every scenario.
 pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
-    standard::all().into_iter().chain(pages::all()).chain(pools::all()).chain(spaces::all()).chain(random::all())
+    standard::all()
+        .into_iter()
+        .chain(pages::all())
+        .chain(pools::all())
+        .chain(spaces::all())
+        .chain(large::all())
+        .chain(exhaustion::all())
+        .chain(random::all())
+        .chain(random_spaces::all())
 }
 
 /// Runs `scenario` in an address space of its own, and demands that everything is given back.

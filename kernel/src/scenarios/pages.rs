@@ -177,6 +177,8 @@ fn last_page_gives_its_table_back<M: Machine>(machine: &mut M) -> Outcome {
     demand("the table stays for the other page", 2, before - free_frames(machine))?;
     machine.with(|memory| PageTable::free_page(memory, Page::new(0x7FF)));
     demand("the table goes with its last page", 0, before - free_frames(machine))?;
+    let seen = PageTable::pte_address(START);
+    demand("the window where the table was seen", Err(Refusal::Window), machine.probe(seen, false))?;
     // A table that was there before, elsewhere: its window page must show the new one, not the old.
     machine.write(above(START, 0x1000), 3);
     demand("word in a table made anew", 3, machine.read(above(START, 0x1000)))?;

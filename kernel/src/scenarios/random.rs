@@ -7,7 +7,7 @@ use crate::vm::VmPool;
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 1] {
-    [("random-operations", |machine| random_operations(machine, 5000, 0x00D5_05E5))]
+    [("random-operations", |machine| random_operations(machine, 20_000))]
 }
 
 /// Live regions that the large pool has room for, however long they are.
@@ -57,12 +57,14 @@ struct Region {
 }
 
 /// Allocates, writes, reads back and releases at random in two pools, `operations` times, and holds every answer against
-/// the model. The same `seed` repeats the same run.
+/// the model. The machine's seed repeats the same run.
 ///
 /// # Errors
 ///
 /// The first answer that differs.
-pub fn random_operations<M: Machine>(machine: &mut M, operations: u32, seed: u32) -> Outcome {
+pub fn random_operations<M: Machine>(machine: &mut M, operations: u32) -> Outcome {
+    let seed = machine.seed();
+    machine.say(format_args!("seed {seed:#x}"));
     let mut random = Random::new(seed);
     let bases = [VirtAddr::new(0x2000_0000), VirtAddr::new(0x4000_0000)];
     let mut pools = [register(machine, bases[0], 16 << 20)?, register(machine, bases[1], 256 << 20)?];

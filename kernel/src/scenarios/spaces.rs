@@ -16,19 +16,19 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
     ]
 }
 
-fn create<M: Machine>(machine: &mut M) -> Result<AddressSpace, Failure> {
+pub(super) fn create<M: Machine>(machine: &mut M) -> Result<AddressSpace, Failure> {
     done("address space created", machine.with(AddressSpace::create))
 }
 
-fn destroy<M: Machine>(machine: &mut M, space: AddressSpace) -> Outcome {
+pub(super) fn destroy<M: Machine>(machine: &mut M, space: AddressSpace) -> Outcome {
     done("address space destroyed", machine.with(|memory| space.destroy(memory)))
 }
 
-fn root<M: Machine>(machine: &mut M) -> Frame {
+pub(super) fn root<M: Machine>(machine: &mut M) -> Frame {
     machine.with(|memory| memory.mmu.root())
 }
 
-fn load<M: Machine>(machine: &mut M, space: &AddressSpace) {
+pub(super) fn load<M: Machine>(machine: &mut M, space: &AddressSpace) {
     machine.with(|memory| space.load(&mut memory.mmu));
 }
 

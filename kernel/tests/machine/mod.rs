@@ -85,4 +85,13 @@ impl Machine for SoftMachine {
     fn faults(&self) -> u32 {
         self.faults
     }
+
+    /// `DROSTE_SEED` in decimal sets it.
+    fn seed(&self) -> u32 {
+        std::env::var("DROSTE_SEED").map_or(0x00D5_05E5, |seed| seed.parse().unwrap())
+    }
+
+    fn say(&mut self, words: std::fmt::Arguments<'_>) {
+        println!("{words}");
+    }
 }

@@ -20,6 +20,7 @@ pub mod mmu;
 pub mod pic;
 pub mod pit;
 pub mod serial;
+pub mod stack;
 mod start;
 pub mod storage;
 pub mod trap;

@@ -50,18 +50,19 @@ pub fn line_of(vector: u8) -> Option<u8> {
     vector.checked_sub(FIRST_VECTOR).filter(|&line| line < LINES)
 }
 
-/// Calls `handler` if `line` really asks for it, then lets the next interrupt come.
+/// Calls `handler` if `line` really asks for it. The controllers are told before: the handler may switch to another thread
+/// and come back much later, and interrupts are masked meanwhile anyway.
 pub fn serve(line: u8, handler: impl FnOnce(u8)) {
     let from_second = line >= 8;
     let controller = if from_second { SECOND } else { FIRST };
     let spurious = line % 8 == SPURIOUS && !controller.in_service(SPURIOUS);
-    if !spurious {
-        handler(line);
-        controller.send_command(END_OF_INTERRUPT);
-    }
     // The first controller saw a genuine request on its line 2 even if the second's was spurious.
     if from_second {
         FIRST.send_command(END_OF_INTERRUPT);
+    }
+    if !spurious {
+        controller.send_command(END_OF_INTERRUPT);
+        handler(line);
     }
 }
 

@@ -4,23 +4,26 @@
 
 use x86::io::outb;
 
-/// Ticks a second.
+/// Ticks a second, unless a test sets them.
 pub const HERTZ: u32 = 100;
 
 /// What the counter counts, in hertz.
 const CLOCK: u32 = 1_193_182;
-
-/// The nearest divisor. The rate is off by less than 0.01 %.
-const DIVISOR: u16 = ((CLOCK + HERTZ / 2) / HERTZ) as u16;
 
 const CHANNEL_0: u16 = 0x40;
 const COMMAND: u16 = 0x43;
 /// Channel 0 (bits 7, 6), low byte then high byte (5, 4), mode 2, a rate generator (3 to 1), in binary (0).
 const RATE_GENERATOR: u8 = 0b0011_0100;
 
-/// Starts the ticks.
-pub fn start() {
-    let [low, high] = DIVISOR.to_le_bytes();
+/// Starts the ticks: `hertz` a second, 19 to 596 591, by the nearest divisor of the clock.
+///
+/// # Panics
+///
+/// If the rate is out of range.
+pub fn start(hertz: u32) {
+    let divisor = u16::try_from((CLOCK + hertz / 2) / hertz);
+    assert!(divisor.is_ok_and(|divisor| divisor > 1), "the timer cannot tick {hertz} times a second");
+    let [low, high] = divisor.unwrap_or_default().to_le_bytes();
     // SAFETY: (1) ring 0; (2) channel 0 drives interrupt line 0 and nothing else.
     unsafe {
         outb(COMMAND, RATE_GENERATOR);

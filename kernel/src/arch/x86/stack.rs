@@ -1,0 +1,85 @@
+//! Stacks of kernel threads, and the switch between them.
+
+use super::mmu::X86Mmu;
+use crate::addr::{Frame, FrameRange, Page};
+use crate::memory_map::KERNEL_POOL;
+use core::arch::global_asm;
+
+global_asm!(include_str!("../../../../boot/switch.s"));
+
+unsafe extern "fastcall" {
+    fn switch_stacks(keep: *mut u32, go_on: u32);
+}
+
+unsafe extern "C" {
+    fn thread_start();
+}
+
+/// Pages of a stack, the guard page below it included.
+pub const PAGES: u32 = 5;
+
+/// The stack of a thread that isn't running: its pages and where it left off.
+#[derive(Debug)]
+pub struct Stack {
+    frames: FrameRange,
+    pointer: u32,
+}
+
+impl Stack {
+    /// Makes a stack in [`PAGES`] frames from `first` on. A thread that is switched to it for the first time calls `entry`
+    /// with `argument`, with interrupts on. The lowest page is the guard: the caller makes it absent.
+    ///
+    /// Who holds the `X86Mmu` answers for what memory is used for: the frames are the caller's, taken from the kernel pool.
+    ///
+    /// # Panics
+    ///
+    /// If the frames are not all in the kernel pool.
+    pub fn new(_mmu: &X86Mmu, first: Frame, entry: extern "C" fn(u32) -> !, argument: u32) -> Self {
+        let frames = FrameRange::new(first, Frame::new(first.number() + PAGES));
+        assert!(KERNEL_POOL.contains_range(frames), "stacks must lie in the kernel pool");
+        // What switch_stacks takes off the stack: EDI, ESI, EBX, EBP, and the address to go on at.
+        let start = [0, argument, entry as usize as u32, 0, thread_start as *const () as u32];
+        let pointer = frames.end.start().as_u32() - size_of_val(&start) as u32;
+        // SAFETY: (1) the frames are mapped at their own address and belong to the caller; (2) the words are aligned and lie
+        // in the last of them.
+        unsafe { (pointer as *mut [u32; 5]).write(start) };
+        Self { frames, pointer }
+    }
+
+    /// Takes the stack that is running, at its first switch away from it.
+    pub const fn running() -> Self {
+        Self { frames: FrameRange::new(Frame::new(0), Frame::new(0)), pointer: 0 }
+    }
+
+    /// Returns the first of its frames, or `None` for the stack that the kernel was started on.
+    pub fn first_frame(&self) -> Option<Frame> {
+        (!self.frames.is_empty()).then_some(self.frames.start)
+    }
+
+    /// Returns its guard page, if it has one of its own.
+    pub fn guard_page(&self) -> Option<Page> {
+        self.first_frame().map(|frame| Page::new(frame.number()))
+    }
+}
+
+/// A switch that is prepared: it is made by [`Switch::make`] when no lock is held any more.
+#[must_use]
+pub struct Switch {
+    keep: *mut u32,
+    go_on: u32,
+}
+
+impl Switch {
+    /// Prepares the switch from `running`, which the caller runs on, to `next`. Both stay where they are until it is made,
+    /// and interrupts are masked until then.
+    pub fn between(running: &mut Stack, next: &Stack) -> Self {
+        Self { keep: &raw mut running.pointer, go_on: next.pointer }
+    }
+
+    /// Makes the switch. Returns when another switch comes back.
+    pub fn make(self) {
+        // SAFETY: (1) `next` holds what an earlier switch or `Stack::new` left; (2) `running` is the caller's own, and both
+        // still exist, as `between` demands; (3) interrupts are masked, so nothing comes in between.
+        unsafe { switch_stacks(self.keep, self.go_on) };
+    }
+}

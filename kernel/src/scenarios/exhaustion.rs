@@ -1,0 +1,87 @@
+//! Out of frames at every possible point: what was begun is undone, whichever request it was that failed.
+
+use super::pools::{allocate, register};
+use super::spaces::{create, destroy, load, root};
+use super::{Machine, Outcome, Scenario, above, demand, done, free_frames};
+use crate::addr::{Frame, VirtAddr};
+use crate::frames::FrameSource;
+use crate::paging::Mmu;
+use crate::vm::{AddressSpace, VmPool};
+use alloc::vec::Vec;
+
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
+    [
+        ("create-runs-out", create_runs_out),
+        ("register-runs-out", register_runs_out),
+        ("allocate-runs-out", allocate_runs_out),
+        ("fault-runs-out", fault_runs_out),
+    ]
+}
+
+/// Two places in one pool, 4 MiB apart.
+const BASE: VirtAddr = VirtAddr::new(0x4000_0000);
+
+/// Tries `step` with no frame left, then one, then two, until it succeeds. Each time that it fails, as many frames must be
+/// left as before. Demands that it succeeds with `needed` frames, and no fewer.
+fn with_ever_more_frames<M: Machine>(machine: &mut M, needed: u32, mut step: impl FnMut(&mut M) -> bool) -> Outcome {
+    let mut kept: Vec<Frame> = Vec::with_capacity(free_frames(machine) as usize);
+    while let Some(frame) = machine.with(|memory| memory.frames.get_frame()) {
+        kept.push(frame);
+    }
+    let mut left = 0;
+    while !step(machine) {
+        demand("free frames after a failure", left, free_frames(machine))?;
+        demand("records agree after a failure", true, machine.with(|memory| AddressSpace::check(&memory.mmu)))?;
+        give_one(machine, &mut kept)?;
+        left += 1;
+    }
+    demand("frames needed", needed, left)?;
+    demand("frames left when it succeeds", 0, free_frames(machine))?;
+    while !kept.is_empty() {
+        give_one(machine, &mut kept)?;
+    }
+    Ok(())
+}
+
+fn give_one<M: Machine>(machine: &mut M, kept: &mut Vec<Frame>) -> Outcome {
+    let frame = done("enough frames", kept.pop().ok_or(()))?;
+    done("frame given back", machine.with(|memory| memory.frames.release_frame(frame)))
+}
+
+fn create_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+    let mut created = None;
+    with_ever_more_frames(machine, 1, |machine| {
+        created = create(machine).ok();
+        created.is_some()
+    })?;
+    created.map_or(Ok(()), |space| destroy(machine, space))
+}
+
+fn register_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let space = create(machine)?;
+    load(machine, &space);
+    // The pool's page and a table.
+    with_ever_more_frames(machine, 2, |machine| register(machine, BASE, 1 << 20).is_ok())?;
+    machine.with(|memory| memory.mmu.set_root(home));
+    destroy(machine, space)
+}
+
+fn allocate_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool: VmPool = register(machine, BASE, 64 << 20)?;
+    // As many regions as the pool's first page has nodes for: the next needs a page more, and a table, since the first
+    // region fills the rest of the pool's first 4 MiB but for the other regions.
+    allocate(machine, &mut pool, (1023 - 124) * 4096)?;
+    for _ in 0..124 {
+        allocate(machine, &mut pool, 1)?;
+    }
+    with_ever_more_frames(machine, 2, |machine| allocate(machine, &mut pool, 1).is_ok())
+}
+
+fn fault_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, BASE, 64 << 20)?;
+    let region = allocate(machine, &mut pool, 32 << 20)?;
+    with_ever_more_frames(machine, 1, |machine| machine.probe(region, true).is_ok())?;
+    // In another table: the page and the table.
+    with_ever_more_frames(machine, 2, |machine| machine.probe(above(region, 8 << 20), true).is_ok())
+}

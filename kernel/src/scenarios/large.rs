@@ -1,0 +1,213 @@
+//! Very many and very large: spaces by the thousand, regions by the ten thousand, pools of 3 GiB.
+
+use super::pools::{allocate, register, release};
+use super::spaces::{create, destroy, load, root};
+use super::{Failure, Machine, Outcome, Random, Scenario, above, demand, done, free_frames};
+use crate::addr::{Frame, Page, VirtAddr};
+use crate::paging::{Mmu, PageTable};
+use crate::vm::{AddressSpace, VmPool};
+use alloc::vec::Vec;
+
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 7] {
+    [
+        ("thousand-spaces", |machine| count_spaces(machine, 1000)),
+        ("twenty-thousand-spaces", |machine| count_spaces(machine, 20_000)),
+        ("spaces-until-frames-run-out", spaces_until_frames_run_out),
+        ("sixty-thousand-regions", sixty_thousand_regions),
+        ("seven-hundred-tables", seven_hundred_tables),
+        ("regions-across-every-border", regions_across_every_border),
+        ("scattered-touches", scattered_touches),
+    ]
+}
+
+/// Where the large pools start.
+const BASE: VirtAddr = VirtAddr::new(0x1000_0000);
+
+/// Bytes of a large region: 3 GiB. Its pool has a page more, its own.
+const LARGE: u32 = 3 << 30;
+
+/// Frames that a space with one pool and one touched page can't do without: its directory, a table, the pool's metadata
+/// page, and the page itself.
+pub const FRAMES_A_SPACE: u32 = 4;
+
+/// An address space with one pool, and one region in it.
+struct Tenant {
+    space: AddressSpace,
+    region: VirtAddr,
+}
+
+/// Makes an address space with a pool and a region of 3 GiB, and writes `word` to the region's first page. Leaves the new
+/// space current. If something is missing, nothing is left behind, and `home` is current.
+fn move_in<M: Machine>(machine: &mut M, home: Frame, word: u32) -> Result<Tenant, Failure> {
+    let space = create(machine)?;
+    load(machine, &space);
+    let region = register(machine, BASE, LARGE + 4096)
+        .and_then(|mut pool| allocate(machine, &mut pool, LARGE))
+        .and_then(|region| done("first page touched", machine.probe(region, true)).map(|()| region));
+    match region {
+        Ok(region) => {
+            machine.write(region, word);
+            Ok(Tenant { space, region })
+        }
+        Err(failure) => {
+            machine.with(|memory| memory.mmu.set_root(home));
+            destroy(machine, space)?;
+            Err(failure)
+        }
+    }
+}
+
+fn move_out<M: Machine>(machine: &mut M, home: Frame, tenants: Vec<Tenant>) -> Outcome {
+    machine.with(|memory| memory.mmu.set_root(home));
+    tenants.into_iter().try_for_each(|tenant| destroy(machine, tenant.space))
+}
+
+/// Has `count` address spaces alive at once, each with a pool of 3 GiB and one touched page at the same address, checks them
+/// in a random order, and destroys them. Returns how many frames they took.
+///
+/// # Errors
+///
+/// The first demand that wasn't met.
+pub fn many_spaces<M: Machine>(machine: &mut M, count: u32) -> Result<u32, Failure> {
+    let home = root(machine);
+    let before = free_frames(machine);
+    let mut tenants = Vec::with_capacity(count as usize);
+    for number in 0..count {
+        tenants.push(move_in(machine, home, number)?);
+    }
+    let taken = before - free_frames(machine);
+    demand("frames taken, 4 a space", FRAMES_A_SPACE * count, taken)?;
+    let mut order: Vec<u32> = (0..count).collect();
+    Random::new(count).shuffle(&mut order);
+    for number in order {
+        let tenant = &tenants[number as usize];
+        load(machine, &tenant.space);
+        demand("the word of a space", number, machine.read(tenant.region))?;
+    }
+    move_out(machine, home, tenants)?;
+    demand("free frames when all are gone", before, free_frames(machine))?;
+    Ok(taken)
+}
+
+fn count_spaces<M: Machine>(machine: &mut M, count: u32) -> Outcome {
+    let taken = many_spaces(machine, count)?;
+    machine.say(format_args!("{taken} frames for {count} spaces; the least is {FRAMES_A_SPACE} a space"));
+    Ok(())
+}
+
+/// Each space takes [`FRAMES_A_SPACE`] frames, so as many fit as that goes into the free frames, to the last one.
+fn spaces_until_frames_run_out<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let before = free_frames(machine);
+    let fit = before / FRAMES_A_SPACE;
+    let mut tenants = Vec::with_capacity(fit as usize + 1);
+    while let Ok(tenant) = move_in(machine, home, tenants.len() as u32) {
+        tenants.push(tenant);
+    }
+    demand("spaces that fit", fit, tenants.len() as u32)?;
+    demand("free frames after the one that failed", before % FRAMES_A_SPACE, free_frames(machine))?;
+    move_out(machine, home, tenants)?;
+    demand("free frames when all are gone", before, free_frames(machine))
+}
+
+fn sixty_thousand_regions<M: Machine>(machine: &mut M) -> Outcome {
+    const REGIONS: u32 = 60_000;
+    let mut pool = register(machine, BASE, 1 << 30)?;
+    let before = free_frames(machine);
+    for number in 0..REGIONS {
+        let region = allocate(machine, &mut pool, 4096 * (1 + number % 2))?;
+        if number % 64 == 0 {
+            machine.write(region, number);
+        }
+    }
+    demand("pool's records agree", true, machine.with(|memory| pool.check(&memory.mmu)))?;
+    // Every other one goes, then the rest, by walking through the pool as it is.
+    let mut gone = 0;
+    for step in [2, 1] {
+        let (mut from, mut number) = (pool.base(), 0);
+        while let Some(region) = next_region(machine, &pool, from) {
+            from = Page::containing(above(region, 4096));
+            if number % step == 0 {
+                release(machine, &mut pool, region)?;
+                gone += 1;
+            }
+            number += 1;
+        }
+        demand("pool's records agree", true, machine.with(|memory| pool.check(&memory.mmu)))?;
+    }
+    demand("regions released", REGIONS, gone)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+/// Returns the first region that starts at or after `from`.
+fn next_region<M: Machine>(machine: &mut M, pool: &VmPool, mut from: Page) -> Option<VirtAddr> {
+    machine.with(|memory| {
+        loop {
+            let (extent, kind) = pool.extent_at_or_after(&memory.mmu, from)?;
+            if kind == crate::vm::Kind::Region && extent.start >= from {
+                return Some(extent.start.start());
+            }
+            from = extent.end;
+        }
+    })
+}
+
+fn seven_hundred_tables<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, BASE, LARGE + 4096)?;
+    let before = free_frames(machine);
+    let region = allocate(machine, &mut pool, LARGE)?;
+    for table in 0..700 {
+        machine.write(above(region, table << 22), table);
+    }
+    // The pool's own page has made the first of the tables.
+    demand("700 pages and the tables but one", 700 + 699, before - free_frames(machine))?;
+    for table in (0..700).rev() {
+        demand("word in a table", table, machine.read(above(region, table << 22)))?;
+    }
+    demand("pages released", 700, release(machine, &mut pool, region)?)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn regions_across_every_border<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, BASE, 256 << 20)?;
+    let before = free_frames(machine);
+    // 3 MiB each: three of four cross a border of 4 MiB or end at one.
+    let mut regions = Vec::new();
+    for number in 0..60 {
+        let region = allocate(machine, &mut pool, 3 << 20)?;
+        machine.write(region, number);
+        machine.write(above(region, (3 << 20) - 4), number);
+        regions.push((region, number));
+    }
+    Random::new(3).shuffle(&mut regions);
+    for (region, number) in regions {
+        demand("first word", number, machine.read(region))?;
+        demand("last word", number, machine.read(above(region, (3 << 20) - 4)))?;
+        demand("pages released", 2, release(machine, &mut pool, region)?)?;
+    }
+    demand("free frames", before, free_frames(machine))
+}
+
+fn scattered_touches<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, BASE, LARGE + 4096)?;
+    let before = free_frames(machine);
+    let region = allocate(machine, &mut pool, LARGE)?;
+    let mut random = Random::new(11);
+    let mut pages: Vec<u32> = (0..1000).map(|_| random.below(LARGE / 4096)).collect();
+    pages.sort_unstable();
+    pages.dedup();
+    for page in &pages {
+        machine.write(above(region, 4096 * page), *page);
+    }
+    let first = Page::containing(region).number();
+    let mut tables: Vec<u32> = pages.iter().map(|page| (first + page) / 1024).collect();
+    tables.dedup();
+    tables.retain(|table| *table != pool.base().directory_index());
+    let count = pages.len() as u32;
+    demand("frames of pages and tables", count + tables.len() as u32, before - free_frames(machine))?;
+    demand("pages released", count, release(machine, &mut pool, region)?)?;
+    demand("free frames", before, free_frames(machine))?;
+    let left =
+        machine.with(|memory| PageTable::entry(&memory.mmu, Page::new(first + pages[pages.len() / 2])).is_some());
+    demand("table of a released page", false, left)
+}
