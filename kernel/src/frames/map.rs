@@ -59,10 +59,37 @@ impl<'a> Map<'a> {
         self.words.len()
     }
 
-    /// Returns the lowest word with a free frame.
+    /// Makes the lowest free frame a head, a sequence of one, and returns its index.
     #[inline]
-    pub fn lowest(&self) -> Option<usize> {
-        (self.lowest < self.words.len()).then_some(self.lowest)
+    pub fn take_lowest(&mut self) -> Option<u32> {
+        let word = self.lowest;
+        let [free, head] = self.words.get_mut(word)?;
+        let candidates = *free & !*head;
+        let bit = candidates & candidates.wrapping_neg();
+        (*free, *head) = (*free ^ bit, *head | bit);
+        if candidates == bit {
+            self.note_full(word);
+        }
+        Some((word as u32) << 5 | bit.trailing_zeros())
+    }
+
+    /// Frees frame `index` if it is a sequence of one, and says whether it was.
+    #[inline]
+    pub fn free_single(&mut self, index: u32) -> bool {
+        let word = (index >> 5) as usize;
+        let [free, head] = &mut self.words[word];
+        let bit = 1 << (index & 31);
+        let inner = !(*free | *head);
+        // Of the highest frame of a word it can't be seen here whether the next one is inner.
+        if !*free & *head & bit == 0 || (inner | 1) & bit.rotate_left(1) != 0 {
+            return false;
+        }
+        let was_free = *free & !*head;
+        (*free, *head) = (*free | bit, *head ^ bit);
+        if was_free == 0 {
+            self.note_free(word);
+        }
+        true
     }
 
     /// Returns the free frames of a word as bits.
@@ -110,6 +137,7 @@ impl<'a> Map<'a> {
         }
     }
 
+    #[cold]
     fn note_free(&mut self, word: usize) {
         self.lowest = self.lowest.min(word);
         let mut index = word;
@@ -123,6 +151,7 @@ impl<'a> Map<'a> {
         }
     }
 
+    #[cold]
     fn note_full(&mut self, word: usize) {
         let mut index = word;
         for level in &mut self.summary {

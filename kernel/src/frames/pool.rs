@@ -114,12 +114,10 @@ impl<'a> FramePool<'a> {
     /// Hands out the lowest free frame: a sequence of one.
     #[inline]
     pub fn get_frame(&mut self) -> Option<Frame> {
-        let word = self.map.lowest()?;
-        let free = self.map.free_bits(word);
-        self.map.set(word, free & free.wrapping_neg(), FrameState::Head);
-        self.runs.mark_stale(word);
+        let index = self.map.take_lowest()?;
+        self.runs.mark_stale(index);
         self.free -= 1;
-        Some(self.frame(32 * word as u32 + free.trailing_zeros()))
+        Some(self.frame(index))
     }
 
     /// Hands out the lowest run of `n` contiguous free frames and returns the first, or `None` if there is no such run
@@ -147,6 +145,17 @@ impl<'a> FramePool<'a> {
     #[inline]
     pub fn release_frames(&mut self, first: Frame) -> Result<(), ReleaseError> {
         let index = self.index(first).ok_or(ReleaseError::Foreign(first))?;
+        if !self.map.free_single(index) {
+            return self.release_sequence(index);
+        }
+        self.runs.mark_stale(index);
+        self.free += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn release_sequence(&mut self, index: u32) -> Result<(), ReleaseError> {
+        let first = self.frame(index);
         match self.map.state(index) {
             FrameState::Head => {}
             FrameState::Free => return Err(ReleaseError::Free(first)),
@@ -228,7 +237,7 @@ impl<'a> FramePool<'a> {
             let word = from as usize / 32;
             let mask = (u32::MAX >> (32 - (to - from))) << (from % 32);
             self.map.set(word, mask, state);
-            self.runs.mark_stale(word);
+            self.runs.mark_stale(from);
             from = to;
         }
     }

@@ -96,10 +96,17 @@ impl<'a> RunTree<'a> {
         Self { nodes, leaves }
     }
 
-    /// Notes that something changed in word `word` of the map.
+    /// Notes that something changed at frame `index`.
     #[inline]
-    pub fn mark_stale(&mut self, word: usize) {
-        let mut node = self.leaves + word / LEAF_WORDS;
+    pub fn mark_stale(&mut self, index: u32) {
+        let node = self.leaves + (index / LEAF_FRAMES) as usize;
+        if self.nodes[node][1] != STALE {
+            self.mark_stale_from(node);
+        }
+    }
+
+    #[cold]
+    fn mark_stale_from(&mut self, mut node: usize) {
         while node > 0 && self.nodes[node][1] != STALE {
             self.nodes[node][1] = STALE;
             node /= 2;

@@ -48,12 +48,12 @@ impl Metadata {
 
     #[inline]
     fn get(self, mmu: &impl Mmu, field: u32) -> u32 {
-        mmu.read(VirtAddr::new(self.0 + field))
+        mmu.read(VirtAddr::new(self.0.wrapping_add(field)))
     }
 
     #[inline]
     fn set(self, mmu: &mut impl Mmu, field: u32, value: u32) {
-        mmu.write(VirtAddr::new(self.0 + field), value);
+        mmu.write(VirtAddr::new(self.0.wrapping_add(field)), value);
     }
 
     fn has_room(self, mmu: &impl Mmu) -> bool {

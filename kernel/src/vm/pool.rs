@@ -3,6 +3,7 @@
 use super::metadata::Record;
 use super::tree::{Node, Tree};
 use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::events::What;
 use crate::frames::FrameSource;
 use crate::paging::{Memory, Mmu, OutOfFrames, PageTable};
 use core::fmt;
@@ -151,6 +152,7 @@ impl VmPool {
         let node = record.take_node(&mut memory.mmu);
         node.write(&mut memory.mmu, room, Kind::Region.word());
         self.insert(&mut memory.mmu, area, node);
+        memory.events.record(What::Allocate, room.start.start(), pages, memory.mmu.root());
         Ok(room.start.start())
     }
 
@@ -188,6 +190,7 @@ impl VmPool {
         if let Some(page) = record.free_node(&mut memory.mmu, node) {
             self.shrink(memory, page);
         }
+        memory.events.record(What::Release, start, region.len(), memory.mmu.root());
         Ok(backed)
     }
 

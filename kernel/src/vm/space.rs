@@ -3,6 +3,7 @@
 use super::VmPool;
 use super::tree::Tree;
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::events::What;
 use crate::frames::FrameSource;
 use crate::memory_map::{POOL_PAGES, WINDOWS};
 use crate::paging::{DestroyError, Memory, Mmu, OutOfFrames, PageTable};
@@ -102,7 +103,9 @@ impl AddressSpace {
     ///
     /// [`OutOfFrames`] if no frame is left for its directory.
     pub fn create<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
-        PageTable::create(memory).map(Self::of)
+        let table = PageTable::create(memory)?;
+        memory.events.record(What::Create, VirtAddr::new(0), table.root().number(), memory.mmu.root());
+        Ok(Self::of(table))
     }
 
     /// Returns the frame of its directory: what CR3 holds while it is the current one.
@@ -116,8 +119,9 @@ impl AddressSpace {
     }
 
     /// Makes this the current address space. Does nothing if it is.
-    pub fn load(&self, mmu: &mut impl Mmu) {
-        self.table.load(mmu);
+    pub fn load<M: Mmu, F>(&self, memory: &mut Memory<M, F>) {
+        memory.events.record(What::Load, VirtAddr::new(0), self.root().number(), memory.mmu.root());
+        self.table.load(&mut memory.mmu);
     }
 
     /// Gives back every frame of the address space: pages, tables, pools' metadata and directory.
@@ -126,7 +130,10 @@ impl AddressSpace {
     ///
     /// Refused for the current address space, which is returned.
     pub fn destroy<M: Mmu, F: FrameSource>(self, memory: &mut Memory<M, F>) -> Result<(), Self> {
-        self.table.destroy(memory).map_err(|DestroyError(table)| Self { table })
+        let root = self.root();
+        self.table.destroy(memory).map_err(|DestroyError(table)| Self { table })?;
+        memory.events.record(What::Destroy, VirtAddr::new(0), root.number(), memory.mmu.root());
+        Ok(())
     }
 
     /// Registers a pool of `bytes` bytes from `base` on with the current address space.
@@ -165,6 +172,7 @@ impl AddressSpace {
         let (pool, node) = VmPool::create(memory, pages).map_err(|OutOfFrames| RegisterError::OutOfFrames)?;
         pools.insert(&mut memory.mmu, node, POOL_PAGES.start);
         set_pools(&mut memory.mmu, pools);
+        memory.events.record(What::Register, base, count, memory.mmu.root());
         Ok(pool)
     }
 
@@ -183,6 +191,7 @@ impl AddressSpace {
         pools.remove(&mut memory.mmu, node);
         set_pools(&mut memory.mmu, pools);
         PageTable::free_pages(memory, pages);
+        memory.events.record(What::Drop, pages.start.start(), pages.len(), memory.mmu.root());
         Ok(())
     }
 
@@ -233,7 +242,10 @@ impl AddressSpace {
         }
         let page = Self::judge(&memory.mmu, fault.address)?;
         match PageTable::back(memory, page) {
-            Ok(_) => Ok(()),
+            Ok(frame) => {
+                memory.events.record(What::Backed, fault.address, frame.number(), memory.mmu.root());
+                Ok(())
+            }
             Err(OutOfFrames) => Err(Refusal::OutOfFrames),
         }
     }
@@ -242,7 +254,9 @@ impl AddressSpace {
     /// nothing to free: an absent page, a pool's own page, the first 4 MiB, the windows.
     pub fn free_page<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Option<Frame> {
         let own = Self::pool_of(&memory.mmu, page).is_some_and(|pool| !pool.holds(&memory.mmu, page));
-        if own { None } else { PageTable::free_page(memory, page) }
+        let frame = if own { None } else { PageTable::free_page(memory, page) }?;
+        memory.events.record(What::FreePage, page.start(), frame.number(), memory.mmu.root());
+        Some(frame)
     }
 
     /// Says whether the pools of the current address space agree with themselves and each other.
