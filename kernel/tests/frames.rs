@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // a helper that fails fails its test
 
 use droste::addr::{Frame, FrameRange};
-use droste::frames::{FramePool, FrameState, MarkError, ReleaseError, release_frames};
+use droste::frames::{Batch, FramePool, FrameSource, FrameState, MarkError, ReleaseError, release_frames};
 use droste::memory_map::{HOLE, KERNEL_POOL, PROCESS_POOL_START};
 use proptest::prelude::*;
 
@@ -158,6 +158,39 @@ fn a_sequence_that_ends_where_the_hole_starts_leaves_the_hole_alone() {
         let first = pool.get_frames(2816).unwrap();
         pool.release_frames(first).unwrap();
         assert_eq!(pool.state(HOLE.start), Some(FrameState::Inaccessible));
+    });
+}
+
+#[test]
+fn a_batch_gives_back_single_frames_in_any_order() {
+    with_process_pool(|pool| {
+        let mut frames: Vec<_> = (0..200).map(|_| pool.get_frame().unwrap()).collect();
+        frames.sort_by_key(|frame| frame.number() * 37 % 101);
+        let mut batch = Batch::default();
+        frames.into_iter().for_each(|frame| pool.release_in_batch(&mut batch, frame).unwrap());
+        pool.finish(batch).unwrap();
+        assert_eq!(pool.get_frame(), Some(Frame::new(1024)));
+        pool.release_frames(Frame::new(1024)).unwrap();
+    });
+}
+
+#[test]
+fn a_batch_refuses_what_release_refuses_and_takes_the_rest_back() {
+    with_process_pool(|pool| {
+        let (single, sequence) = (pool.get_frame().unwrap(), pool.get_frames(31).unwrap());
+        assert_eq!((single.number(), sequence.number()), (1024, 1025));
+        let inner = Frame::new(1030);
+        let mut batch = Batch::default();
+        assert_eq!(pool.release_in_batch(&mut batch, Frame::new(8)), Err(ReleaseError::Foreign(Frame::new(8))));
+        [single, inner].into_iter().for_each(|frame| pool.release_in_batch(&mut batch, frame).unwrap());
+        assert_eq!(pool.finish(batch), Err(ReleaseError::Inner(inner)));
+        assert_eq!((pool.state(single), pool.state(inner)), (Some(FrameState::Free), Some(FrameState::Inner)));
+        // A sequence goes as a whole, in a batch too, also across words of the map.
+        let long = pool.get_frames(100).unwrap();
+        let mut batch = Batch::default();
+        [sequence, long].into_iter().for_each(|frame| pool.release_in_batch(&mut batch, frame).unwrap());
+        pool.finish(batch).unwrap();
+        assert_eq!(pool.finish(Batch::default()), Ok(()));
     });
 }
 

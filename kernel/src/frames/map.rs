@@ -76,16 +76,21 @@ impl<'a> Map<'a> {
     /// Frees frame `index` if it is a sequence of one, and says whether it was.
     #[inline]
     pub fn free_single(&mut self, index: u32) -> bool {
-        let word = (index >> 5) as usize;
+        // Of the highest frame of a word it can't be seen there whether the next one is inner.
+        index & 31 != 31 && self.free_singles((index >> 5) as usize, 1 << (index & 31))
+    }
+
+    /// Frees the frames in `mask` of `word`, at least one, if each is a sequence of one, and says whether they were.
+    #[inline]
+    pub fn free_singles(&mut self, word: usize, mask: u32) -> bool {
+        let next_is_inner = mask >> 31 != 0 && self.inner_bits(word + 1) & 1 != 0;
         let [free, head] = &mut self.words[word];
-        let bit = 1 << (index & 31);
         let inner = !(*free | *head);
-        // Of the highest frame of a word it can't be seen here whether the next one is inner.
-        if !*free & *head & bit == 0 || (inner | 1) & bit.rotate_left(1) != 0 {
+        if !*free & *head & mask != mask || inner & mask << 1 != 0 || next_is_inner {
             return false;
         }
         let was_free = *free & !*head;
-        (*free, *head) = (*free | bit, *head ^ bit);
+        (*free, *head) = (*free | mask, *head ^ mask);
         if was_free == 0 {
             self.note_free(word);
         }

@@ -11,7 +11,7 @@ mod map;
 mod pool;
 mod runs;
 
-pub use pool::{FramePool, MarkError, ReleaseError, release_frames};
+pub use pool::{Batch, FramePool, MarkError, ReleaseError, release_frames};
 
 use crate::addr::Frame;
 
@@ -41,6 +41,21 @@ pub trait FrameSource {
     ///
     /// As for [`FramePool::release_frames`]; nothing changes then.
     fn release_frame(&mut self, frame: Frame) -> Result<(), ReleaseError>;
+
+    /// Takes back many frames, each as [`release_frame`](Self::release_frame) does, for less: neighbours are taken back
+    /// together. `batch` starts as the default, and [`finish`](Self::finish) must follow before anything else.
+    ///
+    /// # Errors
+    ///
+    /// As for [`FramePool::release_frames`], for any frame of the batch; that frame is left as it was.
+    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame) -> Result<(), ReleaseError>;
+
+    /// Takes back what is left in a batch.
+    ///
+    /// # Errors
+    ///
+    /// As for [`release_in_batch`](Self::release_in_batch).
+    fn finish(&mut self, batch: Batch) -> Result<(), ReleaseError>;
 
     /// Returns how many frames are free.
     fn free_frames(&self) -> u32;

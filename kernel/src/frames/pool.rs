@@ -49,6 +49,13 @@ impl fmt::Display for MarkError {
     }
 }
 
+/// Frames on their way back that are neighbours: they share a word of the map.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Batch {
+    word: u32,
+    mask: u32,
+}
+
 /// A range of physical frames with an allocator.
 ///
 /// The coursework calls it `ContFramePool`.
@@ -252,6 +259,31 @@ impl FrameSource for FramePool<'_> {
     #[inline]
     fn release_frame(&mut self, frame: Frame) -> Result<(), ReleaseError> {
         self.release_frames(frame)
+    }
+
+    #[inline]
+    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame) -> Result<(), ReleaseError> {
+        let index = self.index(frame).ok_or(ReleaseError::Foreign(frame))?;
+        let (word, bit) = (index >> 5, 1 << (index & 31));
+        if word == batch.word {
+            batch.mask |= bit;
+            return Ok(());
+        }
+        let full = core::mem::replace(batch, Batch { word, mask: bit });
+        self.finish(full)
+    }
+
+    fn finish(&mut self, Batch { word, mask }: Batch) -> Result<(), ReleaseError> {
+        if mask == 0 {
+            return Ok(());
+        }
+        if self.map.free_singles(word as usize, mask) {
+            self.runs.mark_stale(word << 5);
+            self.free += mask.count_ones();
+            return Ok(());
+        }
+        let bits = (0..32).filter(|bit| mask & 1 << bit != 0);
+        bits.map(|bit| self.release_frames(self.frame(word << 5 | bit))).fold(Ok(()), Result::and)
     }
 
     fn free_frames(&self) -> u32 {

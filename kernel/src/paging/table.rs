@@ -10,7 +10,8 @@
 
 use super::{Entry, Mmu, Slot, Window};
 use crate::addr::{ENTRIES, Frame, Page, PageRange, VirtAddr};
-use crate::frames::FrameSource;
+use crate::events::Events;
+use crate::frames::{Batch, FrameSource};
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
 use core::fmt;
 
@@ -20,6 +21,8 @@ pub struct Memory<M, F> {
     pub mmu: M,
     /// The process frame pool.
     pub frames: F,
+    /// What happened last.
+    pub events: Events,
 }
 
 /// No frame was left. Nothing has changed.
@@ -124,17 +127,10 @@ impl PageTable {
             return Err(DestroyError(self));
         }
         let note = open_other(&mut memory.mmu, self.root);
-        let other_directory_entry = |index| Window::Other.directory_entry_of(PageRange::of_table(index).start);
+        let directory_entry = |index| Window::Other.directory_entry_of(PageRange::of_table(index).start);
         let mut index = IDENTITY.end.directory_index();
-        while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, other_directory_entry) {
-            let pages = PageRange::of_table(found);
-            let mut page = pages.start.number();
-            while let Some((at, entry)) = next_present(&memory.mmu, page, pages.end.number(), |number| {
-                Window::Other.table_entry(Page::new(number))
-            }) {
-                release(&mut memory.frames, entry);
-                page = at + 1;
-            }
+        while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, directory_entry) {
+            release_pages(memory, Window::Other, PageRange::of_table(found), false);
             release(&mut memory.frames, table);
             index = found + 1;
         }
@@ -242,18 +238,7 @@ impl PageTable {
 
     /// Frees `pages`, all of one table, and the table if nothing is left in it.
     fn free_in_table<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pages: PageRange, flush: bool) -> u32 {
-        let (mut index, end) = (pages.start.number(), pages.end.number());
-        let mut freed = 0;
-        while let Some((at, entry)) = next_present(&memory.mmu, index, end, own_entry) {
-            let page = Page::new(at);
-            memory.mmu.store(Window::Own.table_entry(page), Entry::ABSENT);
-            if flush {
-                memory.mmu.flush(page);
-            }
-            release(&mut memory.frames, entry);
-            freed += 1;
-            index = at + 1;
-        }
+        let freed = release_pages(memory, Window::Own, pages, flush);
         let table = PageRange::of_table(pages.start.directory_index());
         if freed > 0 && memory.mmu.zero_entries(Window::Own.table_entry(table.start), ENTRIES) == ENTRIES {
             let slot = Window::Own.directory_entry_of(table.start);
@@ -293,6 +278,37 @@ fn next_present(mmu: &impl Mmu, index: u32, end: u32, slot: impl Fn(u32) -> Slot
     }
     let found = index + mmu.zero_entries(slot(index), end - index);
     (found < end).then(|| (found, mmu.load(slot(found))))
+}
+
+/// Takes the frames of all present pages in `pages`, which share a table, out of that table and gives them back. Returns how
+/// many there were. If it doesn't `flush` each page, the caller flushes all.
+fn release_pages<M: Mmu, F: FrameSource>(
+    memory: &mut Memory<M, F>,
+    window: Window,
+    pages: PageRange,
+    flush: bool,
+) -> u32 {
+    let (mut batch, mut freed, mut ours) = (Batch::default(), 0, Ok(()));
+    let (mut number, end) = (pages.start.number(), pages.end.number());
+    while number < end {
+        let slot = window.table_entry(Page::new(number));
+        match memory.mmu.load(slot).frame() {
+            Some(frame) => {
+                memory.mmu.store(slot, Entry::ABSENT);
+                if flush {
+                    memory.mmu.flush(Page::new(number));
+                }
+                ours = ours.and(memory.frames.release_in_batch(&mut batch, frame));
+                freed += 1;
+                number += 1;
+            }
+            // All that is absent is zero, so the machine can skip it fast.
+            None => number += memory.mmu.zero_entries(slot, end - number).max(1),
+        }
+    }
+    ours = ours.and(memory.frames.finish(batch));
+    debug_assert!(ours.is_ok(), "a table led to a frame that no pool handed out: {ours:?}");
+    freed
 }
 
 /// Gives back the frame of an entry that was present.

@@ -1,6 +1,7 @@
 //! The software machine that host tests run scenarios on.
 
 use droste::addr::{Frame, FrameRange, VirtAddr};
+use droste::events::Events;
 use droste::frames::FramePool;
 use droste::memory_map::{HOLE, PROCESS_POOL_START};
 use droste::paging::soft::{PageFault, SoftMmu};
@@ -25,13 +26,13 @@ impl SoftMachine {
         frames.mark_inaccessible(HOLE.start, HOLE.len()).unwrap();
         let mut mmu = SoftMmu::booted(end.number(), Frame::new(300));
         PageTable::install_recursive_entry(&mut mmu);
-        let mut memory = Memory { mmu, frames };
+        let mut memory = Memory { mmu, frames, events: Events::NONE };
         let table = PageTable::first(&mut memory, |page| match page.number() {
             0 | 290 => Entry::ABSENT,
             256..280 => Entry::read_only(Frame::new(page.number())),
             number => Entry::writable(Frame::new(number)),
         });
-        AddressSpace::of(table.unwrap()).load(&mut memory.mmu);
+        AddressSpace::of(table.unwrap()).load(&mut memory);
         Self { memory, faults: 0 }
     }
 
