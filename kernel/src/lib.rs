@@ -5,7 +5,7 @@
 //! 1. [`addr`] and [`memory_map`]: the numbers everything else is made of.
 //! 2. [`frames`]: which physical frames are free.
 //! 3. [`paging`]: entries, the recursive window, page tables.
-//! 4. [`vm`]: regions of pages that get a frame when they are touched.
+//! 4. [`vm`]: regions of pages that get a frame when they are touched; [`events`]: what happened last.
 //! 5. [`fault`]: faults in words.
 //! 6. `arch/x86`: the processor, and all that is unsafe.
 //! 7. `machine`, `trap`, `kmain`: where it all comes together; then `job`, the coursework's main job.
@@ -21,6 +21,7 @@ pub mod arch;
 pub mod boot_info;
 #[cfg(target_arch = "x86")]
 pub mod console;
+pub mod events;
 pub mod fault;
 pub mod frames;
 #[cfg(target_arch = "x86")]

@@ -9,6 +9,7 @@ use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{access, heap, image, storage};
 use crate::boot_info::BootInfo;
 use crate::console::println;
+use crate::events::Events;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL, PROCESS_POOL_START};
 use crate::paging::{Entry, Memory, OutOfFrames, PageTable};
@@ -79,9 +80,9 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     heap::start(&mmu, FrameRange::new(heap_start, Frame::new(heap_start.number() + HEAP_FRAMES)));
 
     PageTable::install_recursive_entry(&mut mmu);
-    let mut memory = Memory { mmu, frames };
+    let mut memory = Memory { mmu, frames, events: Events::NONE };
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
-    AddressSpace::of(table).load(&mut memory.mmu);
+    AddressSpace::of(table).load(&mut memory);
     *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, refused: None });
     Ok(())
 }

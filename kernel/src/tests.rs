@@ -219,7 +219,7 @@ fn threads_in_their_spaces(machine: &mut Kernel) -> Outcome {
             return demand("address space created", true, false);
         };
         let registered = machine.with(|memory| {
-            space.load(&mut memory.mmu);
+            space.load(memory);
             AddressSpace::register_pool(memory, WORKPLACE, 16 << 20).is_ok()
         });
         demand("pool registered", true, registered)?;

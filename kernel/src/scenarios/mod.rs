@@ -148,7 +148,7 @@ pub fn in_new_space<M: Machine>(machine: &mut M, work: impl FnOnce(&mut M) -> Ou
     let space = done("address space created", machine.with(AddressSpace::create))?;
     let home = machine.with(|memory| {
         let home = memory.mmu.root();
-        space.load(&mut memory.mmu);
+        space.load(memory);
         home
     });
     let outcome = work(machine);

@@ -29,7 +29,7 @@ pub(super) fn root<M: Machine>(machine: &mut M) -> Frame {
 }
 
 pub(super) fn load<M: Machine>(machine: &mut M, space: &AddressSpace) {
-    machine.with(|memory| space.load(&mut memory.mmu));
+    machine.with(|memory| space.load(memory));
 }
 
 fn same_address_different_contents<M: Machine>(machine: &mut M) -> Outcome {
