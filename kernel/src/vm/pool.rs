@@ -96,7 +96,6 @@ impl VmPool {
     ) -> Result<(Self, Node), OutOfFrames> {
         PageTable::back(memory, pages.start)?;
         let node = Record::create(&mut memory.mmu, pages.start).pool_node();
-        node.write(&mut memory.mmu, pages, Kind::Region.word());
         Ok((Self { base: pages.start }, node))
     }
 
@@ -138,10 +137,12 @@ impl VmPool {
         let pages = bytes.div_ceil(PAGE_SIZE);
         let record = Record::of(self.base);
         let no_room = AllocateError::NoRoom(pages);
-        let mut room = record.regions(&memory.mmu).find_room(&memory.mmu, area, pages).ok_or(no_room)?;
+        let mut regions = record.regions(&memory.mmu);
+        let mut room = regions.find_room(&memory.mmu, area, pages).ok_or(no_room)?;
         if !record.has_node(&memory.mmu) {
             let page = self.grow(memory, area)?;
-            room = match record.regions(&memory.mmu).find_room(&memory.mmu, area, pages) {
+            regions = record.regions(&memory.mmu);
+            room = match regions.find_room(&memory.mmu, area, pages) {
                 Some(room) => room,
                 None => {
                     self.shrink(memory, page);
@@ -150,8 +151,8 @@ impl VmPool {
             };
         }
         let node = record.take_node(&mut memory.mmu);
-        node.write(&mut memory.mmu, room, Kind::Region.word());
-        self.insert(&mut memory.mmu, area, node);
+        regions.insert(&mut memory.mmu, node, room, pages, Kind::Region.word());
+        record.set_regions(&mut memory.mmu, regions);
         memory.events.record(What::Allocate, room.start.start(), pages, memory.mmu.root());
         Ok(room.start.start())
     }
@@ -243,23 +244,16 @@ impl VmPool {
         self.pages(mmu).map(|_| Record::of(self.base).regions(mmu))
     }
 
-    #[inline]
-    fn insert(&self, mmu: &mut impl Mmu, area: PageRange, node: Node) {
-        let record = Record::of(self.base);
-        let mut regions = record.regions(mmu);
-        regions.insert(mmu, node, area.start);
-        record.set_regions(mmu, regions);
-    }
-
     /// Makes the lowest free page of the pool a metadata page.
     #[cold]
     fn grow<M: Mmu, F: FrameSource>(&self, memory: &mut Memory<M, F>, area: PageRange) -> Result<Page, AllocateError> {
         let record = Record::of(self.base);
-        let room = record.regions(&memory.mmu).find_room(&memory.mmu, area, 1).ok_or(AllocateError::NoRoom(1))?;
+        let mut regions = record.regions(&memory.mmu);
+        let room = regions.find_room(&memory.mmu, area, 1).ok_or(AllocateError::NoRoom(1))?;
         PageTable::back(memory, room.start).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
         let node = record.add_page(&mut memory.mmu, room.start);
-        node.write(&mut memory.mmu, room, Kind::Metadata.word());
-        self.insert(&mut memory.mmu, area, node);
+        regions.insert(&mut memory.mmu, node, room, 1, Kind::Metadata.word());
+        record.set_regions(&mut memory.mmu, regions);
         Ok(room.start)
     }
 

@@ -170,7 +170,8 @@ impl AddressSpace {
             return Err(RegisterError::Backed(page.start()));
         }
         let (pool, node) = VmPool::create(memory, pages).map_err(|OutOfFrames| RegisterError::OutOfFrames)?;
-        pools.insert(&mut memory.mmu, node, POOL_PAGES.start);
+        let room = pools.room_at(&memory.mmu, POOL_PAGES.start, start);
+        pools.insert(&mut memory.mmu, node, room, count, 0);
         set_pools(&mut memory.mmu, pools);
         memory.events.record(What::Register, base, count, memory.mmu.root());
         Ok(pool)

@@ -12,7 +12,7 @@
 //! through the [`Mmu`]. A node is 32 bytes:
 //!
 //! ```text
-//! +0 start   +4 pages   +8 gap   +12 largest gap   +16 left   +20 right   +24 height   +28 kind
+//! +0 start   +4 pages   +8 gap   +12 largest gap   +16 left   +20 right   +24 height   +28 parent, kind in bits 0 and 1
 //! ```
 
 use crate::addr::{Page, PageRange, VirtAddr};
@@ -28,10 +28,10 @@ const MAX_GAP: u32 = 12;
 const LEFT: u32 = 16;
 const RIGHT: u32 = 20;
 const HEIGHT: u32 = 24;
-const KIND: u32 = 28;
+const PARENT: u32 = 28;
 
-/// Nodes on the longest way down: an AVL tree of a million nodes is at most 29 high.
-const MAX_HEIGHT: usize = 32;
+/// The bits of the last word that hold the kind: the parent is aligned to 32 bytes.
+const KIND_BITS: u32 = 0b11;
 
 /// Where a node lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +66,38 @@ impl Node {
         Self(self.get(mmu, side))
     }
 
+    /// Follows the children on `side` to the last one, which may be this node.
+    #[inline]
+    fn furthest(self, mmu: &impl Mmu, side: u32) -> Self {
+        let mut node = self;
+        loop {
+            match node.child(mmu, side) {
+                NIL => return node,
+                child => node = child,
+            }
+        }
+    }
+
+    #[inline]
+    fn parent(self, mmu: &impl Mmu) -> Self {
+        Self(self.get(mmu, PARENT) & !KIND_BITS)
+    }
+
+    #[inline]
+    fn set_parent(self, mmu: &mut impl Mmu, parent: Self) {
+        let kind = self.get(mmu, PARENT) & KIND_BITS;
+        self.set(mmu, PARENT, parent.0 | kind);
+    }
+
+    /// Makes `child`, which may be absent, this node's child on `side`.
+    #[inline]
+    fn set_child(self, mmu: &mut impl Mmu, side: u32, child: Self) {
+        self.set(mmu, side, child.0);
+        if child != NIL {
+            child.set_parent(mmu, self);
+        }
+    }
+
     /// Returns the pages of the extent.
     #[inline]
     pub fn extent(self, mmu: &impl Mmu) -> PageRange {
@@ -73,18 +105,10 @@ impl Node {
         PageRange::new(Page::new(start), Page::new(start + self.get(mmu, PAGES)))
     }
 
-    /// Returns what the owner said the extent is.
+    /// Returns what the owner said the extent is: 0 to 3.
     #[inline]
     pub fn kind(self, mmu: &impl Mmu) -> u32 {
-        self.get(mmu, KIND)
-    }
-
-    /// Writes the extent and its kind into a node that is in no tree.
-    #[inline]
-    pub fn write(self, mmu: &mut impl Mmu, extent: PageRange, kind: u32) {
-        self.set(mmu, START, extent.start.number());
-        self.set(mmu, PAGES, extent.len());
-        self.set(mmu, KIND, kind);
+        self.get(mmu, PARENT) & KIND_BITS
     }
 
     #[inline]
@@ -97,11 +121,10 @@ impl Node {
         if self == NIL { 0 } else { self.get(mmu, MAX_GAP) }
     }
 
-    /// Works out height and largest gap from the children, and says whether either changed.
+    /// Works out height and largest gap from the children, and says whether either changed. `heights` are the children's.
     #[inline]
-    fn update(self, mmu: &mut impl Mmu) -> bool {
-        let (left, right) = (self.child(mmu, LEFT), self.child(mmu, RIGHT));
-        let height = 1 + left.height(mmu).max(right.height(mmu));
+    fn update(self, mmu: &mut impl Mmu, [left, right]: [Self; 2], heights: [u32; 2]) -> bool {
+        let height = 1 + heights[0].max(heights[1]);
         let max_gap = self.get(mmu, GAP).max(left.max_gap(mmu)).max(right.max_gap(mmu));
         let changed = height != self.get(mmu, HEIGHT) || max_gap != self.get(mmu, MAX_GAP);
         if changed {
@@ -111,61 +134,55 @@ impl Node {
         changed
     }
 
-    /// Lifts the child on `side` into this node's place and returns it.
+    fn update_from_children(self, mmu: &mut impl Mmu) {
+        let children = [LEFT, RIGHT].map(|side| self.child(mmu, side));
+        let heights = children.map(|child| child.height(mmu));
+        self.update(mmu, children, heights);
+    }
+
+    /// Lifts the child on `side` above this node and returns it. The link from above is the caller's to set.
     fn rotate(self, mmu: &mut impl Mmu, side: u32) -> Self {
         let lifted = self.child(mmu, side);
         let other = LEFT + RIGHT - side;
-        self.set(mmu, side, lifted.get(mmu, other));
-        lifted.set(mmu, other, self.0);
-        self.update(mmu);
-        lifted.update(mmu);
+        let inner = lifted.child(mmu, other);
+        self.set_child(mmu, side, inner);
+        lifted.set_child(mmu, other, self);
+        self.update_from_children(mmu);
+        lifted.update_from_children(mmu);
         lifted
     }
 
-    /// Brings a node whose subtrees are balanced, and differ by at most two in height, into balance. Returns the node now
-    /// in its place, and whether anything changed.
-    fn rebalance(self, mmu: &mut impl Mmu) -> (Self, bool) {
-        let left = self.child(mmu, LEFT).height(mmu);
-        let right = self.child(mmu, RIGHT).height(mmu);
-        let heavy = if left > right + 1 {
-            LEFT
-        } else if right > left + 1 {
-            RIGHT
-        } else {
-            return (self, self.update(mmu));
-        };
+    /// Brings a node whose `heavy` side is two higher than the other into balance. Returns the node now in its place.
+    #[cold]
+    fn rebalance(self, mmu: &mut impl Mmu, heavy: u32) -> Self {
         let child = self.child(mmu, heavy);
         let inner = LEFT + RIGHT - heavy;
         if child.child(mmu, inner).height(mmu) > child.child(mmu, heavy).height(mmu) {
             let lifted = child.rotate(mmu, inner);
-            self.set(mmu, heavy, lifted.0);
+            self.set_child(mmu, heavy, lifted);
         }
-        (self.rotate(mmu, heavy), true)
+        self.rotate(mmu, heavy)
     }
+}
+
+/// A place in a tree where a node can go: pages that no extent holds, and where they belong in the order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// The first page.
+    pub start: Page,
+    /// Pages between the end of the extent before and `start`.
+    gap: u32,
+    /// The node below which a new one goes, and on which side; absent in an empty tree.
+    parent: Node,
+    side: u32,
+    /// The node after, if there is one. It is `parent` or above it.
+    after: Node,
 }
 
 /// A tree, by its root.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tree {
     root: Node,
-}
-
-/// The nodes from the root down to where something changes.
-struct Path {
-    nodes: [Node; MAX_HEIGHT],
-    len: usize,
-}
-
-impl Path {
-    fn new() -> Self {
-        Self { nodes: [NIL; MAX_HEIGHT], len: 0 }
-    }
-
-    #[inline]
-    fn push(&mut self, node: Node) {
-        self.nodes[self.len] = node;
-        self.len += 1;
-    }
 }
 
 impl Tree {
@@ -226,157 +243,159 @@ impl Tree {
 
     /// Finds the lowest `pages` pages of `area` that no extent holds. All extents lie inside `area`.
     #[inline]
-    pub fn find_room(self, mmu: &impl Mmu, area: PageRange, pages: u32) -> Option<PageRange> {
-        let start = match self.find_gap(mmu, pages) {
-            Some(node) => node.get(mmu, START) - node.get(mmu, GAP),
-            None => self.end(mmu).map_or(area.start, |end| end).number(),
-        };
-        (pages <= area.end.number() - start).then(|| PageRange::new(Page::new(start), Page::new(start + pages)))
-    }
-
-    /// Finds the lowest node with at least `pages` pages free before it.
-    #[inline]
-    fn find_gap(self, mmu: &impl Mmu, pages: u32) -> Option<Node> {
-        let mut node = self.root;
-        if node.max_gap(mmu) < pages {
-            return None;
+    pub fn find_room(self, mmu: &impl Mmu, area: PageRange, pages: u32) -> Option<Room> {
+        if self.root.max_gap(mmu) < pages {
+            return self.room_at_the_end(mmu, area, pages);
         }
+        let mut node = self.root;
         loop {
             let left = node.child(mmu, LEFT);
             if left.max_gap(mmu) >= pages {
                 node = left;
             } else if node.get(mmu, GAP) >= pages {
-                return Some(node);
+                // A new node goes right before this one in the order.
+                let (parent, side) = if left == NIL { (node, LEFT) } else { (left.furthest(mmu, RIGHT), RIGHT) };
+                let start = Page::new(node.get(mmu, START) - node.get(mmu, GAP));
+                return Some(Room { start, gap: 0, parent, side, after: node });
             } else {
                 node = node.child(mmu, RIGHT);
             }
         }
     }
 
-    /// Returns where the last extent ends.
-    fn end(self, mmu: &impl Mmu) -> Option<Page> {
-        let mut node = self.root;
-        if node == NIL {
-            return None;
-        }
-        loop {
-            match node.child(mmu, RIGHT) {
-                NIL => return Some(node.extent(mmu).end),
-                right => node = right,
+    #[inline]
+    fn room_at_the_end(self, mmu: &impl Mmu, area: PageRange, pages: u32) -> Option<Room> {
+        let (start, parent) = match self.root {
+            NIL => (area.start, NIL),
+            root => {
+                let last = root.furthest(mmu, RIGHT);
+                (last.extent(mmu).end, last)
             }
-        }
+        };
+        let fits = pages <= area.end.number() - start.number();
+        fits.then_some(Room { start, gap: 0, parent, side: RIGHT, after: NIL })
     }
 
-    /// Puts `new`, whose extent overlaps no other and lies inside the area that starts at `area_start`, into the tree.
-    pub fn insert(&mut self, mmu: &mut impl Mmu, new: Node, area_start: Page) {
-        let extent = new.extent(mmu);
-        let mut path = Path::new();
-        let (mut node, mut before_end, mut after) = (self.root, area_start.number(), None);
-        let mut side = LEFT;
+    /// Finds the place of an extent that starts at `start` in an area that starts at `area_start`. No extent may be there.
+    pub fn room_at(self, mmu: &impl Mmu, area_start: Page, start: Page) -> Room {
+        let (mut node, mut before_end, mut after) = (self.root, area_start, NIL);
+        let (mut parent, mut side) = (NIL, RIGHT);
         while node != NIL {
-            let start = node.get(mmu, START);
-            if extent.start.number() < start {
-                (side, after) = (LEFT, Some(path.len));
+            let extent = node.extent(mmu);
+            parent = node;
+            if start < extent.start {
+                (side, after) = (LEFT, node);
             } else {
-                (side, before_end) = (RIGHT, start + node.get(mmu, PAGES));
+                (side, before_end) = (RIGHT, extent.end);
             }
-            path.push(node);
             node = node.child(mmu, side);
         }
-        new.set(mmu, GAP, extent.start.number() - before_end);
+        Room { start, gap: start.number() - before_end.number(), parent, side, after }
+    }
+
+    /// Puts `new`, an extent of `pages` pages of this `kind`, into `room`.
+    #[inline]
+    pub fn insert(&mut self, mmu: &mut impl Mmu, new: Node, room: Room, pages: u32, kind: u32) {
+        let Room { start, gap, parent, side, after } = room;
+        new.set(mmu, START, start.number());
+        new.set(mmu, PAGES, pages);
+        new.set(mmu, GAP, gap);
+        new.set(mmu, MAX_GAP, gap);
         new.set(mmu, LEFT, NIL.0);
         new.set(mmu, RIGHT, NIL.0);
-        new.update(mmu);
-        if let Some(after) = after {
-            let after = path.nodes[after];
-            after.set(mmu, GAP, after.get(mmu, START) - extent.end.number());
+        new.set(mmu, HEIGHT, 1);
+        new.set(mmu, PARENT, parent.0 | kind);
+        if after != NIL {
+            after.set(mmu, GAP, after.get(mmu, START) - start.number() - pages);
         }
-        match path.len {
-            0 => self.root = new,
-            len => path.nodes[len - 1].set(mmu, side, new.0),
+        if parent == NIL {
+            self.root = new;
+        } else {
+            parent.set(mmu, side, new.0);
+            self.retrace(mmu, parent, after);
         }
-        self.retrace(mmu, &path, after.unwrap_or(path.len));
     }
 
     /// Takes `old`, which is in the tree, out of it. Its pages go to the gap of the node after it.
     pub fn remove(&mut self, mmu: &mut impl Mmu, old: Node) {
-        let start = old.get(mmu, START);
         let freed = old.get(mmu, GAP) + old.get(mmu, PAGES);
-        let mut path = Path::new();
-        let (mut node, mut after) = (self.root, None);
-        while node != old {
-            let left = start < node.get(mmu, START);
-            if left {
-                after = Some(path.len);
-            }
-            path.push(node);
-            node = node.child(mmu, if left { LEFT } else { RIGHT });
-        }
-        let place = path.len;
-        let (left, right) = (old.child(mmu, LEFT), old.child(mmu, RIGHT));
-        let heir = if right == NIL {
-            if let Some(after) = after {
-                let after = path.nodes[after];
+        let (left, right, parent) = (old.child(mmu, LEFT), old.child(mmu, RIGHT), old.parent(mmu));
+        if right == NIL {
+            let after = self.first_above(mmu, old);
+            if after != NIL {
                 after.set(mmu, GAP, after.get(mmu, GAP) + freed);
             }
-            left
-        } else {
-            // The lowest node on the right is the one after `old`, and takes its place.
-            path.push(old);
-            let mut heir = right;
-            while heir.child(mmu, LEFT) != NIL {
-                path.push(heir);
-                heir = heir.child(mmu, LEFT);
-            }
-            if heir != right {
-                path.nodes[path.len - 1].set(mmu, LEFT, heir.get(mmu, RIGHT));
-                heir.set(mmu, RIGHT, right.0);
-            }
-            heir.set(mmu, LEFT, left.0);
-            heir.set(mmu, GAP, heir.get(mmu, GAP) + freed);
-            // The nodes above know the heights and gaps of `old`: that is what the heir's are compared with.
-            heir.set(mmu, HEIGHT, old.get(mmu, HEIGHT));
-            heir.set(mmu, MAX_GAP, old.get(mmu, MAX_GAP));
-            path.nodes[place] = heir;
-            after = Some(place);
-            heir
-        };
-        match place {
-            0 => self.root = heir,
-            _ => {
-                let parent = path.nodes[place - 1];
-                let side = if parent.child(mmu, LEFT) == old { LEFT } else { RIGHT };
-                parent.set(mmu, side, heir.0);
-            }
+            self.replace(mmu, parent, old, left);
+            self.retrace(mmu, parent, after);
+            return;
         }
-        self.retrace(mmu, &path, after.unwrap_or(path.len));
+        // The lowest node on the right is the one after `old`, and takes its place.
+        let heir = right.furthest(mmu, LEFT);
+        let lowest_changed = if heir == right {
+            heir
+        } else {
+            let above = heir.parent(mmu);
+            let orphan = heir.child(mmu, RIGHT);
+            above.set_child(mmu, LEFT, orphan);
+            heir.set_child(mmu, RIGHT, right);
+            above
+        };
+        heir.set_child(mmu, LEFT, left);
+        heir.set(mmu, GAP, heir.get(mmu, GAP) + freed);
+        // The nodes above know the height and gaps of `old`: that is what the heir's are compared with.
+        heir.set(mmu, HEIGHT, old.get(mmu, HEIGHT));
+        heir.set(mmu, MAX_GAP, old.get(mmu, MAX_GAP));
+        self.replace(mmu, parent, old, heir);
+        self.retrace(mmu, lowest_changed, heir);
     }
 
-    /// Updates and rebalances the nodes of `path`, from the lowest up. It may stop where nothing changes any more, but
-    /// not before it has passed the node `changed` of the path, whose gap was changed.
-    fn retrace(&mut self, mmu: &mut impl Mmu, path: &Path, changed: usize) {
-        for index in (0..path.len).rev() {
-            let node = path.nodes[index];
-            let (top, differs) = node.rebalance(mmu);
-            if top != node {
-                match index {
-                    0 => self.root = top,
-                    _ => {
-                        let parent = path.nodes[index - 1];
-                        let side = if parent.child(mmu, LEFT) == node { LEFT } else { RIGHT };
-                        parent.set(mmu, side, top.0);
-                    }
-                }
+    /// Returns the nearest node above `node` whose left side it is on: the next in order if `node` has no right child.
+    fn first_above(self, mmu: &impl Mmu, node: Node) -> Node {
+        let (mut node, mut above) = (node, node.parent(mmu));
+        while above != NIL && above.child(mmu, RIGHT) == node {
+            (node, above) = (above, above.parent(mmu));
+        }
+        above
+    }
+
+    /// Puts `new`, which may be absent, in the place of `old` below `parent`, which is absent above the root.
+    #[inline]
+    fn replace(&mut self, mmu: &mut impl Mmu, parent: Node, old: Node, new: Node) {
+        if parent != NIL {
+            let side = if parent.child(mmu, LEFT) == old { LEFT } else { RIGHT };
+            parent.set_child(mmu, side, new);
+        } else {
+            self.root = new;
+            if new != NIL {
+                new.set_parent(mmu, NIL);
             }
-            if !differs && index <= changed {
-                break;
+        }
+    }
+
+    /// Updates and rebalances `node` and all above it. It stops where nothing changes any more, but not before it has passed
+    /// the node `changed`, whose gap was changed, if there is one.
+    #[inline]
+    fn retrace(&mut self, mmu: &mut impl Mmu, node: Node, changed: Node) {
+        let (mut node, mut passed) = (node, changed == NIL);
+        while node != NIL {
+            passed |= node == changed;
+            let children = [LEFT, RIGHT].map(|side| node.child(mmu, side));
+            let heights = children.map(|child| child.height(mmu));
+            let above = node.parent(mmu);
+            if heights[0].abs_diff(heights[1]) > 1 {
+                let heavy = if heights[0] > heights[1] { LEFT } else { RIGHT };
+                let top = node.rebalance(mmu, heavy);
+                self.replace(mmu, above, node, top);
+            } else if !node.update(mmu, children, heights) && passed {
+                return;
             }
+            node = above;
         }
     }
 
     /// Says whether order, balance, heights and gaps are as they must be inside the area that starts at `area_start`.
     pub fn check(self, mmu: &impl Mmu, area_start: Page) -> bool {
-        Self::check_node(mmu, self.root, area_start).is_some()
+        (self.root == NIL || self.root.parent(mmu) == NIL) && Self::check_node(mmu, self.root, area_start).is_some()
     }
 
     /// Returns where the last extent below `node` ends, if all is well there.
@@ -390,6 +409,7 @@ impl Tree {
         let heights = [left.height(mmu), right.height(mmu)];
         let gaps = [node.get(mmu, GAP), left.max_gap(mmu), right.max_gap(mmu)];
         let sound = extent.start >= gap_start
+            && [left, right].into_iter().all(|child| child == NIL || child.parent(mmu) == node)
             && !extent.is_empty()
             && node.get(mmu, GAP) == extent.start.number() - gap_start.number()
             && heights[0].abs_diff(heights[1]) <= 1
