@@ -18,7 +18,8 @@
 //!
 //! Pages with room are a list in both directions. A free node's first word leads to the next free one.
 
-use super::tree::{NODE_BYTES, Node, Tree};
+use super::node::{NODE_BYTES, Node};
+use super::tree::Tree;
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::paging::Mmu;
 

@@ -7,6 +7,7 @@
 //! Nothing here knows a port, an interrupt or a thread; `paging` below knows nothing of regions.
 
 mod metadata;
+mod node;
 mod pool;
 mod space;
 mod tree;

@@ -1,7 +1,8 @@
 //! Virtual memory pools: regions of pages that get a frame when they are touched.
 
 use super::metadata::Record;
-use super::tree::{Node, Tree};
+use super::node::Node;
+use super::tree::Tree;
 use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::events::What;
 use crate::frames::FrameSource;
