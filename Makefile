@@ -11,7 +11,7 @@ export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT GDB_ARGS
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor build iso run bochs debug check test clean FORCE
+.PHONY: help setup doctor build iso run bochs debug where check test clean FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ bochs: $(ELF) ## Boot it by GRUB in Bochs
 debug: $(ELF) ## Boot it in QEMU under GDB, stopped at kmain
 	@scripts/debug $(ELF)
 
+where: $(ELF) ## Say which source line an address of the kernel's code comes from: ADDR=0x10abcd
+	@addr2line -e $(ELF) -f -i -C -p $(ADDR)
+
 check: ## Check format, lints and documentation, for the host and for the kernel's target
 	scripts/cargo fmt --all --check
 	scripts/cargo clippy --workspace --all-targets -- -D warnings
@@ -54,11 +57,16 @@ clean: ## Remove everything that was built
 $(LIBRARY): FORCE
 	@scripts/cargo --kernel rustc --crate-type staticlib
 
-$(ELF): $(LIBRARY) linker.ld
+# Linked twice: the second time with a table of the functions that the first time placed.
+LINK = ld -m elf_i386 -T linker.ld --gc-sections --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096
+
+$(ELF): $(LIBRARY) linker.ld scripts/symbols
 	@scripts/need ld
 	@mkdir -p $(@D)
-	ld -m elf_i386 -T linker.ld --gc-sections --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096 \
-		-o $@ $(LIBRARY)
+	@$(LINK) -o $@.unnamed $(LIBRARY)
+	@scripts/symbols $@.unnamed | as --32 -o $@.symbols
+	$(LINK) -o $@ $(LIBRARY) $@.symbols
+	@rm $@.unnamed $@.symbols
 
 $(ISO): $(ELF) grub/grub.cfg scripts/make-iso
 	scripts/make-iso $(ELF) $@

@@ -36,6 +36,7 @@ pub mod paging;
 pub mod scenarios;
 #[cfg(target_arch = "x86")]
 pub mod shell;
+pub mod symbols;
 #[cfg(target_arch = "x86")]
 pub mod tests;
 pub mod text;

@@ -1,6 +1,8 @@
 //! Where the kernel lies: the ranges that linker.ld draws. In them virtual and physical addresses agree.
 
 use crate::addr::{Frame, FrameRange, Page, PageRange, PhysAddr, VirtAddr};
+use crate::symbols::Symbols;
+use core::slice;
 
 unsafe extern "C" {
     // Only their addresses mean something.
@@ -10,7 +12,10 @@ unsafe extern "C" {
     static rodata_end: u8;
     static data_start: u8;
     static data_end: u8;
+    static symbols_start: u8;
+    static symbols_end: u8;
     static stack_guard: u8;
+    static stack_top: u8;
     static boot_directory_start: u8;
 }
 
@@ -34,9 +39,21 @@ pub fn data() -> PageRange {
     PageRange::new(page(&raw const data_start), page(&raw const data_end))
 }
 
+/// Returns the table of the code's functions.
+pub fn symbols() -> Symbols<'static> {
+    let (start, end) = (&raw const symbols_start, &raw const symbols_end);
+    // SAFETY: (1) the linker put the two in this order into one section of constants; (2) nothing ever changes them.
+    Symbols::new(unsafe { slice::from_raw_parts(start, end as usize - start as usize) })
+}
+
 /// Returns the page below the kernel stack: to stay absent.
 pub fn stack_guard_page() -> Page {
     page(&raw const stack_guard)
+}
+
+/// Returns the pages of the kernel stack, without its guard page.
+pub fn stack() -> PageRange {
+    PageRange::new(Page::new(stack_guard_page().number() + 1), page(&raw const stack_top))
 }
 
 /// Returns all frames of the image.
