@@ -4,7 +4,8 @@ use crate::addr::PhysAddr;
 use crate::arch::x86::boot_memory::BootMemory;
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::mmu::X86Mmu;
-use crate::arch::x86::{gdt, idt, pic, pit, trap};
+use crate::arch::x86::{clock, gdt, idt, pic, pit, trap};
+use crate::bench::{self, Boot};
 use crate::boot_info::BootInfo;
 use crate::console::{self, control, println};
 use crate::log_levels::Levels;
@@ -14,6 +15,7 @@ use core::panic::PanicInfo;
 
 /// Runs the kernel. `magic` and `info` are what the boot loader left in EAX and EBX.
 pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
+    let started = clock::ticks();
     gdt::start(trap::double_fault);
     console::start();
     idt::start();
@@ -25,8 +27,8 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
         Ok(boot_info) => boot_info,
         Err(error) => cannot_start(format_args!("{error}")),
     };
-    let test = boot_info.option("test");
-    if test.is_some() {
+    let (test, bench) = (boot_info.option("test"), boot_info.option("bench"));
+    if test.or(bench).is_some() {
         console::open_control();
     }
     set_log_levels(&boot_info);
@@ -38,6 +40,9 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
 
     if let Some(name) = test {
         exit::end(tests::run(name));
+    }
+    if let Some(name) = bench {
+        exit::end(bench::run(name, Boot { kmain: started, ready: clock::ticks() }));
     }
     let verdict = if job::run(&boot_info) { Verdict::Success } else { Verdict::Failure };
     if boot_info.option("interactive") == Some("no") {

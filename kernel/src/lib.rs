@@ -9,7 +9,7 @@
 //! 5. [`fault`]: faults in words.
 //! 6. `arch/x86`: the processor, and all that is unsafe.
 //! 7. `machine`, `trap`, `kmain`: where it all comes together; then `job`, the coursework's main job.
-//! 8. [`scenarios`]: what must hold, as stories that run on the host and in the machine.
+//! 8. [`scenarios`]: what must hold, as stories that run on the host and in the machine; then `bench`: what it costs.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
@@ -18,6 +18,8 @@ extern crate alloc;
 pub mod addr;
 #[cfg(target_arch = "x86")]
 pub mod arch;
+#[cfg(target_arch = "x86")]
+pub mod bench;
 pub mod boot_info;
 #[cfg(target_arch = "x86")]
 pub mod console;

@@ -10,6 +10,7 @@ pub mod boot_memory;
 pub mod clock;
 pub mod crimes;
 pub mod exit;
+pub mod floor;
 pub mod gdt;
 pub mod heap;
 pub mod idt;

@@ -1,0 +1,156 @@
+//! The floor: what the bare processor needs for the kernel's work, measured with nothing around it; and the one measured
+//! access to memory that may fault.
+//!
+//! Everything here returns ticks of the time-stamp counter, without what reading it twice costs.
+
+use super::gdt;
+use super::idt::VECTORS;
+use super::lock::Masked;
+use super::mmu::X86Mmu;
+use crate::addr::{Frame, Page, PhysAddr};
+use crate::memory_map::POOL_PAGES;
+use crate::paging::Entry;
+use core::arch::global_asm;
+use x86::Ring;
+use x86::dtables::{DescriptorTablePointer, lidt, sidt};
+use x86::irq::PAGE_FAULT_VECTOR;
+use x86::segmentation::{BuildDescriptor, Descriptor, DescriptorBuilder, GateDescriptorBuilder};
+
+global_asm!(include_str!("../../../../boot/floor.s"));
+
+unsafe extern "fastcall" {
+    fn floor_nothing(unused: u32) -> u32;
+    fn floor_touch(page: u32) -> u32;
+    fn floor_touch_patching(page: u32, entry: u32) -> u32;
+    fn floor_zero(page: u32) -> u32;
+    fn floor_copy(page: u32) -> u32;
+    fn floor_flush(page: u32) -> u32;
+    fn floor_load_root(unused: u32) -> u32;
+    fn floor_release(page: u32) -> u32;
+    fn floor_keep(frame: u32);
+    fn floor_take() -> u32;
+}
+
+unsafe extern "C" {
+    fn floor_fault_patching();
+    fn floor_fault_backing();
+}
+
+/// Returns what the frame around a measured stretch costs.
+fn nothing() -> u32 {
+    // SAFETY: it reads the counter.
+    unsafe { floor_nothing(0) }
+}
+
+/// Writes to `page` and returns what that cost beside the write itself: a page fault's answer, or nothing.
+///
+/// # Panics
+///
+/// If it is not a page that VM pools may hold.
+pub fn touch(page: Page) -> u32 {
+    assert!(POOL_PAGES.contains(page), "{page:?} is not a page of VM pools");
+    let _masked = Masked::new();
+    // SAFETY: (1) none of Rust's objects lie in such a page; (2) if it is absent, the fault gives it a frame or ends the
+    // machine.
+    unsafe { floor_touch(page.start().as_u32()) - nothing() - 1 }
+}
+
+/// The bare processor's ways, shown on one page.
+#[derive(Debug)]
+pub struct Floor {
+    page: Page,
+}
+
+impl Floor {
+    /// Takes `page`, which is absent but has a table, and which is the caller's to play with, and backs it with `frame`.
+    ///
+    /// Who holds the `X86Mmu` answers for what memory is used for. [`end`](Self::end) gives the frame back.
+    ///
+    /// # Panics
+    ///
+    /// If it is not a page that VM pools may hold.
+    pub fn start(_mmu: &mut X86Mmu, page: Page, frame: Frame) -> Self {
+        assert!(POOL_PAGES.contains(page), "{page:?} is not a page of VM pools");
+        // SAFETY: there is room for a frame: each start has its end.
+        unsafe { floor_keep(frame.start().as_u32()) };
+        let floor = Self { page };
+        floor.back();
+        floor
+    }
+
+    /// Makes the page absent and returns its frame.
+    pub fn end(self) -> Frame {
+        self.release();
+        // SAFETY: `release` kept a frame.
+        Frame::containing(PhysAddr::new(unsafe { floor_take() }))
+    }
+
+    fn measure(&self, work: unsafe extern "fastcall" fn(u32) -> u32) -> u32 {
+        let _masked = Masked::new();
+        // SAFETY: each keeps to the calling convention and to this page, in which no object lies.
+        unsafe { work(self.page.start().as_u32()) - nothing() }
+    }
+
+    /// Clears the page.
+    pub fn zero(&self) -> u32 {
+        self.measure(floor_zero)
+    }
+
+    /// Copies the page.
+    pub fn copy(&self) -> u32 {
+        self.measure(floor_copy)
+    }
+
+    /// Forgets the page's translation.
+    pub fn flush(&self) -> u32 {
+        self.measure(floor_flush)
+    }
+
+    /// Loads CR3 with what it holds.
+    pub fn load_root(&self) -> u32 {
+        self.measure(floor_load_root)
+    }
+
+    /// Takes the page away. It has to be backed by one of the functions below before anything else is done with it.
+    pub fn release(&self) -> u32 {
+        self.measure(floor_release)
+    }
+
+    /// Touches the absent page, and the fault does nothing but map it.
+    pub fn patch(&self) -> u32 {
+        let _masked = Masked::new();
+        // SAFETY: (1) `release` kept the frame; (2) the page is the caller's, and no object lies in it.
+        with_handler(floor_fault_patching, || unsafe {
+            let entry = Entry::writable(Frame::containing(PhysAddr::new(floor_take())));
+            // Beside the frame: the entry's way into its register, and the write itself.
+            floor_touch_patching(self.page.start().as_u32(), entry.bits()) - nothing() - 2
+        })
+    }
+
+    /// Touches the absent page, and the fault does what a demand-zero fault cannot do without.
+    pub fn back(&self) -> u32 {
+        with_handler(floor_fault_backing, || touch(self.page))
+    }
+}
+
+/// Does `work` while page faults go to `handler`, with interrupts masked.
+fn with_handler<R>(handler: unsafe extern "C" fn(), work: impl FnOnce() -> R) -> R {
+    let _masked = Masked::new();
+    let mut table = DescriptorTablePointer::<[Descriptor; VECTORS]>::default();
+    // SAFETY: (1) ring 0; (2) the kernel's table has this length, and is only written at boot.
+    let mut gates = unsafe {
+        sidt(&mut table);
+        table.base.read_volatile()
+    };
+    let gate: DescriptorBuilder =
+        GateDescriptorBuilder::<u32>::interrupt_descriptor(gdt::CODE, handler as *const () as u32);
+    gates[usize::from(PAGE_FAULT_VECTOR)] = gate.present().dpl(Ring::Ring0).finish();
+    // SAFETY: (1) ring 0; (2) the copy lives until the kernel's table is back, and differs in one gate only; (3) that one
+    // saves every register.
+    unsafe {
+        lidt(&DescriptorTablePointer::new(&gates));
+        let result = work();
+        lidt(&table);
+        result
+    }
+}

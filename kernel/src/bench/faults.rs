@@ -1,0 +1,187 @@
+//! Demand-zero faults: by fill of the frame pool, by number of regions, with a new page table, and in parts.
+
+use super::largest_pool;
+use super::regions::Regions;
+use super::samples::Samples;
+use crate::addr::{ENTRIES, Frame, Page, PageRange};
+use crate::arch::x86::floor;
+use crate::console::control;
+use crate::fault;
+use crate::frames::FrameSource;
+use crate::machine::Kernel;
+use crate::paging::{Mmu, PageTable};
+use crate::scenarios::{self, Machine, Outcome, Random, demand, done};
+use crate::vm::{AddressSpace, VmPool};
+use alloc::vec::Vec;
+
+/// Where the pages are touched, in an address space without pools: it backs any page.
+const START: Page = Page::new(0x4_0000);
+
+pub fn measure(kernel: &mut Kernel) -> Outcome {
+    filling_up(kernel)?;
+    for fill in [0, 500, 900, 990, 999] {
+        at_fill(kernel, fill)?;
+    }
+    with_tables(kernel)?;
+    parts(kernel)?;
+    for count in [1, 100, 10_000, 60_000] {
+        among_regions(kernel, count)?;
+    }
+    Ok(())
+}
+
+/// Touches the first page of `tables` tables, so that later faults find them.
+fn prepare_tables(tables: u32) {
+    for table in 0..tables {
+        floor::touch(Page::new(START.number() + ENTRIES * table));
+    }
+}
+
+/// Returns page `index` of those that [`prepare_tables`] left absent.
+fn page(index: u32) -> Page {
+    let in_table = ENTRIES - 1;
+    Page::new(START.number() + ENTRIES * (index / in_table) + 1 + index % in_table)
+}
+
+fn give_back(kernel: &mut Kernel, tables: u32) {
+    let pages = PageRange::new(START, Page::new(START.number() + ENTRIES * tables));
+    kernel.with(|memory| PageTable::free_pages(memory, pages));
+}
+
+/// Touches page after page until the last frame is used: what a fault costs does not depend on when it happens.
+fn filling_up(kernel: &mut Kernel) -> Outcome {
+    const STEPS: u32 = 100;
+    let tables = kernel.with(|memory| memory.frames.free_frames()) / ENTRIES + 1;
+    prepare_tables(tables);
+    let free = kernel.with(|memory| memory.frames.free_frames());
+    let mut all = Samples::new(free);
+    for step in 0..STEPS {
+        let (from, to) = (step * free / STEPS, (step + 1) * free / STEPS);
+        let mut samples = Samples::new(to - from);
+        for index in from..to {
+            let ticks = floor::touch(page(index));
+            samples.add(ticks);
+            all.add(ticks);
+            if index == 0 || index == free - 1 {
+                control!("value fault-{}-page {ticks}", if index == 0 { "first" } else { "last" });
+            }
+        }
+        samples.plot("fault-by-fill", step);
+    }
+    all.report("fault-filling-up");
+    give_back(kernel, tables);
+    Ok(())
+}
+
+/// Takes faults while `fill` thousandths of the frames are in use, the free ones scattered at random.
+fn at_fill(kernel: &mut Kernel, fill: u32) -> Outcome {
+    const SAMPLES: u32 = 512;
+    prepare_tables(1);
+    let mut random = Random::new(kernel.seed());
+    let mut samples = Samples::new(SAMPLES);
+    let mut taken = Vec::with_capacity(kernel.with(|memory| memory.frames.free_frames()) as usize);
+    let free = (taken.capacity() as u32 * (1000 - fill)).div_ceil(1000);
+    let mut left = SAMPLES;
+    while left > 0 {
+        if fill > 0 {
+            scatter(kernel, &mut random, &mut taken, free);
+        }
+        let round = left.min(free);
+        (0..round).for_each(|index| samples.add(floor::touch(page(index))));
+        kernel.with(|memory| (0..round).for_each(|index| _ = PageTable::free_page(memory, page(index))));
+        left -= round;
+    }
+    for frame in taken {
+        done("frame released", kernel.with(|memory| memory.frames.release_frame(frame)))?;
+    }
+    give_back(kernel, 1);
+    samples.report(format_args!("fault-at-fill-{}.{}%", fill / 10, fill % 10));
+    Ok(())
+}
+
+/// Takes every frame into `taken`, then gives back `free` of them at random.
+fn scatter(kernel: &mut Kernel, random: &mut Random, taken: &mut Vec<Frame>, free: u32) {
+    kernel.with(|memory| {
+        while let Some(frame) = memory.frames.get_frame() {
+            taken.push(frame);
+        }
+        for _ in 0..free {
+            let frame = taken.swap_remove(random.below(taken.len() as u32) as usize);
+            // It was handed out above.
+            let released = memory.frames.release_frame(frame);
+            debug_assert!(released.is_ok());
+        }
+    });
+}
+
+/// Touches one page of each table, so that each fault has to make the table too.
+fn with_tables(kernel: &mut Kernel) -> Outcome {
+    const TABLES: u32 = 512;
+    let mut samples = Samples::new(TABLES);
+    for table in 0..TABLES {
+        samples.add(floor::touch(Page::new(START.number() + ENTRIES * table)));
+    }
+    samples.report("fault-with-table");
+    give_back(kernel, TABLES);
+    Ok(())
+}
+
+/// Calls the parts of a fault one by one, and the whole without the processor's part.
+fn parts(kernel: &mut Kernel) -> Outcome {
+    const SAMPLES: u32 = 256;
+    let mut pool = largest_pool(kernel)?;
+    let region = done("allocated", kernel.with(|memory| pool.allocate(memory, 4 << 20)))?;
+    let first = Page::containing(region);
+    floor::touch(first);
+    let [mut whole, mut handle, mut look_up, mut frame, mut back, mut zero] = [(); 6].map(|()| Samples::new(SAMPLES));
+    for index in 1..=SAMPLES {
+        let page = Page::new(first.number() + index % 512);
+        whole.add(floor::touch(page));
+        kernel.with(|memory| {
+            zero.take(memory, |memory| memory.mmu.zero(page));
+            let free_page = |memory: &mut _| demand("page freed", true, PageTable::free_page(memory, page).is_some());
+            free_page(memory)?;
+            let fault = fault::decode(0b10, page.start());
+            done("fault handled", handle.take(memory, |memory| AddressSpace::handle_fault(memory, fault)))?;
+            free_page(memory)?;
+            look_up.take(memory, |memory| AddressSpace::is_legitimate(&memory.mmu, page.start()));
+            done("page backed", back.take(memory, |memory| PageTable::back(memory, page)))?;
+            free_page(memory)?;
+            let got = frame.take(memory, |memory| memory.frames.get_frame());
+            demand("frame had", true, got.is_some_and(|frame| memory.frames.release_frame(frame).is_ok()))
+        })?;
+    }
+    whole.report("fault-whole");
+    handle.report("fault-part-handle");
+    look_up.report("fault-part-look-up");
+    frame.report("fault-part-frame");
+    back.report("fault-part-back");
+    zero.report("fault-part-zero");
+    drop_pool(kernel, pool)
+}
+
+fn drop_pool(kernel: &mut Kernel, pool: VmPool) -> Outcome {
+    scenarios::done("pool dropped", kernel.with(|memory| AddressSpace::drop_pool(memory, pool)))
+}
+
+/// Takes faults in random regions, while there are `count` of them.
+fn among_regions(kernel: &mut Kernel, count: u32) -> Outcome {
+    const SAMPLES: u32 = 1000;
+    let regions = Regions::new(kernel, count, |_| 8)?;
+    let mut random = Random::new(kernel.seed());
+    regions.back_one_page_of_each_table();
+    let mut samples = Samples::new(SAMPLES);
+    let mut left = SAMPLES;
+    while left > 0 {
+        let page = regions.random_page(&mut random);
+        let ticks = floor::touch(page);
+        // Nothing but a write: the page is one that keeps its table.
+        if ticks > 0 {
+            samples.add(ticks);
+            left -= 1;
+            kernel.with(|memory| AddressSpace::free_page(memory, page));
+        }
+    }
+    samples.report(format_args!("fault-among-{count}-regions"));
+    regions.end(kernel)
+}

@@ -1,0 +1,74 @@
+//! Measuring: what each operation costs, in ticks of the time-stamp counter, which under QEMU's `-icount shift=0` are
+//! instructions.
+//!
+//! `bench=all` on the command line measures everything, `bench=NAME` one group. The results are records on the control
+//! channel, a line each; the host's `bench` makes tables and plots of them:
+//!
+//! ```text
+//! measure NAME samples=N median=N mean=N.NN p99=N max=N
+//! value NAME N
+//! point SERIES X MEAN MAX
+//! ```
+//!
+//! A sample is one operation with interrupts masked. What reading the counter costs is subtracted.
+
+mod faults;
+mod floors;
+mod frame_pool;
+mod heap;
+mod image;
+mod regions;
+mod samples;
+mod spaces;
+
+use crate::arch::x86::exit::Verdict;
+use crate::console::{control, println};
+use crate::machine::Kernel;
+use crate::memory_map::POOL_PAGES;
+use crate::scenarios::{self, Failure, Machine, Outcome};
+use crate::vm::{AddressSpace, VmPool};
+
+/// What the counter showed on the way here.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot {
+    /// At the first line of `kmain`.
+    pub kmain: u64,
+    /// When everything was started.
+    pub ready: u64,
+}
+
+/// A group of measurements: its name, and what takes them.
+type Group = (&'static str, fn(&mut Kernel) -> Outcome);
+
+const GROUPS: [Group; 7] = [
+    ("floor", floors::measure),
+    ("faults", faults::measure),
+    ("regions", regions::measure),
+    ("spaces", spaces::measure),
+    ("frames", frame_pool::measure),
+    ("heap", heap::measure),
+    ("image", image::measure),
+];
+
+/// Measures the group `name`, or all of them.
+pub fn run(name: &str, boot: Boot) -> Verdict {
+    control!("value boot-kmain {}", boot.kmain);
+    control!("value boot-ready {}", boot.ready);
+    for (group, measure) in GROUPS.iter().filter(|(group, _)| name == "all" || name == *group) {
+        println!("measuring: {group}");
+        if let Err(failure) = scenarios::run(&mut Kernel, *measure) {
+            println!("{group}: {failure}");
+            control!("fail {group}: {failure}");
+            return Verdict::Failure;
+        }
+    }
+    control!("end pass");
+    Verdict::Success
+}
+
+/// Registers a pool of every page that pools may hold.
+fn largest_pool(kernel: &mut Kernel) -> Result<VmPool, Failure> {
+    let bytes = POOL_PAGES.len() << 12;
+    let registered = kernel.with(|memory| AddressSpace::register_pool(memory, POOL_PAGES.start.start(), bytes));
+    scenarios::done("pool registered", registered)
+}
