@@ -33,7 +33,7 @@ struct State {
 
 static STATE: Locked<Option<State>> = Locked::new(None);
 
-/// The seed of random scenarios: `seed=N` on the command line, in decimal or as 0x….
+/// The seed of random scenarios: `seed=N` on the command line.
 static SEED: AtomicU32 = AtomicU32::new(DEFAULT_SEED);
 
 const DEFAULT_SEED: u32 = 0x00D5_05E5;
@@ -49,8 +49,6 @@ pub enum StartError {
     Mark(MarkError),
     /// The process pool has no frames for the first page table.
     OutOfFrames,
-    /// The seed on the command line is not a number.
-    Seed,
 }
 
 impl fmt::Display for StartError {
@@ -60,7 +58,6 @@ impl fmt::Display for StartError {
             Self::ProcessPool => write!(f, "no memory above 4 MiB"),
             Self::Mark(error) => write!(f, "{error}"),
             Self::OutOfFrames => write!(f, "no frames for the first page table"),
-            Self::Seed => write!(f, "seed=… takes a number below 2^32, in decimal or as 0x…"),
         }
     }
 }
@@ -71,8 +68,10 @@ impl fmt::Display for StartError {
 ///
 /// [`StartError`] if the memory doesn't allow it.
 pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
-    if let Some(seed) = boot_info.option("seed") {
-        SEED.store(parse_number(seed).ok_or(StartError::Seed)?, Ordering::Relaxed);
+    match boot_info.option("seed").map(str::parse) {
+        Some(Ok(seed)) => SEED.store(seed, Ordering::Relaxed),
+        Some(Err(_)) => log::warn!("seed= takes a decimal number below 2^32"),
+        None => {}
     }
     let mut kernel_pool = kernel_pool(boot_info, &mmu)?;
     let frames = process_pool(boot_info, &mmu, &mut kernel_pool)?;
@@ -85,13 +84,6 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     AddressSpace::of(table).load(&mut memory);
     *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, refused: None });
     Ok(())
-}
-
-fn parse_number(words: &str) -> Option<u32> {
-    match words.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => words.parse().ok(),
-    }
 }
 
 /// Makes the kernel pool, with its bookkeeping in its own first frame.
@@ -234,7 +226,7 @@ impl scenarios::Machine for Kernel {
         if access::probe(address, write) {
             return Ok(());
         }
-        Self::state(|state| state.refused.take()).map_or(Ok(()), Err)
+        Err(Self::state(|state| state.refused.take()).unwrap_or(Refusal::Illegitimate))
     }
 
     fn faults(&self) -> u32 {

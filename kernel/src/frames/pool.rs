@@ -77,7 +77,7 @@ impl<'a> FramePool<'a> {
 
     /// Returns how many 32-bit words of storage a pool of `frames` frames needs: the map and the search trees.
     ///
-    /// Up to 8192 frames this fits into 4 KiB; a million frames need 90 KiB beside the map's 256 KiB.
+    /// Up to 8192 frames this fits into 4 KiB; a million frames need 100 KiB beside the map's 256 KiB.
     pub const fn storage_words(frames: u32) -> usize {
         2 * Map::words_needed(frames) + 3 * RunTree::nodes_needed(frames) + Map::summary_needed(frames)
     }
@@ -184,10 +184,10 @@ impl<'a> FramePool<'a> {
         if n == 0 {
             return Ok(());
         }
+        let start = self.index(first).ok_or(MarkError::Outside(first))?;
         let Some(end) = first.number().checked_add(n).filter(|end| *end <= self.range.end.number()) else {
             return Err(MarkError::Outside(self.range.end));
         };
-        let start = self.index(first).ok_or(MarkError::Outside(first))?;
         let end = end - self.range.start.number();
         let mut newly = 0;
         for index in start..end {

@@ -5,7 +5,7 @@ use crate::addr::{Frame, Page, VirtAddr};
 
 /// What the paging code asks of a machine: reach an entry, forget a translation, know and set the root.
 ///
-/// The kernel's is a pair of volatile accesses and three instructions. The host tests' is a model with memory full of
+/// The kernel's is volatile accesses and a handful of instructions. The host tests' is a model with memory full of
 /// junk and a TLB that keeps what it saw until it is told otherwise. There is one current address space; every address
 /// is translated by it.
 pub trait Mmu {

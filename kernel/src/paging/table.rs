@@ -94,7 +94,7 @@ impl PageTable {
     pub fn create<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
         let root = memory.frames.get_frame().ok_or(OutOfFrames)?;
         let identity = memory.mmu.load(directory_entry(0));
-        Self::fill_directory(&mut memory.mmu, root, Entry::writable(identity.frame().ok_or(OutOfFrames)?));
+        Self::fill_directory(&mut memory.mmu, root, identity);
         Ok(Self { root })
     }
 

@@ -67,10 +67,8 @@ impl Window {
 
     /// Returns where the directory entry of `page` is seen.
     pub const fn directory_entry_of(self, page: Page) -> Slot {
-        let table = self.table_page(page);
-        // Both windows show a directory where a table of number 1023 would be.
-        let seen_in_window = Page::new((RECURSIVE_ENTRY << 10) + (table.number() & 0x3FF));
-        self.table_entry(seen_in_window)
+        // The directory is seen where the table of entry 1023 would be.
+        self.table_entry(Page::new((RECURSIVE_ENTRY << 10) + page.directory_index()))
     }
 
     /// Returns the page at which the page table of `page` is seen.

@@ -2,9 +2,9 @@
 
 use super::pools::{HEAP, allocate, register, release};
 use super::{Failure, Machine, Outcome, Scenario, demand, done, free_frames};
-use crate::addr::{Frame, VirtAddr};
+use crate::addr::Frame;
 use crate::paging::Mmu;
-use crate::vm::{AddressSpace, Refusal};
+use crate::vm::{AddressSpace, AllocateError, Refusal, ReleaseError};
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
@@ -58,9 +58,17 @@ fn faults_use_the_current_space<M: Machine>(machine: &mut M) -> Outcome {
     let region = allocate(machine, &mut pool, 4096)?;
     let other = create(machine)?;
     load(machine, &other);
-    register(machine, VirtAddr::new(0x2000_0000), 1 << 20)?;
+    let same_base = register(machine, HEAP, 1 << 20)?;
     demand("a region of another space", Err(Refusal::Illegitimate), machine.probe(region, true))?;
-    demand("its pool works elsewhere", true, machine.with(|memory| pool.allocate(memory, 1).is_err()))?;
+    let refusal = machine.with(|memory| pool.allocate(memory, 1).err());
+    demand("its pool allocates elsewhere", true, refusal == Some(AllocateError::NotCurrent))?;
+    let refusal = machine.with(|memory| pool.release(memory, region).err());
+    demand("its pool releases elsewhere", true, refusal == Some(ReleaseError::NotCurrent))?;
+    demand("legitimate elsewhere", false, machine.with(|memory| pool.is_legitimate(&memory.mmu, region)))?;
+    let Err(mut pool) = machine.with(|memory| AddressSpace::drop_pool(memory, pool)) else {
+        return demand("a pool of another space is dropped", false, true);
+    };
+    demand("the pool at the same base", true, machine.with(|memory| same_base.check(&memory.mmu)))?;
     machine.with(|memory| memory.mmu.set_root(home));
     demand("the region in its own space", Ok(()), machine.probe(region, true))?;
     demand("pages released", 1, release(machine, &mut pool, region)?)?;

@@ -3,7 +3,7 @@
 use super::metadata::Record;
 use super::node::Node;
 use super::tree::Tree;
-use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::events::What;
 use crate::frames::FrameSource;
 use crate::paging::{Memory, Mmu, OutOfFrames, PageTable};
@@ -86,6 +86,8 @@ impl fmt::Display for ReleaseError {
 /// [`AddressSpace::register_pool`](super::AddressSpace::register_pool).
 #[derive(PartialEq, Eq, Debug)]
 pub struct VmPool {
+    /// The directory of its address space.
+    space: Frame,
     base: Page,
 }
 
@@ -97,13 +99,13 @@ impl VmPool {
     ) -> Result<(Self, Node), OutOfFrames> {
         PageTable::back(memory, pages.start)?;
         let node = Record::create(&mut memory.mmu, pages.start).pool_node();
-        Ok((Self { base: pages.start }, node))
+        Ok((Self { space: memory.mmu.root(), base: pages.start }, node))
     }
 
-    /// Takes the pool whose node among the pools is `node`.
+    /// Takes the pool whose node among the pools of the current address space is `node`.
     #[inline]
-    pub(super) fn of(node: Node) -> Self {
-        Self { base: Page::containing(node.address()) }
+    pub(super) fn of(mmu: &impl Mmu, node: Node) -> Self {
+        Self { space: mmu.root(), base: Page::containing(node.address()) }
     }
 
     /// Returns the pool's first page, which holds its record.
@@ -113,6 +115,9 @@ impl VmPool {
 
     /// Returns all pages of the pool, its own among them; `None` if it isn't a pool of the current address space.
     pub fn pages(&self, mmu: &impl Mmu) -> Option<PageRange> {
+        if mmu.root() != self.space {
+            return None;
+        }
         let node = super::space::pools(mmu).find(mmu, self.base)?;
         let pages = node.extent(mmu);
         (pages.start == self.base).then_some(pages)

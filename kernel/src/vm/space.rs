@@ -185,7 +185,7 @@ impl AddressSpace {
     pub fn drop_pool<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pool: VmPool) -> Result<(), VmPool> {
         let mut pools = pools(&memory.mmu);
         let node = pools.find(&memory.mmu, pool.base());
-        let Some(node) = node.filter(|node| VmPool::of(*node) == pool) else {
+        let Some(node) = node.filter(|node| VmPool::of(&memory.mmu, *node) == pool) else {
             return Err(pool);
         };
         let pages = node.extent(&memory.mmu);
@@ -199,12 +199,12 @@ impl AddressSpace {
     /// Returns the pool of the current address space that holds `page`.
     #[inline]
     pub fn pool_of(mmu: &impl Mmu, page: Page) -> Option<VmPool> {
-        pools(mmu).find(mmu, page).map(VmPool::of)
+        pools(mmu).find(mmu, page).map(|node| VmPool::of(mmu, node))
     }
 
     /// Returns the pool of the current address space that holds `page`, or the next above it.
     pub fn pool_at_or_after(mmu: &impl Mmu, page: Page) -> Option<VmPool> {
-        pools(mmu).at_or_after(mmu, page).map(VmPool::of)
+        pools(mmu).at_or_after(mmu, page).map(|node| VmPool::of(mmu, node))
     }
 
     /// Says whether a fault at `address` would be answered in the current address space.
@@ -221,7 +221,7 @@ impl AddressSpace {
         }
         let pools = pools(mmu);
         let allowed = match pools.find(mmu, page) {
-            Some(node) => VmPool::of(node).holds(mmu, page),
+            Some(node) => VmPool::of(mmu, node).holds(mmu, page),
             // The coursework's page table exercise has no pools yet: there, every page is backed.
             None => PageTable::note(mmu) & STRICT == 0,
         };
