@@ -126,6 +126,16 @@ fn with_tables(kernel: &mut Kernel) -> Outcome {
     Ok(())
 }
 
+/// Takes one fault in a region, the last of this boot if it is measured alone: for those who trace the machine from
+/// outside.
+pub fn measure_one(kernel: &mut Kernel) -> Outcome {
+    let mut pool = largest_pool(kernel)?;
+    let region = Page::containing(done("allocated", kernel.with(|memory| pool.allocate(memory, 8192)))?);
+    floor::touch(region);
+    control!("value fault-one {}", floor::touch(Page::new(region.number() + 1)));
+    drop_pool(kernel, pool)
+}
+
 /// Calls the parts of a fault one by one, and the whole without the processor's part.
 fn parts(kernel: &mut Kernel) -> Outcome {
     const SAMPLES: u32 = 256;

@@ -40,8 +40,9 @@ pub struct Boot {
 /// A group of measurements: its name, and what takes them.
 type Group = (&'static str, fn(&mut Kernel) -> Outcome);
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     ("floor", floors::measure),
+    ("one-fault", faults::measure_one),
     ("faults", faults::measure),
     ("regions", regions::measure),
     ("spaces", spaces::measure),
