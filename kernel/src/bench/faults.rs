@@ -1,29 +1,32 @@
-//! Demand-zero faults: by fill of the frame pool, by number of regions, with a new page table, and in parts.
+//! Demand-zero faults: by fill of the frame pool, by number of regions, and with a new page table.
 
 use super::largest_pool;
 use super::regions::Regions;
 use super::samples::Samples;
-use crate::addr::{ENTRIES, Frame, Page, PageRange};
+use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, PageRange};
 use crate::arch::x86::floor;
 use crate::console::control;
-use crate::fault;
 use crate::frames::FrameSource;
 use crate::machine::Kernel;
-use crate::paging::{Mmu, PageTable};
-use crate::scenarios::{self, Machine, Outcome, Random, demand, done};
+use crate::memory_map::POOL_PAGES;
+use crate::paging::PageTable;
+use crate::scenarios::{Machine, Outcome, Random, done};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 
-/// Where the pages are touched, in an address space without pools: it backs any page.
+/// Where the pages are touched: in the middle of the only region of the largest pool there can be.
 const START: Page = Page::new(0x4_0000);
 
 pub fn measure(kernel: &mut Kernel) -> Outcome {
+    let mut pool = largest_pool(kernel)?;
+    let bytes = (POOL_PAGES.len() - 1) * PAGE_SIZE;
+    done("region allocated", kernel.with(|memory| pool.allocate(memory, bytes)))?;
     filling_up(kernel)?;
     for fill in [0, 500, 900, 990, 999] {
         at_fill(kernel, fill)?;
     }
     with_tables(kernel)?;
-    parts(kernel)?;
+    drop_pool(kernel, pool)?;
     for count in [1, 100, 10_000, 60_000] {
         among_regions(kernel, count)?;
     }
@@ -136,42 +139,8 @@ pub fn measure_one(kernel: &mut Kernel) -> Outcome {
     drop_pool(kernel, pool)
 }
 
-/// Calls the parts of a fault one by one, and the whole without the processor's part.
-fn parts(kernel: &mut Kernel) -> Outcome {
-    const SAMPLES: u32 = 256;
-    let mut pool = largest_pool(kernel)?;
-    let region = done("allocated", kernel.with(|memory| pool.allocate(memory, 4 << 20)))?;
-    let first = Page::containing(region);
-    floor::touch(first);
-    let [mut whole, mut handle, mut look_up, mut frame, mut back, mut zero] = [(); 6].map(|()| Samples::new(SAMPLES));
-    for index in 1..=SAMPLES {
-        let page = Page::new(first.number() + index % 512);
-        whole.add(floor::touch(page));
-        kernel.with(|memory| {
-            zero.take(memory, |memory| memory.mmu.zero(page));
-            let free_page = |memory: &mut _| demand("page freed", true, PageTable::free_page(memory, page).is_some());
-            free_page(memory)?;
-            let fault = fault::decode(0b10, page.start());
-            done("fault handled", handle.take(memory, |memory| AddressSpace::handle_fault(memory, fault)))?;
-            free_page(memory)?;
-            look_up.take(memory, |memory| AddressSpace::is_legitimate(&memory.mmu, page.start()));
-            done("page backed", back.take(memory, |memory| PageTable::back(memory, page)))?;
-            free_page(memory)?;
-            let got = frame.take(memory, |memory| memory.frames.get_frame());
-            demand("frame had", true, got.is_some_and(|frame| memory.frames.release_frame(frame).is_ok()))
-        })?;
-    }
-    whole.report("fault-whole");
-    handle.report("fault-part-handle");
-    look_up.report("fault-part-look-up");
-    frame.report("fault-part-frame");
-    back.report("fault-part-back");
-    zero.report("fault-part-zero");
-    drop_pool(kernel, pool)
-}
-
 fn drop_pool(kernel: &mut Kernel, pool: VmPool) -> Outcome {
-    scenarios::done("pool dropped", kernel.with(|memory| AddressSpace::drop_pool(memory, pool)))
+    done("pool dropped", kernel.with(|memory| AddressSpace::drop_pool(memory, pool)))
 }
 
 /// Takes faults in random regions, while there are `count` of them.

@@ -1,7 +1,8 @@
 //! Measuring: what each operation costs, in ticks of the time-stamp counter, which under QEMU's `-icount shift=0` are
 //! instructions.
 //!
-//! `bench=all` on the command line measures everything, `bench=NAME` one group. The results are records on the control
+//! `bench=all` on the command line measures everything, `bench=NAME` one group, `bench=boot` nothing but the way here. The
+//! results are records on the control
 //! channel, a line each; the host's `bench` makes tables and plots of them:
 //!
 //! ```text
@@ -12,6 +13,7 @@
 //!
 //! A sample is one operation with interrupts masked. What reading the counter costs is subtracted.
 
+mod events;
 mod faults;
 mod floors;
 mod frame_pool;
@@ -40,7 +42,7 @@ pub struct Boot {
 /// A group of measurements: its name, and what takes them.
 type Group = (&'static str, fn(&mut Kernel) -> Outcome);
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     ("floor", floors::measure),
     ("one-fault", faults::measure_one),
     ("faults", faults::measure),
@@ -48,6 +50,7 @@ const GROUPS: [Group; 8] = [
     ("spaces", spaces::measure),
     ("frames", frame_pool::measure),
     ("heap", heap::measure),
+    ("events", events::measure),
     ("image", image::measure),
 ];
 
@@ -55,7 +58,12 @@ const GROUPS: [Group; 8] = [
 pub fn run(name: &str, boot: Boot) -> Verdict {
     control!("value boot-kmain {}", boot.kmain);
     control!("value boot-ready {}", boot.ready);
-    for (group, measure) in GROUPS.iter().filter(|(group, _)| name == "all" || name == *group) {
+    let mut groups = GROUPS.iter().filter(|(group, _)| name == "all" || name == *group).peekable();
+    if groups.peek().is_none() && name != "boot" {
+        println!("no group of measurements is named {name}");
+        return Verdict::Failure;
+    }
+    for (group, measure) in groups {
         println!("measuring: {group}");
         if let Err(failure) = scenarios::run(&mut Kernel, *measure) {
             println!("{group}: {failure}");

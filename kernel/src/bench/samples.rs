@@ -45,13 +45,15 @@ impl Samples {
         control!("point {series} {x} {}.{:02} {max}", mean / 100, mean % 100);
     }
 
-    /// Reports the samples as `name`.
+    /// Reports the samples as `name`, if there are any.
     pub fn report(mut self, name: impl Display) {
+        if self.0.is_empty() {
+            return;
+        }
         let mean = self.mean();
         self.0.sort_unstable();
         let ticks = &self.0;
-        let part = |percent: usize| ticks.get((ticks.len() * percent / 100).min(ticks.len().saturating_sub(1)));
-        let [median, p99, max] = [50, 99, 100].map(|percent| part(percent).copied().unwrap_or(0));
+        let [median, p99, max] = [50, 99, 100].map(|percent| ticks[(ticks.len() * percent / 100).min(ticks.len() - 1)]);
         control!(
             "measure {name} samples={} median={median} mean={}.{:02} p99={p99} max={max}",
             ticks.len(),
