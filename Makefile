@@ -6,7 +6,7 @@ ELF = build/droste.elf
 ISO = build/droste.iso
 
 # What the run scripts read; make passes on what is set on its command line.
-export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT GDB_ARGS
+export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT TEST GDB_ARGS
 
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
@@ -34,7 +34,7 @@ run: $(ELF) ## Boot it by GRUB in QEMU, console on this terminal
 bochs: $(ELF) ## Boot it by GRUB in Bochs
 	@scripts/run-bochs $(ELF)
 
-debug: $(ELF) ## Boot it in QEMU under GDB, stopped at kmain
+debug: $(ELF) ## Debug it in QEMU by GDB (TEST=NAME: one of its tests)
 	@scripts/debug $(ELF)
 
 where: $(ELF) ## Say which source line an address of the kernel's code comes from: ADDR=0x10abcd
