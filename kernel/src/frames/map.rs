@@ -60,7 +60,7 @@ impl<'a> Map<'a> {
     }
 
     /// Makes the lowest free frame a head, a sequence of one, and returns its index.
-    #[inline]
+    #[inline(always)] // on the fault path
     pub fn take_lowest(&mut self) -> Option<u32> {
         let word = self.lowest;
         let [free, head] = self.words.get_mut(word)?;
@@ -76,8 +76,52 @@ impl<'a> Map<'a> {
     /// Frees frame `index` if it is a sequence of one, and says whether it was.
     #[inline]
     pub fn free_single(&mut self, index: u32) -> bool {
-        // Of the highest frame of a word it can't be seen there whether the next one is inner.
-        index & 31 != 31 && self.free_singles((index >> 5) as usize, 1 << (index & 31))
+        let word = (index >> 5) as usize;
+        let [free, head] = &mut self.words[word];
+        let bit = 1 << (index & 31);
+        let inner = !(*free | *head);
+        // Of the highest frame of a word it can't be seen here whether the next one is inner.
+        if !*free & *head & bit == 0 || (inner | 1) & bit.rotate_left(1) != 0 {
+            return false;
+        }
+        let was_free = *free & !*head;
+        (*free, *head) = (*free | bit, *head ^ bit);
+        if was_free == 0 {
+            self.note_free(word);
+        }
+        true
+    }
+
+    /// Returns how many free frames lie together around the free frame `index`, if the neighbouring words show it.
+    pub fn run_around(&self, index: u32) -> Option<u32> {
+        let (word, bit) = ((index >> 5) as usize, index & 31);
+        let bits = self.free_bits(word);
+        let mut below = (bits << (31 - bit)).leading_ones() - 1;
+        if below == bit && word > 0 {
+            below += self.free_bits(word - 1).leading_ones();
+        }
+        let mut above = (bits >> bit).trailing_ones();
+        if bit + above == 32 && word + 1 < self.words.len() {
+            above += self.free_bits(word + 1).trailing_ones();
+        }
+        (below < bit + 32 && bit + above < 64).then_some(below + above)
+    }
+
+    /// Returns how many free frames lie together from frame `index` on, up to the end of the 16th word.
+    pub fn run_from(&self, index: u32) -> u32 {
+        let (first, bit) = ((index >> 5) as usize, index & 31);
+        if first >= self.words.len() {
+            return 0;
+        }
+        let mut run = (self.free_bits(first) >> bit).trailing_ones();
+        let mut words = first + 1..self.words.len().min(first + 16);
+        while bit + run & 31 == 0 && run > 0 {
+            match words.next().map(|word| self.free_bits(word).trailing_ones()) {
+                Some(more) if more > 0 => run += more,
+                _ => break,
+            }
+        }
+        run
     }
 
     /// Frees the frames in `mask` of `word`, at least one, if each is a sequence of one, and says whether they were.
@@ -156,18 +200,32 @@ impl<'a> Map<'a> {
         }
     }
 
-    #[cold]
+    /// Notes that a word has no free frame any more.
+    #[inline]
     fn note_full(&mut self, word: usize) {
-        let mut index = word;
-        for level in &mut self.summary {
-            level[index / 32] &= !(1 << (index % 32));
-            if level[index / 32] != 0 {
-                break;
-            }
-            index /= 32;
+        let bits = &mut self.summary[0][word >> 5];
+        *bits &= !(1 << (word & 31));
+        let left = *bits;
+        if left == 0 {
+            self.note_empty(word >> 5);
+        } else if word == self.lowest {
+            // None lower is left in this word of the summary, nor before it.
+            self.lowest = (word & !31) | left.trailing_zeros() as usize;
         }
-        if self.lowest == word {
+    }
+
+    /// Notes that word `index` of level 0 of the summary is zero now.
+    fn note_empty(&mut self, index: usize) {
+        let bits = &mut self.summary[1][index >> 5];
+        *bits &= !(1 << (index & 31));
+        let left = *bits;
+        if left == 0 {
+            let above = index >> 5;
+            self.summary[2][above >> 5] &= !(1 << (above & 31));
             self.lowest = self.find_lowest();
+        } else if self.lowest >> 5 == index {
+            let next = (index & !31) | left.trailing_zeros() as usize;
+            self.lowest = next << 5 | self.summary[0][next].trailing_zeros() as usize;
         }
     }
 

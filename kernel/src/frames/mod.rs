@@ -45,16 +45,14 @@ pub trait FrameSource {
     /// Takes back many frames, each as [`release_frame`](Self::release_frame) does, for less: neighbours are taken back
     /// together, a frame that is named twice only once. `batch` starts as the default, and [`finish`](Self::finish) must follow before anything else.
     ///
-    /// # Errors
-    ///
-    /// As for [`FramePool::release_frames`], for any frame of the batch; that frame is left as it was.
-    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame) -> Result<(), ReleaseError>;
+    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame);
 
     /// Takes back what is left in a batch.
     ///
     /// # Errors
     ///
-    /// As for [`release_in_batch`](Self::release_in_batch).
+    /// As for [`FramePool::release_frames`], for the first frame of the batch that was refused. Each refused one is left as
+    /// it was.
     fn finish(&mut self, batch: Batch) -> Result<(), ReleaseError>;
 
     /// Returns how many frames are free.

@@ -54,6 +54,7 @@ impl fmt::Display for MarkError {
 pub struct Batch {
     word: u32,
     mask: u32,
+    refused: Option<ReleaseError>,
 }
 
 /// A range of physical frames with an allocator.
@@ -64,6 +65,39 @@ pub struct FramePool<'a> {
     map: Map<'a>,
     runs: RunTree<'a>,
     free: u32,
+    known: Known,
+}
+
+/// What is known of the runs of free frames without a search.
+struct Known {
+    /// Indices of frames that are free and lie together: the next run is taken from here, if they are enough.
+    start: u32,
+    end: u32,
+    /// No run is longer than this.
+    no_longer_than: u32,
+}
+
+/// In place of the length of the longest run.
+const UNKNOWN: u32 = u32::MAX;
+
+impl Known {
+    const NOTHING: Self = Self { start: u32::MAX, end: u32::MAX, no_longer_than: UNKNOWN };
+
+    /// Notes that frame `index` was taken, the lowest of all: it is the first of the known run, or not in it.
+    #[inline(always)] // on the fault path
+    fn single_taken(&mut self, index: u32) {
+        if index == self.start {
+            self.start = if index + 1 < self.end { index + 1 } else { u32::MAX };
+        }
+    }
+
+    fn set_run(&mut self, start: u32, end: u32) {
+        (self.start, self.end) = if start < end { (start, end) } else { (u32::MAX, u32::MAX) };
+    }
+
+    fn run(&self) -> u32 {
+        if self.start < self.end { self.end - self.start } else { 0 }
+    }
 }
 
 impl<'a> FramePool<'a> {
@@ -95,7 +129,8 @@ impl<'a> FramePool<'a> {
         let (nodes, rest) = rest.split_at_mut(3 * RunTree::nodes_needed(frames));
         let (summary, _) = rest.split_at_mut(Map::summary_needed(frames));
         let map = Map::new(frames, words.as_chunks_mut().0, summary);
-        Some(Self { range, map, runs: RunTree::new(frames, nodes.as_chunks_mut().0), free: frames })
+        let runs = RunTree::new(frames, nodes.as_chunks_mut().0);
+        Some(Self { range, map, runs, free: frames, known: Known::NOTHING })
     }
 
     /// Returns the frames that the pool was made of.
@@ -119,29 +154,38 @@ impl<'a> FramePool<'a> {
     }
 
     /// Hands out the lowest free frame: a sequence of one.
-    #[inline]
+    #[inline(always)] // on the fault path
     pub fn get_frame(&mut self) -> Option<Frame> {
         let index = self.map.take_lowest()?;
         self.runs.mark_stale(index);
-        self.free -= 1;
+        self.known.single_taken(index);
+        // There was one, or none would have been taken.
+        self.free = self.free.wrapping_sub(1);
         Some(self.frame(index))
     }
 
-    /// Hands out the lowest run of `n` contiguous free frames and returns the first, or `None` if there is no such run
-    /// or `n` is 0.
+    /// Hands out `n` contiguous free frames and returns the first, or `None` if there is no such run or `n` is 0. It is
+    /// the lowest such run, unless one is at hand: the rest of the last one found, or one that was released.
     pub fn get_frames(&mut self, n: u32) -> Option<Frame> {
         match n {
-            0 => None,
-            1 => self.get_frame(),
-            _ if n > self.free => None,
-            _ => {
-                let first = self.runs.find(&self.map, n)?;
-                self.set(first, n, FrameState::Inner);
-                self.set(first, 1, FrameState::Head);
-                self.free -= n;
-                Some(self.frame(first))
-            }
+            0 => return None,
+            1 => return self.get_frame(),
+            _ if n > self.known.no_longer_than => return None,
+            _ => {}
         }
+        if self.known.run() < n {
+            let Some(first) = self.runs.find(&self.map, n) else {
+                self.known.no_longer_than = n - 1;
+                return None;
+            };
+            self.known.set_run(first, first + n + self.map.run_from(first + n));
+        }
+        let first = self.known.start;
+        self.known.set_run(first + n, self.known.end);
+        self.set(first, n, FrameState::Inner);
+        self.map.set((first >> 5) as usize, 1 << (first & 31), FrameState::Head);
+        self.free -= n;
+        Some(self.frame(first))
     }
 
     /// Takes back the whole sequence that starts with `first`.
@@ -149,15 +193,26 @@ impl<'a> FramePool<'a> {
     /// # Errors
     ///
     /// Refused unless `first` is the first frame of a sequence of this pool.
-    #[inline]
+    #[inline(always)] // its first lines, which are enough for single frames
     pub fn release_frames(&mut self, first: Frame) -> Result<(), ReleaseError> {
         let index = self.index(first).ok_or(ReleaseError::Foreign(first))?;
         if !self.map.free_single(index) {
             return self.release_sequence(index);
         }
         self.runs.mark_stale(index);
-        self.free += 1;
+        // It is not above the number of frames.
+        self.free = self.free.wrapping_add(1);
+        if self.known.no_longer_than != UNKNOWN {
+            self.bound_after(index);
+        }
         Ok(())
+    }
+
+    /// Brings the bound of all runs up to date after frame `index` was freed.
+    #[cold]
+    fn bound_after(&mut self, index: u32) {
+        self.known.no_longer_than =
+            self.map.run_around(index).map_or(UNKNOWN, |run| self.known.no_longer_than.max(run));
     }
 
     #[cold]
@@ -172,6 +227,10 @@ impl<'a> FramePool<'a> {
         let n = 1 + self.inner_after(index);
         self.set(index, n, FrameState::Free);
         self.free += n;
+        self.known.no_longer_than = UNKNOWN;
+        if n > self.known.run() {
+            self.known.set_run(index, index + n);
+        }
         Ok(())
     }
 
@@ -198,6 +257,7 @@ impl<'a> FramePool<'a> {
             }
         }
         self.set(start, n, FrameState::Inaccessible);
+        self.known.set_run(0, 0);
         self.free -= newly;
         Ok(())
     }
@@ -205,15 +265,17 @@ impl<'a> FramePool<'a> {
     /// Says whether the pool's bookkeeping agrees with itself.
     pub fn check(&self) -> bool {
         let free: u32 = (0..self.map.words()).map(|word| self.map.free_bits(word).count_ones()).sum();
-        free == self.free && self.map.is_sound() && self.runs.is_sound(&self.map)
+        let known = (0..self.known.run()).all(|more| self.map.state(self.known.start + more) == FrameState::Free);
+        free == self.free && known && self.map.is_sound() && self.runs.is_sound(&self.map)
     }
 
     fn index(&self, frame: Frame) -> Option<u32> {
-        self.range.contains(frame).then(|| frame.number() - self.range.start.number())
+        let index = frame.number().wrapping_sub(self.range.start.number());
+        (index < self.range.len()).then_some(index)
     }
 
     fn frame(&self, index: u32) -> Frame {
-        Frame::new(self.range.start.number() + index)
+        Frame::new(self.range.start.number().wrapping_add(index))
     }
 
     /// Counts the inner frames that follow `index`.
@@ -235,6 +297,35 @@ impl<'a> FramePool<'a> {
         count
     }
 
+    /// Puts a frame into a batch of another word of the map, whose frames go back now; refuses it if it has no index.
+    fn start_word(&mut self, batch: &mut Batch, frame: Frame, index: Option<u32>) {
+        match index {
+            Some(index) => {
+                self.release_word(batch);
+                (batch.word, batch.mask) = (index >> 5, 1 << (index & 31));
+            }
+            None => batch.refused = batch.refused.or(Some(ReleaseError::Foreign(frame))),
+        }
+    }
+
+    /// Takes the frames of a batch back.
+    fn release_word(&mut self, batch: &mut Batch) {
+        let Batch { word, mask, .. } = *batch;
+        if mask == 0 {
+            return;
+        }
+        if self.map.free_singles(word as usize, mask) {
+            self.runs.mark_stale(word << 5);
+            self.free += mask.count_ones();
+            self.known.no_longer_than = UNKNOWN;
+            return;
+        }
+        for bit in (0..32).filter(|bit| mask & 1 << bit != 0) {
+            let refused = self.release_frames(self.frame(word << 5 | bit)).err();
+            batch.refused = batch.refused.or(refused);
+        }
+    }
+
     /// Makes the `n` frames from `index` on all `state`, a word of the map at a time.
     #[inline]
     fn set(&mut self, index: u32, n: u32, state: FrameState) {
@@ -251,7 +342,7 @@ impl<'a> FramePool<'a> {
 }
 
 impl FrameSource for FramePool<'_> {
-    #[inline]
+    #[inline(always)] // on the fault path
     fn get_frame(&mut self) -> Option<Frame> {
         self.get_frame()
     }
@@ -261,29 +352,17 @@ impl FrameSource for FramePool<'_> {
         self.release_frames(frame)
     }
 
-    #[inline]
-    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame) -> Result<(), ReleaseError> {
-        let index = self.index(frame).ok_or(ReleaseError::Foreign(frame))?;
-        let (word, bit) = (index >> 5, 1 << (index & 31));
-        if word == batch.word {
-            batch.mask |= bit;
-            return Ok(());
+    #[inline(always)] // in the loop that releases pages
+    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame) {
+        match self.index(frame) {
+            Some(index) if index >> 5 == batch.word => batch.mask |= 1 << (index & 31),
+            index => self.start_word(batch, frame, index),
         }
-        let full = core::mem::replace(batch, Batch { word, mask: bit });
-        self.finish(full)
     }
 
-    fn finish(&mut self, Batch { word, mask }: Batch) -> Result<(), ReleaseError> {
-        if mask == 0 {
-            return Ok(());
-        }
-        if self.map.free_singles(word as usize, mask) {
-            self.runs.mark_stale(word << 5);
-            self.free += mask.count_ones();
-            return Ok(());
-        }
-        let bits = (0..32).filter(|bit| mask & 1 << bit != 0);
-        bits.map(|bit| self.release_frames(self.frame(word << 5 | bit))).fold(Ok(()), Result::and)
+    fn finish(&mut self, mut batch: Batch) -> Result<(), ReleaseError> {
+        self.release_word(&mut batch);
+        batch.refused.map_or(Ok(()), Err)
     }
 
     fn free_frames(&self) -> u32 {

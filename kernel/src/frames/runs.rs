@@ -81,7 +81,12 @@ fn find_in_word(bits: u32, n: u32) -> Option<u32> {
 pub struct RunTree<'a> {
     nodes: &'a mut [[u32; 3]],
     leaves: usize,
+    /// The leaf that was marked stale last, if it still is: most marks come again and again for the same one.
+    marked: u32,
 }
+
+/// No leaf.
+const NO_LEAF: u32 = u32::MAX;
 
 impl<'a> RunTree<'a> {
     /// Returns how many nodes the tree over `frames` frames has.
@@ -93,20 +98,21 @@ impl<'a> RunTree<'a> {
     pub fn new(frames: u32, nodes: &'a mut [[u32; 3]]) -> Self {
         let leaves = Self::nodes_needed(frames) / 2;
         nodes.fill([0, STALE, 0]);
-        Self { nodes, leaves }
+        Self { nodes, leaves, marked: NO_LEAF }
     }
 
     /// Notes that something changed at frame `index`.
-    #[inline]
+    #[inline(always)] // on the fault path
     pub fn mark_stale(&mut self, index: u32) {
-        let node = self.leaves + (index / LEAF_FRAMES) as usize;
-        if self.nodes[node][1] != STALE {
-            self.mark_stale_from(node);
+        let leaf = index / LEAF_FRAMES;
+        if leaf != self.marked {
+            self.mark_leaf_stale(leaf);
         }
     }
 
-    #[cold]
-    fn mark_stale_from(&mut self, mut node: usize) {
+    fn mark_leaf_stale(&mut self, leaf: u32) {
+        self.marked = leaf;
+        let mut node = self.leaves + leaf as usize;
         while node > 0 && self.nodes[node][1] != STALE {
             self.nodes[node][1] = STALE;
             node /= 2;
@@ -161,6 +167,7 @@ impl<'a> RunTree<'a> {
         if known.longest != STALE {
             return known;
         }
+        self.marked = NO_LEAF;
         let runs = if node >= self.leaves {
             self.leaf(map, node)
         } else {

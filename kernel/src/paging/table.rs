@@ -186,7 +186,7 @@ impl PageTable {
     /// # Errors
     ///
     /// [`OutOfFrames`] with nothing mapped and no frame kept.
-    #[inline]
+    #[inline(always)] // on the fault path
     pub fn back<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Result<Frame, OutOfFrames> {
         debug_assert!(POOL_PAGES.contains(page));
         let frame = memory.frames.get_frame().ok_or(OutOfFrames)?;
@@ -288,7 +288,7 @@ fn release_pages<M: Mmu, F: FrameSource>(
     pages: PageRange,
     flush: bool,
 ) -> u32 {
-    let (mut batch, mut freed, mut ours) = (Batch::default(), 0, Ok(()));
+    let (mut batch, mut freed) = (Batch::default(), 0_u32);
     let (mut number, end) = (pages.start.number(), pages.end.number());
     while number < end {
         let slot = window.table_entry(Page::new(number));
@@ -298,15 +298,16 @@ fn release_pages<M: Mmu, F: FrameSource>(
                 if flush {
                     memory.mmu.flush(Page::new(number));
                 }
-                ours = ours.and(memory.frames.release_in_batch(&mut batch, frame));
-                freed += 1;
-                number += 1;
+                memory.frames.release_in_batch(&mut batch, frame);
+                // Neither passes the number of pages in a table.
+                freed = freed.wrapping_add(1);
+                number = number.wrapping_add(1);
             }
             // All that is absent is zero, so the machine can skip it fast.
             None => number += memory.mmu.zero_entries(slot, end - number).max(1),
         }
     }
-    ours = ours.and(memory.frames.finish(batch));
+    let ours = memory.frames.finish(batch);
     debug_assert!(ours.is_ok(), "a table led to a frame that no pool handed out: {ours:?}");
     freed
 }

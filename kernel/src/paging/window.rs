@@ -61,14 +61,14 @@ impl Window {
 
     /// Returns where the page-table entry of `page` is seen. Its directory entry must be present for it to be read.
     pub const fn table_entry(self, page: Page) -> Slot {
-        let start = self.directory_entry() << 22;
-        Slot(VirtAddr::new(start + 4 * page.number()))
+        // Page numbers have 20 bits, so nothing is carried out of the window.
+        Slot(VirtAddr::new(self.directory_entry() << 22 | page.number() << 2))
     }
 
     /// Returns where the directory entry of `page` is seen.
     pub const fn directory_entry_of(self, page: Page) -> Slot {
         // The directory is seen where the table of entry 1023 would be.
-        self.table_entry(Page::new((RECURSIVE_ENTRY << 10) + page.directory_index()))
+        self.table_entry(Page::new(RECURSIVE_ENTRY << 10 | page.directory_index()))
     }
 
     /// Returns the page at which the page table of `page` is seen.

@@ -205,13 +205,18 @@ impl VmPool {
     #[inline]
     pub fn is_legitimate(&self, mmu: &impl Mmu, address: VirtAddr) -> bool {
         let page = Page::containing(address);
-        self.area(mmu).is_some_and(|area| area.contains(page) && self.holds(mmu, page))
+        self.pages(mmu).is_some_and(|pages| pages.contains(page) && Self::in_region(mmu, self.base, page))
     }
 
-    /// Says whether a region holds `page`, which is a page of this pool.
+    /// Says whether a region holds `page`, which is a page of the pool whose node among the pools is `pool`.
     #[inline]
-    pub(super) fn holds(&self, mmu: &impl Mmu, page: Page) -> bool {
-        let found = Record::of(self.base).regions(mmu).find(mmu, page);
+    pub(super) fn holds(mmu: &impl Mmu, pool: Node, page: Page) -> bool {
+        Self::in_region(mmu, Page::containing(pool.address()), page)
+    }
+
+    #[inline]
+    fn in_region(mmu: &impl Mmu, base: Page, page: Page) -> bool {
+        let found = Record::of(base).regions(mmu).find(mmu, page);
         found.is_some_and(|node| Kind::of(mmu, node) == Kind::Region)
     }
 

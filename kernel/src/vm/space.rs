@@ -221,7 +221,7 @@ impl AddressSpace {
         }
         let pools = pools(mmu);
         let allowed = match pools.find(mmu, page) {
-            Some(node) => VmPool::of(mmu, node).holds(mmu, page),
+            Some(node) => VmPool::holds(mmu, node, page),
             // The coursework's page table exercise has no pools yet: there, every page is backed.
             None => PageTable::note(mmu) & STRICT == 0,
         };
@@ -254,7 +254,7 @@ impl AddressSpace {
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was
     /// nothing to free: an absent page, a pool's own page, the first 4 MiB, the windows.
     pub fn free_page<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Option<Frame> {
-        let own = Self::pool_of(&memory.mmu, page).is_some_and(|pool| !pool.holds(&memory.mmu, page));
+        let own = Self::pool_of(&memory.mmu, page).is_some_and(|pool| !pool.is_legitimate(&memory.mmu, page.start()));
         let frame = if own { None } else { PageTable::free_page(memory, page) }?;
         memory.events.record(What::FreePage, page.start(), frame.number(), memory.mmu.root());
         Some(frame)

@@ -48,18 +48,19 @@ impl Tree {
     /// Finds the node whose extent holds `page`.
     #[inline]
     pub fn find(self, mmu: &impl Mmu, page: Page) -> Option<Node> {
-        let mut node = self.root;
+        // The last extent that starts at or below the page is the only one that can hold it. To look at lengths once, at the
+        // end, is less work than to look at each on the way, though the way is then always a whole one.
+        let (mut node, mut last) = (self.root, NIL);
         while node != NIL {
-            let start = node.get(mmu, START);
-            if page.number() < start {
+            if page.number() < node.get(mmu, START) {
                 node = node.child(mmu, LEFT);
-            } else if page.number() - start < node.get(mmu, PAGES) {
-                return Some(node);
             } else {
+                last = node;
                 node = node.child(mmu, RIGHT);
             }
         }
-        None
+        let holds = last != NIL && page.number().wrapping_sub(last.get(mmu, START)) < last.get(mmu, PAGES);
+        holds.then_some(last)
     }
 
     /// Finds the lowest node whose extent ends above `page`: the one that holds it, or the next.
