@@ -36,10 +36,12 @@ unsafe extern "C" {
     fn floor_fault_backing();
 }
 
-/// Returns what the frame around a measured stretch costs.
-fn nothing() -> u32 {
+/// Returns `ticks` of a measured stretch without what the frame around it costs, and without `extra` instructions. Where
+/// ticks are time and not instructions, less than nothing can be left.
+fn net(ticks: u32, extra: u32) -> u32 {
     // SAFETY: it reads the counter.
-    unsafe { floor_nothing(0) }
+    let frame = unsafe { floor_nothing(0) };
+    ticks.saturating_sub(frame + extra)
 }
 
 /// Writes to `page` and returns what that cost beside the write itself: a page fault's answer, or nothing.
@@ -52,7 +54,7 @@ pub fn touch(page: Page) -> u32 {
     let _masked = Masked::new();
     // SAFETY: (1) none of Rust's objects lie in such a page; (2) if it is absent, the fault gives it a frame or ends the
     // machine.
-    unsafe { floor_touch(page.start().as_u32()) - nothing() - 1 }
+    net(unsafe { floor_touch(page.start().as_u32()) }, 1)
 }
 
 /// The bare processor's ways, shown on one page.
@@ -88,7 +90,7 @@ impl Floor {
     fn measure(&self, work: unsafe extern "fastcall" fn(u32) -> u32) -> u32 {
         let _masked = Masked::new();
         // SAFETY: each keeps to the calling convention and to this page, in which no object lies.
-        unsafe { work(self.page.start().as_u32()) - nothing() }
+        net(unsafe { work(self.page.start().as_u32()) }, 0)
     }
 
     /// Clears the page.
@@ -123,7 +125,7 @@ impl Floor {
         with_handler(floor_fault_patching, || unsafe {
             let entry = Entry::writable(Frame::containing(PhysAddr::new(floor_take())));
             // Beside the frame: the entry's way into its register, and the write itself.
-            floor_touch_patching(self.page.start().as_u32(), entry.bits()) - nothing() - 2
+            net(floor_touch_patching(self.page.start().as_u32(), entry.bits()), 2)
         })
     }
 
