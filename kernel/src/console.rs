@@ -4,8 +4,9 @@ use crate::arch::x86::serial::{COM1, COM2};
 use crate::arch::x86::vga::SCREEN;
 use crate::arch::x86::{lock::Locked, pit};
 use crate::log_levels::Levels;
+use crate::report::{Ink, Paper};
 use crate::trap;
-use core::fmt::{Arguments, Write};
+use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 use log::{Log, Metadata, Record};
 
@@ -28,6 +29,7 @@ macro_rules! control {
 pub(crate) use {control, print, println};
 
 static LEVELS: Locked<Levels> = Locked::new(Levels::DEFAULT);
+static COLOURS: AtomicBool = AtomicBool::new(false);
 static CONTROL_OPEN: AtomicBool = AtomicBool::new(false);
 
 /// Starts the ports and the screen, and makes `log` come here. A missing device is done without.
@@ -53,6 +55,44 @@ pub fn open_control() {
     write_control(format_args!("droste 1"));
 }
 
+/// Says whether the terminal at COM1 wants colours.
+pub fn set_colours(wanted: bool) {
+    COLOURS.store(wanted, Ordering::Relaxed);
+}
+
+/// The console as something that reports are written on: the screen is cleared first, a terminal scrolls.
+pub struct ReportPaper;
+
+impl ReportPaper {
+    /// Clears the screen.
+    pub fn fresh() -> Self {
+        SCREEN.lock().clear();
+        let _ = COM1.lock().write_str("\n");
+        Self
+    }
+}
+
+impl Write for ReportPaper {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write(format_args!("{text}"));
+        Ok(())
+    }
+}
+
+impl Paper for ReportPaper {
+    fn ink(&mut self, ink: Ink) {
+        SCREEN.lock().ink(ink);
+        if COLOURS.load(Ordering::Relaxed) {
+            let _ = COM1.lock().write_str(match ink {
+                Ink::Plain => "\x1B[0m",
+                Ink::Alarm => "\x1B[1;37;41m",
+                Ink::Strong => "\x1B[1m",
+                Ink::Label => "\x1B[36m",
+            });
+        }
+    }
+}
+
 /// Writes to the console. For `print!` and `println!`.
 pub fn write(words: Arguments<'_>) {
     // Both ports take any text: what they cannot show they replace, and a missing one takes all.
@@ -63,7 +103,22 @@ pub fn write(words: Arguments<'_>) {
 /// Writes a record to the control channel. For `control!`.
 pub fn write_control(record: Arguments<'_>) {
     if CONTROL_OPEN.load(Ordering::Relaxed) {
-        let _ = COM2.lock().write_fmt(format_args!("{record}\n"));
+        let mut port = COM2.lock();
+        // A record is a line, whatever is in it.
+        let _ = write!(OneLine(&mut *port), "{record}");
+        let _ = port.write_str("\n");
+    }
+}
+
+/// A writer without line ends.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.split_inclusive('\n').try_for_each(|part| match part.strip_suffix('\n') {
+            Some(line) => write!(self.0, "{line} "),
+            None => self.0.write_str(part),
+        })
     }
 }
 

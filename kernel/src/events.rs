@@ -3,10 +3,14 @@
 //! Recording one is four stores into a ring and nothing else, since the fault path does it too. Words are found when
 //! somebody reads them.
 
-use crate::addr::{Frame, VirtAddr};
+use crate::addr::{Frame, Page, PageRange, VirtAddr};
+use core::fmt;
 
 /// How many events are kept: a power of two.
 pub const KEPT: usize = 64;
+
+/// The amount of a refused write; that of a refused read is 0.
+pub const WRITE: u32 = 1;
 
 /// What happened. The `amount` of each is said in brackets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,7 +22,7 @@ pub enum What {
     Release,
     /// A fault at the address was answered with a frame (the frame's number).
     Backed,
-    /// A fault at the address was refused (the error code's first two bits: present 1, write 2).
+    /// A fault at the address was refused ([`WRITE`] if it was a write).
     Refused,
     /// The page at the address gave its frame back (the frame's number).
     FreePage,
@@ -46,6 +50,36 @@ pub struct Event {
     pub amount: u32,
     /// The directory of the address space that was the current one.
     pub space: Frame,
+}
+
+impl Event {
+    /// Returns the pages of a region or a pool that it is about.
+    pub fn pages(&self) -> PageRange {
+        let start = Page::containing(self.address);
+        PageRange::new(start, Page::new(start.number() + self.amount))
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, address, amount, .. } = *self;
+        let space = Frame::new(amount & 0xF_FFFF).start();
+        match what {
+            What::Allocate => write!(f, "allocate {address}, {amount} pages"),
+            What::Release => write!(f, "release {address}, {amount} pages"),
+            What::Backed => write!(f, "backed {address} by frame {amount:#x}"),
+            What::Refused => {
+                let access = if amount & WRITE == 0 { "read of" } else { "write to" };
+                write!(f, "refused {access} {address}")
+            }
+            What::FreePage => write!(f, "free_page {address}, frame {amount:#x}"),
+            What::Register => write!(f, "register {address}, {amount} pages"),
+            What::Drop => write!(f, "drop {address}, {amount} pages"),
+            What::Create => write!(f, "create space {space}"),
+            What::Load => write!(f, "load space {space}"),
+            What::Destroy => write!(f, "destroy space {space}"),
+        }
+    }
 }
 
 /// The last [`KEPT`] events.

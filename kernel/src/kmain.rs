@@ -7,10 +7,12 @@ use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{clock, gdt, idt, pic, pit, trap};
 use crate::bench::{self, Boot};
 use crate::boot_info::BootInfo;
-use crate::console::{self, control, println};
+use crate::console::{self, println};
+use crate::fault::Happening;
+use crate::last_words::{self, Trouble};
 use crate::log_levels::Levels;
 use crate::{job, machine, shell, tests};
-use core::fmt::Arguments;
+use core::fmt::{Arguments, Display};
 use core::panic::PanicInfo;
 
 /// Runs the kernel. `magic` and `info` are what the boot loader left in EAX and EBX.
@@ -75,9 +77,13 @@ fn greet(boot_info: &BootInfo) {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    exit::die(|| {
-        println!("\n{info}");
-        control!("diagnosis panic {}", info.message());
-        control!("end died");
+    let message = info.message();
+    let location = info.location().map(|location| location as &dyn Display);
+    last_words::die(&Trouble {
+        happening: Happening::Panic(format_args!("{message}")),
+        registers: None,
+        frame_pointer: trap::frame_pointer(),
+        source: location,
+        root: None,
     })
 }

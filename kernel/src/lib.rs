@@ -6,7 +6,7 @@
 //! 2. [`frames`]: which physical frames are free.
 //! 3. [`paging`]: entries, the recursive window, page tables.
 //! 4. [`vm`]: regions of pages that get a frame when they are touched; [`events`]: what happened last.
-//! 5. [`fault`]: faults in words.
+//! 5. [`fault`]: faults in words; [`report`]: the screen that a fault ends with; [`symbols`]: names of functions.
 //! 6. `arch/x86`: the processor, and all that is unsafe.
 //! 7. `machine`, `trap`, `kmain`: where it all comes together; then `job`, the coursework's main job.
 //! 8. [`scenarios`]: what must hold, as stories that run on the host and in the machine; then `bench`: what it costs.
@@ -30,11 +30,14 @@ pub mod frames;
 pub mod job;
 #[cfg(target_arch = "x86")]
 pub mod kmain;
+#[cfg(target_arch = "x86")]
+pub mod last_words;
 pub mod log_levels;
 #[cfg(target_arch = "x86")]
 pub mod machine;
 pub mod memory_map;
 pub mod paging;
+pub mod report;
 pub mod scenarios;
 #[cfg(target_arch = "x86")]
 pub mod shell;

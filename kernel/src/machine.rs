@@ -4,15 +4,17 @@
 //! [`answer`] is called at each page fault.
 
 use crate::addr::{Frame, FrameRange, Page, VirtAddr};
+use crate::arch::x86::exit::Dying;
 use crate::arch::x86::lock::Locked;
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{access, heap, image, storage};
 use crate::boot_info::BootInfo;
 use crate::console::println;
-use crate::events::Events;
+use crate::events::{self, Events, What};
+use crate::fault::Unanswered;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL, PROCESS_POOL_START};
-use crate::paging::{Entry, Memory, OutOfFrames, PageTable};
+use crate::paging::{Entry, Memory, Mmu, OutOfFrames, PageTable};
 use crate::scenarios;
 use crate::vm::{AddressSpace, Fault, Refusal};
 use core::fmt;
@@ -155,17 +157,6 @@ fn identity_entry(page: Page) -> Entry {
     }
 }
 
-/// Why a fault was not answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unanswered {
-    /// The memory is being worked on: the kernel itself faulted in the middle of it (rule **no-lock-across-touch**).
-    Locked,
-    /// There is no page table of the kernel's own yet.
-    TooEarly,
-    /// The address space says no.
-    Refused(Refusal),
-}
-
 /// Answers a page fault in the current address space.
 ///
 /// # Errors
@@ -173,18 +164,33 @@ pub enum Unanswered {
 /// [`Unanswered`]; nothing has changed then.
 #[inline]
 pub fn answer(fault: Fault) -> Result<(), Unanswered> {
-    let mut state = STATE.try_lock().ok_or(Unanswered::Locked)?;
+    let mut state = STATE.try_lock_in_trap().ok_or(Unanswered::Locked)?;
     let state = state.as_mut().ok_or(Unanswered::TooEarly)?;
     match AddressSpace::handle_fault(&mut state.memory, fault) {
         Ok(()) => {
-            state.faults += 1;
+            state.faults = state.faults.wrapping_add(1);
             Ok(())
         }
         Err(refusal) => {
-            state.refused = Some(refusal);
+            state.refuse(fault, refusal);
             Err(Unanswered::Refused(refusal))
         }
     }
+}
+
+impl State {
+    #[cold]
+    fn refuse(&mut self, fault: Fault, refusal: Refusal) {
+        self.refused = Some(refusal);
+        let access = if fault.write { events::WRITE } else { 0 };
+        self.memory.events.record(What::Refused, fault.address, access, self.memory.mmu.root());
+    }
+}
+
+/// Works on the memory after something went wrong, whatever state it is in: `None` if it was never started.
+pub fn autopsy<R>(dying: &Dying, work: impl FnOnce(Option<&mut Memory<X86Mmu, FramePool<'static>>>) -> R) -> R {
+    STATE.break_open(dying);
+    work(STATE.lock().as_mut().map(|state| &mut state.memory))
 }
 
 /// The machine, for scenarios and for everything that works on its memory.

@@ -27,6 +27,9 @@ pub fn run(boot_info: &BootInfo, mut verdict: Verdict) -> ! {
     }
 }
 
+/// Goes on after a death, if there was to be a prompt.
+pub fn run_after_death() {}
+
 fn help() {
     println!("help       this list");
     println!("run        the main job once more");

@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn an_address_lies_in_the_function_below_it() {
         let table = table(&[(0x10_0000, "_start"), (0x10_0040, "kmain"), (0x10_0100, "last")]);
-        let find = |address| Symbols::new(&table).find(VirtAddr::new(address)).map(|symbol| (symbol.name, symbol.offset));
+        let find =
+            |address| Symbols::new(&table).find(VirtAddr::new(address)).map(|symbol| (symbol.name, symbol.offset));
         assert_eq!(find(0x0F_FFFF), None);
         assert_eq!(find(0x10_0000), Some(("_start", 0)));
         assert_eq!(find(0x10_003F), Some(("_start", 0x3F)));

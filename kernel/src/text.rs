@@ -24,10 +24,30 @@ impl<const N: usize> Text<N> {
         text
     }
 
+    /// Prints what fits of `words`.
+    pub fn printed(words: fmt::Arguments<'_>) -> Self {
+        let mut text = Self::EMPTY;
+        // It takes everything, and keeps what fits.
+        let _ = fmt::write(&mut text, words);
+        text
+    }
+
     /// Returns it as a string.
     pub fn as_str(&self) -> &str {
         // ASCII by construction.
         core::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+/// What doesn't fit is lost. What is not printable ASCII becomes a question mark.
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let more = Self::copied(text.as_bytes());
+        let room = &mut self.bytes[self.length..];
+        let fits = more.length.min(room.len());
+        room[..fits].copy_from_slice(&more.bytes[..fits]);
+        self.length += fits;
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::paging::{Entry, Mmu, Window};
 use crate::scenarios::Machine;
 use crate::vm::AddressSpace;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// What a thread does.
 pub type Work = fn(u32);
@@ -37,6 +38,8 @@ struct Threads {
 }
 
 static THREADS: Locked<Threads> = Locked::new(Threads { all: Vec::new(), running: 0, switches: 0 });
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Why threads were not started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,8 +99,16 @@ pub fn is_guard_page(page: Page) -> bool {
     threads.is_some_and(|threads| threads.all.iter().any(|thread| thread.stack.guard_page() == Some(page)))
 }
 
+/// Ends all switching: the thread that runs now is the only one from here on.
+pub fn stop() {
+    STOPPED.store(true, Ordering::Relaxed);
+}
+
 /// Switches to the next thread that isn't done. Called at every tick, with interrupts masked.
 pub fn tick() {
+    if STOPPED.load(Ordering::Relaxed) {
+        return;
+    }
     let Some(mut threads) = THREADS.try_lock() else {
         return;
     };

@@ -58,15 +58,21 @@ pub fn probe(address: VirtAddr, write: bool) -> bool {
     refused == 0
 }
 
-/// Lets a refused access of [`probe`] go on, and says whether it was one.
-pub fn recover(frame: &mut TrapFrame) -> bool {
+/// Says whether an access of [`probe`] faulted.
+pub fn is_probe(frame: &TrapFrame) -> bool {
+    let [read, write, _] = places();
+    frame.eip == read || frame.eip == write
+}
+
+/// Lets a refused access of [`probe`] go on.
+pub fn recover(frame: &mut TrapFrame) {
+    let [_, _, refused] = places();
+    frame.eip = refused;
+}
+
+fn places() -> [u32; 3] {
     // SAFETY: the assembly defines the three words and nothing changes them.
-    let [read, write, refused] = unsafe { probe_places };
-    let probed = frame.eip == read || frame.eip == write;
-    if probed {
-        frame.eip = refused;
-    }
-    probed
+    unsafe { probe_places }
 }
 
 /// Faults at two pages from `address` on with known values in all registers and flags. Returns 0 if all survive, otherwise

@@ -2,7 +2,8 @@
 
 use super::lock;
 use super::serial;
-use core::sync::atomic::{AtomicBool, Ordering};
+use crate::threads;
+use core::sync::atomic::{AtomicU32, Ordering};
 use x86::io::{outb, outl, outw};
 
 /// What the machine's run amounts to, as the test harness sees it.
@@ -27,7 +28,12 @@ const BOCHS_WORD: &[u8] = b"Shutdown";
 const KEYBOARD_COMMAND: u16 = 0x64;
 const PULSE_RESET: u8 = 0xFE;
 
-static DYING: AtomicBool = AtomicBool::new(false);
+/// How many deaths deep it is: last words may themselves fail.
+static DEATHS: AtomicU32 = AtomicU32::new(0);
+
+/// The knowledge that the code which was interrupted never runs again, nor does any other thread.
+#[derive(Debug)]
+pub struct Dying(());
 
 /// Ends the machine with `verdict`: by the debug exit device if it is there, otherwise by powering off, otherwise by
 /// standing still.
@@ -76,15 +82,28 @@ pub fn halt() -> ! {
     }
 }
 
-/// Says the last words and ends the machine as failed. Whatever lock was held, the words can be printed.
+/// Says the last words and ends the machine as failed, whatever lock was held; before that come the words `after_that`,
+/// which may go on for as long as somebody listens. If the last words themselves fail, `short_words` are said in their
+/// place, and that is all.
 #[cold]
-pub fn die(last_words: impl FnOnce()) -> ! {
-    // SAFETY: ring 0. Masked interrupts stay so, since this never returns.
+pub fn die(last_words: impl FnOnce(&Dying), short_words: impl FnOnce(&Dying), after_that: impl FnOnce()) -> ! {
+    // SAFETY: (1) ring 0; (2) what was interrupted never goes on, since this never returns.
     unsafe { x86::irq::disable() };
-    // Dying while dying means that the last words themselves failed.
-    if !DYING.swap(true, Ordering::Relaxed) {
-        lock::break_open_consoles();
-        last_words();
+    threads::stop();
+    let dying = Dying(());
+    match DEATHS.fetch_add(1, Ordering::Relaxed) {
+        0 => {
+            lock::break_open_consoles(&dying);
+            last_words(&dying);
+            // The next death is a death of its own.
+            DEATHS.store(0, Ordering::Relaxed);
+            after_that();
+        }
+        1 => {
+            lock::break_open_consoles(&dying);
+            short_words(&dying);
+        }
+        _ => {}
     }
     end(Verdict::Failure)
 }

@@ -8,6 +8,7 @@
 //! Source: Intel SDM volume 3, chapters 3 and 7.
 
 use super::image;
+use crate::addr::Frame;
 use core::cell::UnsafeCell;
 use core::mem::size_of;
 use x86::Ring;
@@ -91,6 +92,8 @@ pub fn start(double_fault: extern "C" fn() -> !) {
     }
     DOUBLE_FAULT_STATE.set(state);
 
+    keep_root(image::boot_directory());
+
     GDT.set([
         Descriptor::NULL,
         flat(DescriptorBuilder::code_descriptor(0, 0xF_FFFF, CodeSegmentType::ExecuteRead)),
@@ -113,6 +116,14 @@ pub fn start(double_fault: extern "C" fn() -> !) {
         load_ldtr(NULL);
         load_tr(KERNEL_TASK);
     }
+}
+
+/// Keeps the current directory in the kernel's task state. A task switch does not: it saves every register but CR3 (Intel
+/// SDM volume 3, section 7.2.1).
+#[inline]
+pub(super) fn keep_root(root: Frame) {
+    // SAFETY: (1) the field is inside the table, which is packed, hence unaligned; (2) no reference to it is ever made.
+    unsafe { (&raw mut (*KERNEL_STATE.0.get()).cr3).write_unaligned(root.start().as_u32()) };
 }
 
 /// Returns the registers that a switch to the double fault's task left behind.

@@ -15,7 +15,6 @@ unsafe extern "C" {
     static symbols_start: u8;
     static symbols_end: u8;
     static stack_guard: u8;
-    static stack_top: u8;
     static boot_directory_start: u8;
 }
 
@@ -49,11 +48,6 @@ pub fn symbols() -> Symbols<'static> {
 /// Returns the page below the kernel stack: to stay absent.
 pub fn stack_guard_page() -> Page {
     page(&raw const stack_guard)
-}
-
-/// Returns the pages of the kernel stack, without its guard page.
-pub fn stack() -> PageRange {
-    PageRange::new(Page::new(stack_guard_page().number() + 1), page(&raw const stack_top))
 }
 
 /// Returns all frames of the image.

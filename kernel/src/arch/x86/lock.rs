@@ -1,5 +1,6 @@
 //! Locks that mask interrupts while they are held.
 
+use super::exit::Dying;
 use super::{serial, vga};
 use core::ops::{Deref, DerefMut};
 use spin::{Mutex, MutexGuard};
@@ -73,13 +74,15 @@ impl<T> Locked<T> {
         Some(Guard { value: self.0.try_lock()?, _masked: masked })
     }
 
-    /// Frees the lock whoever holds it.
-    ///
-    /// # Safety
-    ///
-    /// The holder, if there is one, must never run again.
-    unsafe fn break_open(&self) {
-        // SAFETY: the caller vouches that the holder never uses the value again.
+    /// Takes the lock for a trap, where interrupts are masked already and stay so, or returns `None` if it is already held.
+    #[inline]
+    pub fn try_lock_in_trap(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock()
+    }
+
+    /// Frees the lock whoever holds it. What that one was doing to the value stays half done.
+    pub fn break_open(&self, _: &Dying) {
+        // SAFETY: the holder, if there is one, never runs again, so it never uses the value.
         unsafe { self.0.force_unlock() };
     }
 }
@@ -112,12 +115,9 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-/// Frees the locks of everything that last words are printed on. For [`die`](super::exit::die) alone.
-pub(super) fn break_open_consoles() {
-    // SAFETY: the only caller masks interrupts and never returns, so no holder runs again.
-    unsafe {
-        serial::COM1.break_open();
-        serial::COM2.break_open();
-        vga::SCREEN.break_open();
-    }
+/// Frees the locks of everything that last words are printed on.
+pub(super) fn break_open_consoles(dying: &Dying) {
+    serial::COM1.break_open(dying);
+    serial::COM2.break_open(dying);
+    vga::SCREEN.break_open(dying);
 }

@@ -1,5 +1,6 @@
 //! The processor's side of the paging seam: volatile accesses, `invlpg`, and loads of CR3.
 
+use super::gdt;
 use crate::addr::{ENTRIES, Frame, Page, PhysAddr, VirtAddr};
 use crate::paging::{Entry, Mmu, Slot};
 use core::arch::asm;
@@ -77,6 +78,7 @@ impl Mmu for X86Mmu {
 
     #[inline]
     fn set_root(&mut self, root: Frame) {
+        gdt::keep_root(root);
         // SAFETY: (1) ring 0; (2) the holder of this right vouches that the directory maps the kernel.
         unsafe { controlregs::cr3_write(u64::from(root.start().as_u32())) };
     }

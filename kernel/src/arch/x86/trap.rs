@@ -1,7 +1,7 @@
 //! From the trap entries in assembly to the safe code of [`crate::trap`].
 
 use super::{gdt, pic};
-use crate::addr::VirtAddr;
+use crate::addr::{Frame, PhysAddr, VirtAddr};
 use core::arch::{asm, global_asm};
 use x86::bits32::eflags::{self, EFlags};
 use x86::controlregs;
@@ -57,6 +57,15 @@ pub fn interrupts_are_on() -> bool {
     unsafe { eflags::read() }.contains(EFlags::FLAGS_IF)
 }
 
+/// Returns EBP: where the chain of callers starts.
+#[inline(always)]
+pub fn frame_pointer() -> u32 {
+    let pointer;
+    // SAFETY: reading a register changes nothing.
+    unsafe { asm!("mov {}, ebp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
 /// Turns interrupts on and stands still until one has come.
 pub fn wait_for_interrupt() {
     // SAFETY: (1) ring 0; (2) sti takes effect after the next instruction, so no interrupt slips in between.
@@ -98,5 +107,5 @@ pub extern "C" fn double_fault() -> ! {
     };
     // SAFETY: ring 0. A task switch leaves CR2 as the last page fault set it.
     let address = unsafe { controlregs::cr2() } as u32;
-    crate::trap::double_fault(&frame, VirtAddr::new(address))
+    crate::trap::double_fault(&frame, VirtAddr::new(address), Frame::containing(PhysAddr::new(state.cr3)))
 }

@@ -1,18 +1,24 @@
 //! The text screen: 80 columns, 25 rows, each cell a character and its colours, at 0xB_8000.
 
 use super::lock::Locked;
+use crate::report::Ink;
 use core::fmt;
 use x86::io::outb;
 
 /// The screen.
-pub static SCREEN: Locked<Screen> = Locked::new(Screen { row: 0, column: 0 });
+pub static SCREEN: Locked<Screen> = Locked::new(Screen { row: 0, column: 0, colours: PLAIN });
 
 const COLUMNS: usize = 80;
 const ROWS: usize = 25;
 const CELLS: *mut u16 = 0xB_8000 as *mut u16;
 
-/// A blank, light grey on black.
-const BLANK: u16 = 0x0700 | b' ' as u16;
+/// Colours of a cell: light grey on black, white on red, white, light cyan.
+const PLAIN: u16 = 0x0700;
+const ALARM: u16 = 0x4F00;
+const STRONG: u16 = 0x0F00;
+const LABEL: u16 = 0x0B00;
+
+const BLANK: u16 = PLAIN | b' ' as u16;
 
 /// The CRT controller's index and data ports, and its registers for the cursor's place.
 const CRTC_INDEX: u16 = 0x3D4;
@@ -24,6 +30,7 @@ const CURSOR_LOW: u8 = 0x0F;
 pub struct Screen {
     row: usize,
     column: usize,
+    colours: u16,
 }
 
 impl Screen {
@@ -34,6 +41,16 @@ impl Screen {
         }
         (self.row, self.column) = (0, 0);
         self.show_cursor();
+    }
+
+    /// Sets the colours of what is written from here on.
+    pub fn ink(&mut self, ink: Ink) {
+        self.colours = match ink {
+            Ink::Plain => PLAIN,
+            Ink::Alarm => ALARM,
+            Ink::Strong => STRONG,
+            Ink::Label => LABEL,
+        };
     }
 
     fn put(&mut self, character: char) {
@@ -47,7 +64,7 @@ impl Screen {
                 }
                 let glyph =
                     if character.is_ascii_graphic() || character == ' ' { character as u16 } else { '?' as u16 };
-                set_cell(self.row * COLUMNS + self.column, BLANK & 0xFF00 | glyph);
+                set_cell(self.row * COLUMNS + self.column, self.colours | glyph);
                 self.column += 1;
             }
         }

@@ -1,0 +1,226 @@
+//! The report: one screen that says what went wrong, why, and where to look next.
+//!
+//! It is written line by line while the facts are being looked up, the surest first: if that fails too, what is known by
+//! then has been said. Nothing here needs the heap or a lock.
+
+mod sheet;
+mod trace;
+
+pub use sheet::{Ink, Paper, ROWS};
+
+use crate::addr::{Page, VirtAddr};
+use crate::events::{Event, Events};
+use crate::fault::{Careful, Happening, Layout, Place, Signs, Walk, addresses, cause, records_agree};
+use crate::memory_map::POOL_PAGES;
+use crate::paging::Mmu;
+use crate::symbols::Symbols;
+use crate::text::Text;
+use crate::vm::AddressSpace;
+use core::fmt;
+use sheet::Sheet;
+use trace::{Link, calls, place};
+
+/// The registers of the code that was interrupted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[allow(missing_docs)]
+pub struct Registers {
+    pub eax: u32,
+    pub ebx: u32,
+    pub ecx: u32,
+    pub edx: u32,
+    pub esi: u32,
+    pub edi: u32,
+    pub ebp: u32,
+    pub esp: u32,
+    pub eip: u32,
+    pub eflags: u32,
+}
+
+/// The memory as far as it can be looked at.
+#[derive(Clone, Copy)]
+pub struct View<'a, M> {
+    /// The machine; the address space that it is about is the current one.
+    pub mmu: &'a M,
+    /// What happened last.
+    pub events: &'a Events,
+    /// How many frames of the process pool are free.
+    pub free_frames: u32,
+}
+
+/// What a report is about.
+#[derive(Clone, Copy)]
+pub struct Report<'a> {
+    /// What happened.
+    pub happening: Happening<'a>,
+    /// The source line, where it is known.
+    pub source: Option<&'a dyn fmt::Display>,
+    /// The registers at that moment, if the processor interrupted it.
+    pub registers: Option<Registers>,
+    /// Where the chain of callers starts: EBP.
+    pub frame_pointer: u32,
+    /// Where things are in the first 4 MiB.
+    pub layout: Layout,
+    /// Names of functions.
+    pub symbols: Symbols<'a>,
+}
+
+/// Events that a report shows.
+const EVENTS: usize = 16;
+
+impl Report<'_> {
+    /// Writes the report on `paper`. Without a `view` there is no page table yet, and little to say.
+    pub fn write<M: Mmu, P: Paper>(&self, view: Option<View<'_, M>>, paper: &mut P) {
+        let mut sheet = Sheet::new(paper);
+        sheet.headline(format_args!("{}: {}", self.happening.kind(), self.happening));
+        if let Some(source) = self.source {
+            sheet.entry("source", Ink::Plain, format_args!("{source}"));
+        }
+        let careful = view.as_ref().map(|view| (Careful::new(view.mmu), view));
+        match &careful {
+            Some((mmu, view)) => self.with_view(mmu, view, &mut sheet),
+            None => self.explain(None, None, true, &mut sheet),
+        }
+        if let Some(registers) = &self.registers {
+            sheet.entry("regs", Ink::Plain, format_args!("{}", registers.first_line()));
+            sheet.entry("", Ink::Plain, format_args!("{}", registers.second_line()));
+        }
+        let events = careful.as_ref().map_or(0, |(_, view)| view.events.latest().take(EVENTS).count());
+        sheet.keep(events.div_ceil(2) + 1);
+        self.trace(careful.as_ref().map(|(mmu, _)| mmu), &mut sheet);
+        sheet.keep(1);
+        if let Some((_, view)) = &careful {
+            last_events(view.events, &mut sheet);
+        }
+        sheet.keep(0);
+        if let Some(registers) = &self.registers {
+            sheet.entry("source", Ink::Plain, format_args!("make where ADDR={:#x} names file and line", registers.eip));
+        }
+    }
+
+    fn with_view<M: Mmu, P: Paper>(&self, mmu: &Careful<'_, M>, view: &View<'_, M>, sheet: &mut Sheet<'_, P>) {
+        let address = self.happening.address();
+        let place = address.map(|address| Place::of(mmu, view.events, &self.layout, address));
+        let walk = address.map(|address| Walk::of(mmu, address));
+        let sound = records_agree(mmu);
+        self.explain(place, walk, sound, sheet);
+        match walk {
+            Some(walk) => {
+                sheet.entry("split", Ink::Plain, format_args!("{}", walk.split()));
+                sheet.entry("walk", Ink::Plain, format_args!("{}", walk.first_step()));
+                sheet.entry("", Ink::Plain, format_args!("{}", walk.second_step()));
+            }
+            None => sheet.entry("space", Ink::Plain, format_args!("CR3 {:?}", mmu.root().start())),
+        }
+        let records = if sound { "" } else { "; their records are damaged" };
+        sheet.entry("pools", Ink::Plain, format_args!("{}{records}; {} frames free", pools(mmu), view.free_frames));
+    }
+
+    /// Writes where the address lies, and why that is wrong.
+    fn explain<P: Paper>(&self, place: Option<Place>, walk: Option<Walk>, sound: bool, sheet: &mut Sheet<'_, P>) {
+        if let Some(place) = place {
+            sheet.entry("where", Ink::Strong, format_args!("{place}"));
+        }
+        let eip = self.registers.map(|registers| VirtAddr::new(registers.eip));
+        if let Some(cause) = cause(&Signs { happening: self.happening, place, walk, eip, sound }) {
+            sheet.entry("why", Ink::Strong, format_args!("{}: {}", cause.name, cause.why));
+            sheet.entry("next", Ink::Plain, format_args!("{}", cause.next));
+        }
+    }
+
+    /// Writes where it happened, and who called that.
+    fn trace<M: Mmu, P: Paper>(&self, mmu: Option<&Careful<'_, M>>, sheet: &mut Sheet<'_, P>) {
+        let code = self.layout.text;
+        let first = self.registers.map(|registers| VirtAddr::new(registers.eip));
+        let words = fmt::from_fn(|f| {
+            if let Some(eip) = first {
+                write!(f, "{}", place(self.symbols, code, eip))?;
+            }
+            let Some(mmu) = mmu else {
+                return Ok(());
+            };
+            let mut between = if first.is_some() { " < " } else { "" };
+            let mut links = calls(self.frame_pointer, code, |address| mmu.look(address)).peekable();
+            while let Some(link) = links.next() {
+                match link {
+                    // The functions that carry out a panic say nothing.
+                    Link::Call(back) if first.is_none() && between.is_empty() && self.is_of_a_panic(back) => continue,
+                    // The call is the instruction before the one that it returns to.
+                    Link::Call(back) => write!(f, "{between}{}", place(self.symbols, code, before(back)))?,
+                    Link::Broken => write!(f, "{between}(the chain of frame pointers is broken)")?,
+                }
+                let mut times = 1;
+                while links.next_if_eq(&link).is_some() {
+                    times += 1;
+                }
+                if times > 1 {
+                    write!(f, " ({times} times)")?;
+                }
+                between = " < ";
+            }
+            Ok(())
+        });
+        sheet.entry("trace", Ink::Plain, format_args!("{words}"));
+    }
+
+    fn is_of_a_panic(&self, back: VirtAddr) -> bool {
+        let symbol = self.symbols.find(before(back));
+        symbol.is_some_and(|symbol| ["panic", "rust_begin_unwind"].iter().any(|part| symbol.name.contains(part)))
+    }
+}
+
+fn before(address: VirtAddr) -> VirtAddr {
+    VirtAddr::new(address.as_u32().wrapping_sub(1))
+}
+
+/// Prints the pools of the current address space, the lowest first, as many as fit on a line.
+fn pools(mmu: &impl Mmu) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        let mut from = POOL_PAGES.start;
+        for number in 0.. {
+            let pages = AddressSpace::pool_at_or_after(mmu, from).and_then(|pool| pool.pages(mmu));
+            match (pages, number) {
+                (None, 0) => return write!(f, "none"),
+                (None, _) => return Ok(()),
+                (Some(_), 2) => return write!(f, " and more"),
+                (Some(pages), _) => {
+                    write!(f, "{}{}", if number == 0 { "" } else { ", " }, addresses(pages))?;
+                    // A damaged pool may end before it starts.
+                    from = pages.end.max(Page::new(from.number() + 1));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Writes the last events in two columns, the latest at the top left.
+fn last_events<P: Paper>(events: &Events, sheet: &mut Sheet<'_, P>) {
+    let mut last = [None; EVENTS];
+    last.iter_mut().zip(events.latest()).for_each(|(kept, event)| *kept = Some(event));
+    let count = last.iter().flatten().count();
+    let rows = count.div_ceil(2);
+    for row in 0..rows {
+        let [left, right] = [row, row + rows].map(|place| last.get(place).copied().flatten());
+        sheet.entry(if row == 0 { "last" } else { "" }, Ink::Plain, format_args!("{}{}", cell(left), cell(right)));
+    }
+}
+
+/// Prints an event, padded to half a line.
+fn cell(event: Option<Event>) -> impl fmt::Display {
+    fmt::from_fn(move |f| match event {
+        Some(event) => write!(f, "{:37}", Text::<36>::printed(format_args!("{event}")).as_str()),
+        None => Ok(()),
+    })
+}
+
+impl Registers {
+    fn first_line(&self) -> impl fmt::Display {
+        let Self { eip, esp, ebp, eax, ebx, .. } = *self;
+        fmt::from_fn(move |f| write!(f, "EIP {eip:08x} ESP {esp:08x} EBP {ebp:08x} EAX {eax:08x} EBX {ebx:08x}"))
+    }
+
+    fn second_line(&self) -> impl fmt::Display {
+        let Self { ecx, edx, esi, edi, eflags, .. } = *self;
+        fmt::from_fn(move |f| write!(f, "ECX {ecx:08x} EDX {edx:08x} ESI {esi:08x} EDI {edi:08x} EFL {eflags:08x}"))
+    }
+}
