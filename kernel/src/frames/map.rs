@@ -115,7 +115,7 @@ impl<'a> Map<'a> {
         }
         let mut run = (self.free_bits(first) >> bit).trailing_ones();
         let mut words = first + 1..self.words.len().min(first + 16);
-        while bit + run & 31 == 0 && run > 0 {
+        while (bit + run) & 31 == 0 && run > 0 {
             match words.next().map(|word| self.free_bits(word).trailing_ones()) {
                 Some(more) if more > 0 => run += more,
                 _ => break,

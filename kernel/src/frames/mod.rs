@@ -7,6 +7,7 @@
 //! One frame, got or released, costs the same at any fill (`map`); a sequence costs the logarithm of the pool
 //! (`runs`), and the first one after many single frames what these have put off. Only pages and regions know what a frame is used for: nothing here does.
 
+mod known;
 mod map;
 mod pool;
 mod runs;

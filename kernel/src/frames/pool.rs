@@ -1,5 +1,6 @@
 //! The frame pool itself.
 
+use super::known::{Known, UNKNOWN};
 use super::map::Map;
 use super::runs::RunTree;
 use super::{FrameSource, FrameState};
@@ -62,42 +63,12 @@ pub struct Batch {
 /// The coursework calls it `ContFramePool`.
 pub struct FramePool<'a> {
     range: FrameRange,
+    /// The length of the range, which the paths of single frames need at hand.
+    len: u32,
     map: Map<'a>,
     runs: RunTree<'a>,
     free: u32,
     known: Known,
-}
-
-/// What is known of the runs of free frames without a search.
-struct Known {
-    /// Indices of frames that are free and lie together: the next run is taken from here, if they are enough.
-    start: u32,
-    end: u32,
-    /// No run is longer than this.
-    no_longer_than: u32,
-}
-
-/// In place of the length of the longest run.
-const UNKNOWN: u32 = u32::MAX;
-
-impl Known {
-    const NOTHING: Self = Self { start: u32::MAX, end: u32::MAX, no_longer_than: UNKNOWN };
-
-    /// Notes that frame `index` was taken, the lowest of all: it is the first of the known run, or not in it.
-    #[inline(always)] // on the fault path
-    fn single_taken(&mut self, index: u32) {
-        if index == self.start {
-            self.start = if index + 1 < self.end { index + 1 } else { u32::MAX };
-        }
-    }
-
-    fn set_run(&mut self, start: u32, end: u32) {
-        (self.start, self.end) = if start < end { (start, end) } else { (u32::MAX, u32::MAX) };
-    }
-
-    fn run(&self) -> u32 {
-        if self.start < self.end { self.end - self.start } else { 0 }
-    }
 }
 
 impl<'a> FramePool<'a> {
@@ -130,7 +101,7 @@ impl<'a> FramePool<'a> {
         let (summary, _) = rest.split_at_mut(Map::summary_needed(frames));
         let map = Map::new(frames, words.as_chunks_mut().0, summary);
         let runs = RunTree::new(frames, nodes.as_chunks_mut().0);
-        Some(Self { range, map, runs, free: frames, known: Known::NOTHING })
+        Some(Self { range, len: frames, map, runs, free: frames, known: Known::NOTHING })
     }
 
     /// Returns the frames that the pool was made of.
@@ -271,7 +242,7 @@ impl<'a> FramePool<'a> {
 
     fn index(&self, frame: Frame) -> Option<u32> {
         let index = frame.number().wrapping_sub(self.range.start.number());
-        (index < self.range.len()).then_some(index)
+        (index < self.len).then_some(index)
     }
 
     fn frame(&self, index: u32) -> Frame {
