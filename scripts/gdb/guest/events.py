@@ -2,9 +2,8 @@
 
 from .memory import PAGE_SIZE, count, physical, state, virtual
 
-#: What the amount of an event is.
+#: The events that are about pages, from an address on.
 PAGES = ("Allocate", "Release", "Register", "Drop")
-FRAMES = ("Backed", "FreePage", "Create", "Load", "Destroy")
 
 
 class Event:
@@ -17,14 +16,17 @@ class Event:
         self.space = int(value["space"]["__0"])
 
     def __str__(self):
-        words = f"{self.what:8}"
-        if self.address or self.what not in FRAMES:
-            words += f"  {virtual(self.address)}"
-        if self.what in PAGES:
-            words += f"  {count(self.amount, 'page')}"
-        elif self.what in FRAMES:
-            words += f"  frame {self.amount:#x}"
-        return f"{words}  in space {physical(self.space * PAGE_SIZE)}"
+        address, amount = virtual(self.address), self.amount
+        words = {
+            "Allocate": f"allocate {address}, {count(amount, 'page')}",
+            "Release": f"release {address}, {count(amount, 'page')}",
+            "Backed": f"backed {address} by frame {amount:#x}",
+            "Refused": f"refused {address}, error code {amount:#x}",
+            "FreePage": f"free_page {address}, frame {amount:#x}",
+            "Register": f"register {address}, {count(amount, 'page')}",
+            "Drop": f"drop {address}, {count(amount, 'page')}",
+        }.get(self.what, f"{self.what.lower()} space {physical(amount * PAGE_SIZE)}")
+        return f"{words}, in space {physical(self.space * PAGE_SIZE)}"
 
 
 def latest():
