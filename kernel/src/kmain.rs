@@ -36,6 +36,9 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     set_log_levels(&boot_info);
     boot_info.warnings().for_each(|warning| log::warn!("{warning}"));
     greet(&boot_info);
+    if let Some(verdict) = test.and_then(tests::run_before_memory) {
+        exit::end(verdict);
+    }
     if let Err(error) = machine::start(&boot_info, mmu) {
         cannot_start(format_args!("{error}"));
     }

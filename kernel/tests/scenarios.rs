@@ -27,6 +27,15 @@ macro_rules! scenarios {
     };
 }
 
+#[test]
+fn frame_pools_alone() {
+    for (name, story) in scenarios::FRAME_POOLS {
+        if let Err(failure) = story() {
+            panic!("{name}: {failure}");
+        }
+    }
+}
+
 fn finish(machine: &mut SoftMachine, scenario: fn(&mut SoftMachine) -> Outcome) {
     if let Err(failure) = scenarios::run(machine, scenario) {
         panic!("{failure}");

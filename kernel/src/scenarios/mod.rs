@@ -5,6 +5,7 @@
 //! own, and must leave as many frames free as it found (rule **free-count**): [`run`] sees to both.
 
 mod exhaustion;
+mod frame_pools;
 mod large;
 mod pages;
 mod pools;
@@ -13,6 +14,7 @@ mod random_spaces;
 mod spaces;
 mod standard;
 
+pub use frame_pools::FRAME_POOLS;
 pub use large::{FRAMES_A_SPACE, many_spaces};
 pub use random::{Random, random_operations};
 pub use random_spaces::random_spaces;

@@ -1,0 +1,142 @@
+//! Frame pools: runs, sequences, and what is no sequence. Each story has a pool of its own, as long as the reference
+//! machine's process pool, with its bookkeeping on the stack: so they run before the machine has any memory to give.
+
+use super::{Failure, Outcome, demand, done};
+use crate::addr::{Frame, FrameRange};
+use crate::frames::{FramePool, MarkError, ReleaseError, release_frames};
+use crate::memory_map::{HOLE, PROCESS_POOL_START};
+
+/// Stories about pools alone, by name.
+pub const FRAME_POOLS: [(&str, fn() -> Outcome); 5] = [
+    ("info-frames", info_frames),
+    ("runs-of-frames", || in_process_pool(runs_of_frames)),
+    ("released-sequences", || in_process_pool(released_sequences)),
+    ("releases-that-cannot-be", || in_process_pool(releases_that_cannot_be)),
+    ("pools-side-by-side", pools_side_by_side),
+];
+
+const PROCESS_POOL: FrameRange = FrameRange::new(PROCESS_POOL_START, Frame::new(8192));
+
+/// Tells `story` in a pool like that of the reference machine, and demands that it leaves as many frames free as it found.
+fn in_process_pool(story: fn(&mut FramePool<'_>) -> Outcome) -> Outcome {
+    // Junk, as a recycled frame holds.
+    let mut storage = [0xDEAD_BEEF; 1024];
+    let mut pool = pool(PROCESS_POOL, &mut storage)?;
+    done("hole marked", pool.mark_inaccessible(HOLE.start, HOLE.len()))?;
+    demand("free frames", 6912, pool.free_frames())?;
+    story(&mut pool)?;
+    demand("free frames after the story", 6912, pool.free_frames())?;
+    demand("pool's records agree", true, pool.check())
+}
+
+fn pool(range: FrameRange, storage: &mut [u32]) -> Result<FramePool<'_>, Failure> {
+    done("pool made", FramePool::new(range, storage).ok_or(()))
+}
+
+/// Returns the number of the first frame; 0, which is in no pool here, if there is none.
+fn number(first: Option<Frame>) -> u32 {
+    first.map_or(0, Frame::number)
+}
+
+fn release(pool: &mut FramePool<'_>, first: u32) -> Outcome {
+    done("sequence released", pool.release_frames(Frame::new(first)))
+}
+
+fn info_frames() -> Outcome {
+    for (frames, needed) in [(0, 0), (1, 1), (7168, 1), (16384, 1), (16385, 2), (1 << 20, 64)] {
+        demand("info frames", needed, FramePool::needed_info_frames(frames))?;
+    }
+    Ok(())
+}
+
+/// Takes a sequence of `n` frames, wherever the pool finds it, and demands that it lies inside the pool, not in the hole.
+fn take(pool: &mut FramePool<'_>, n: u32) -> Result<u32, Failure> {
+    let first = number(pool.get_frames(n));
+    let taken = FrameRange::new(Frame::new(first), Frame::new(first + n));
+    demand("sequence lies in the pool", true, PROCESS_POOL.contains_range(taken))?;
+    demand("sequence crosses the hole", false, HOLE.overlaps(taken))?;
+    Ok(first)
+}
+
+fn runs_of_frames(pool: &mut FramePool<'_>) -> Outcome {
+    demand("no frames", 0, number(pool.get_frames(0)))?;
+    demand("a run longer than any", 0, number(pool.get_frames(4097)))?;
+    demand("the longest run, the last of the pool", 4096, number(pool.get_frames(4096)))?;
+    demand("a run longer than the other", 0, number(pool.get_frames(2817)))?;
+    demand("the run before the hole", 1024, number(pool.get_frames(2816)))?;
+    demand("a frame of a full pool", 0, number(pool.get_frame()))?;
+    demand("free frames of a full pool", 0, pool.free_frames())?;
+    release(pool, 4096)?;
+    // Only behind the hole is anything free.
+    let rest = take(pool, 4095)?;
+    let one = take(pool, 1)?;
+    demand("the last frame of all", true, [(4096, 8191), (4097, 4096)].contains(&(rest, one)))?;
+    demand("a frame of a full pool", 0, number(pool.get_frames(1)))?;
+    [one, 1024, rest].into_iter().try_for_each(|first| release(pool, first))?;
+    let long = take(pool, 2817)?;
+    demand("a run that is too long for before the hole", true, long >= HOLE.end.number())?;
+    demand("the run before the hole", 1024, number(pool.get_frames(2816)))?;
+    release(pool, long)?;
+    release(pool, 1024)
+}
+
+fn released_sequences(pool: &mut FramePool<'_>) -> Outcome {
+    // Neighbours stay apart, in whatever order they go.
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let lengths = [3, 40, 100];
+        let firsts = [take(pool, 3)?, take(pool, 40)?, take(pool, 100)?];
+        let mut free = pool.free_frames();
+        for which in order {
+            release(pool, firsts[which])?;
+            free += lengths[which];
+            demand("free frames after a release", free, pool.free_frames())?;
+        }
+        demand("all of the longest run", 4096, number(pool.get_frames(4096)))?;
+        demand("all of the other", 1024, number(pool.get_frames(2816)))?;
+        release(pool, 1024)?;
+        release(pool, 4096)?;
+    }
+    // A frame between two sequences of one stays theirs to give back.
+    let singles = [take(pool, 1)?, take(pool, 1)?, take(pool, 1)?];
+    release(pool, singles[1])?;
+    let again = take(pool, 1)?;
+    [singles[0], singles[2], again].into_iter().try_for_each(|first| release(pool, first))
+}
+
+fn releases_that_cannot_be(pool: &mut FramePool<'_>) -> Outcome {
+    let first = take(pool, 70)?;
+    let single = take(pool, 1)?;
+    release(pool, single)?;
+    let free = pool.free_frames();
+    for (what, frame, why) in [
+        ("second frame of a sequence", first + 1, ReleaseError::Inner as fn(Frame) -> ReleaseError),
+        ("last frame of a sequence", first + 69, ReleaseError::Inner),
+        ("released twice", single, ReleaseError::Free),
+        ("first frame of the hole", 3840, ReleaseError::Inaccessible),
+        ("last frame of the hole", 4095, ReleaseError::Inaccessible),
+        ("frame below the pool", 1023, ReleaseError::Foreign),
+        ("frame above the pool", 8192, ReleaseError::Foreign),
+        ("frame 0", 0, ReleaseError::Foreign),
+    ] {
+        let frame = Frame::new(frame);
+        demand(what, true, pool.release_frames(frame) == Err(why(frame)))?;
+        demand("free frames", free, pool.free_frames())?;
+    }
+    let in_use = Frame::new(first + 69);
+    demand("frame in use is marked", true, pool.mark_inaccessible(in_use, 1) == Err(MarkError::InUse(in_use)))?;
+    release(pool, first)
+}
+
+fn pools_side_by_side() -> Outcome {
+    let (mut low_storage, mut high_storage) = ([0; 256], [0; 256]);
+    let mut low = pool(FrameRange::new(Frame::new(8000), Frame::new(8192)), &mut low_storage)?;
+    let mut high = pool(FrameRange::new(Frame::new(8192), Frame::new(8292)), &mut high_storage)?;
+    demand("a sequence of the first", 8000, number(low.get_frames(5)))?;
+    demand("a sequence of the second", 8192, number(high.get_frames(100)))?;
+    let mut pools = [&mut low, &mut high];
+    done("the owner is found", release_frames(&mut pools, Frame::new(8192)))?;
+    done("the owner is found", release_frames(&mut pools, Frame::new(8000)))?;
+    let foreign = release_frames(&mut pools, Frame::new(8292));
+    demand("frame of no pool", true, foreign == Err(ReleaseError::Foreign(Frame::new(8292))))?;
+    demand("free frames of both", 192 + 100, low.free_frames() + high.free_frames())
+}
