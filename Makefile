@@ -11,10 +11,10 @@ export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT TEST GDB_ARGS
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor build iso run bochs debug where check test clean FORCE
+.PHONY: help setup doctor build iso run bochs debug where check test bench bench-host clean FORCE
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "Variables of run: ARGS='log=debug' KERNEL=1 PROTOCOL=multiboot UEFI=1 MEM=64 ACCEL=kvm TIMEOUT=120"
 
@@ -42,13 +42,21 @@ where: $(ELF) ## Say which source line an address of the kernel's code comes fro
 
 check: ## Check format, lints and documentation, for the host and for the kernel's target
 	scripts/cargo fmt --all --check
-	scripts/cargo clippy --workspace --all-targets -- -D warnings
+	scripts/cargo clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/cargo --kernel clippy -- -D warnings
-	RUSTDOCFLAGS='-D warnings' scripts/cargo doc --workspace --no-deps
+	RUSTDOCFLAGS='-D warnings' scripts/cargo doc --workspace --all-features --no-deps
 	RUSTDOCFLAGS='-D warnings' scripts/cargo --kernel doc --no-deps
 
 test: $(ELF) $(ISO) ## Run all tests, on the host and in virtual machines
 	@scripts/test $(ELF)
+
+bench: $(ELF) $(ISO) ## Count the instructions of every operation (CHECK=1, ACCEPT=1: the baseline; DOCS=1: the book)
+	@scripts/need qemu-system-i386 ld
+	@scripts/cargo run --quiet --package bench $(if $(DOCS),--features plots) -- --kernel $(ELF) --iso $(ISO) \
+		$(if $(CHECK),--check) $(if $(ACCEPT),--accept) $(if $(DOCS),--docs)
+
+bench-host: ## Compare the frame pool, compiled for the host, with other allocators
+	scripts/cargo bench --package bench --features host --bench frame_allocators
 
 clean: ## Remove everything that was built
 	rm -rf build target

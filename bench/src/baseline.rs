@@ -1,0 +1,111 @@
+//! The baseline: results that were accepted once, and the judgement whether new ones are as good.
+
+use crate::results::{Figure, Results, Tools};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+/// What may be lost, as a part of what was needed before.
+const TOLERANCE: f64 = 0.02;
+
+/// What is kept of results: nothing that differs from run to run.
+#[derive(PartialEq, Debug, Serialize, Deserialize)]
+struct Baseline {
+    tools: Tools,
+    figures: BTreeMap<String, Figure>,
+}
+
+/// Makes `results` the baseline.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn accept(file: &Path, results: &Results) -> Result<(), Box<dyn Error>> {
+    let baseline = Baseline { tools: results.tools.clone(), figures: results.figures.clone() };
+    fs::write(file, serde_json::to_string_pretty(&baseline)? + "\n")?;
+    println!("\nThese are the new baseline, {}", file.display());
+    Ok(())
+}
+
+/// Compares `results` with the baseline, says what is worse, and returns whether nothing is.
+///
+/// # Errors
+///
+/// If there is no baseline.
+pub fn check(file: &Path, results: &Results) -> Result<bool, Box<dyn Error>> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let baseline: Baseline = serde_json::from_str(&text)?;
+    if baseline.tools != results.tools {
+        println!("\nNot compared: the baseline is of {} and {}", baseline.tools.rustc, baseline.tools.qemu);
+        return Ok(true);
+    }
+    let worse = worse(&baseline.figures, &results.figures);
+    println!("\nCompared with the baseline: {} figures, {} worse", baseline.figures.len(), worse.len());
+    worse.iter().for_each(|line| println!("! {line}"));
+    Ok(worse.is_empty())
+}
+
+/// Returns a line for each figure that is worse than it was, or gone.
+fn worse(before: &BTreeMap<String, Figure>, now: &BTreeMap<String, Figure>) -> Vec<String> {
+    let mut worse = Vec::new();
+    for (name, before) in before {
+        let Some(now) = now.get(name) else {
+            worse.push(format!("{name}: was not measured"));
+            continue;
+        };
+        let pairs = [
+            ("median", before.median as f64, now.median as f64),
+            ("mean", before.mean, now.mean),
+            ("p99", before.p99 as f64, now.p99 as f64),
+        ];
+        let lost = |(_, before, now): &(&str, f64, f64)| *now > before * (1.0 + TOLERANCE);
+        worse.extend(pairs.iter().filter(|pair| lost(pair)).map(|(part, before, now)| {
+            format!("{name}: {part} {now} instead of {before}, {:.1} % more", 100.0 * (now / before - 1.0))
+        }));
+    }
+    worse
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tests::with_figure;
+
+    fn compare(before: u64, now: u64) -> usize {
+        worse(&with_figure("f", before).figures, &with_figure("f", now).figures).len()
+    }
+
+    #[test]
+    fn two_per_cent_are_tolerated_and_three_are_not() {
+        assert_eq!(compare(1000, 1020), 0);
+        // Median, mean and p99.
+        assert_eq!(compare(1000, 1030), 3);
+    }
+
+    #[test]
+    fn what_is_better_is_not_worse() {
+        assert_eq!(compare(1000, 10), 0);
+    }
+
+    #[test]
+    fn a_figure_that_is_gone_is_worse_and_a_new_one_is_not() {
+        let [one, other] = ["one", "other"].map(|name| with_figure(name, 1).figures);
+        assert_eq!(worse(&one, &other), ["one: was not measured"]);
+        assert!(worse(&BTreeMap::new(), &other).is_empty());
+    }
+
+    #[test]
+    fn an_accepted_result_passes_and_other_tools_are_not_compared() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file = directory.path().join("baseline.json");
+        assert!(check(&file, &with_figure("f", 100)).is_err());
+        accept(&file, &with_figure("f", 100)).expect("it can be written");
+        assert!(check(&file, &with_figure("f", 100)).expect("it can be read"));
+        let mut slow = with_figure("f", 103);
+        assert!(!check(&file, &slow).expect("it can be read"));
+        slow.tools.rustc.push('2');
+        assert!(check(&file, &slow).expect("it can be read"));
+    }
+}

@@ -1,0 +1,142 @@
+//! The book's page of figures: its tables, rewritten between markers, and its plots.
+
+use crate::plots;
+use crate::results::Results;
+use crate::rows::{Filled, Group, Rows, number};
+use crate::table::{last_of_first, short_of_goal};
+use std::error::Error;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+const PAGE: &str = "docs/src/performance.md";
+const PLOTS: &str = "docs/src/plots";
+
+/// Writes `results` into the page and draws the plots.
+///
+/// # Errors
+///
+/// If a file cannot be written, or a marker is missing.
+pub fn write(rows: &Rows, results: &Results) -> Result<(), Box<dyn Error>> {
+    let mut page = fs::read_to_string(PAGE)?;
+    for group in &rows.group {
+        page = replaced(&page, &group.id, &table(group, results))?;
+    }
+    page = replaced(&page, "goals", &goals(rows, results))?;
+    page = replaced(&page, "values", &values(results))?;
+    page = replaced(&page, "wall", &wall(results))?;
+    fs::write(PAGE, page)?;
+    plots::draw(Path::new(PLOTS), results)
+}
+
+/// Returns `page` with what lies between the two markers of `id` replaced.
+fn replaced(page: &str, id: &str, text: &str) -> Result<String, Box<dyn Error>> {
+    let (begin, end) = (format!("<!-- begin {id} -->\n"), format!("<!-- end {id} -->"));
+    let missing = || format!("{PAGE}: the markers of {id} are missing");
+    let (before, rest) = page.split_once(&begin).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
+    Ok(format!("{before}{begin}\n{text}\n{end}{after}"))
+}
+
+fn table(group: &Group, results: &Results) -> String {
+    let filled: Vec<_> = group.filled(results).collect();
+    let has = |column: &dyn Fn(&Filled<'_>) -> bool| filled.iter().any(column);
+    let has_goals = has(&|row| row.row.goal.is_some());
+    let has_floor = has(&|row| row.floor.is_some());
+    let has_peers = has(&|row| !row.row.peers.is_empty());
+    let mut heading = vec!["operation", "median", "mean", "p99", "max"];
+    heading.extend(has_goals.then_some("goal"));
+    heading.extend(has_floor.then_some("× floor"));
+    heading.extend(has_peers.then_some("others, as recorded"));
+    let mut out = line(&heading.iter().map(|word| (*word).into()).collect::<Vec<_>>());
+    let rule =
+        |word: &&str| String::from(if ["operation", "others, as recorded"].contains(word) { "---" } else { "--:" });
+    out += &line(&heading.iter().map(rule).collect::<Vec<_>>());
+    for row in filled {
+        let mut cells = vec![row.row.what.clone()];
+        cells.extend(row.costs.map(number));
+        if has_goals {
+            cells.push(goal(&row));
+        }
+        if has_floor {
+            cells.push(row.floor.map(|floor| format!("{:.2}", row.median() / floor)).unwrap_or_default());
+        }
+        if has_peers {
+            let peer = |peer: &crate::rows::Peer| {
+                let cost = peer.cost as f64;
+                format!("{} {} ({}×)", peer.name, number(cost), multiple(cost / row.median()))
+            };
+            cells.push(row.row.peers.iter().map(peer).collect::<Vec<_>>().join("; "));
+        }
+        out += &line(&cells);
+    }
+    out
+}
+
+/// Writes how many times ours another's cost is.
+fn multiple(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.1}") } else { number(ratio.round()) }
+}
+
+fn goal(row: &Filled<'_>) -> String {
+    match row.row.goal {
+        Some(goal) if row.meets_goal() => format!("≤ {}", number(goal as f64)),
+        Some(goal) => format!("**≤ {}: {:.2}×**", number(goal as f64), row.median() / goal as f64),
+        None => String::new(),
+    }
+}
+
+fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn goals(rows: &Rows, results: &Results) -> String {
+    let [short, all] = short_of_goal(rows, results);
+    let mut out = format!("{} of {all} goals are met.", all - short);
+    if let Some(ratio) = last_of_first(results) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, " The fault that takes the last frame costs {ratio:.3} of the one that takes the first.");
+    }
+    let tools = &results.tools;
+    let _ = writeln!(out, " Counted by {}; the kernel was made by {}.", tools.qemu, tools.rustc);
+    out
+}
+
+fn values(results: &Results) -> String {
+    let value = |name: &str| results.values.get(name).map_or("?".into(), |value| number(*value as f64));
+    let rows = [
+        ("instructions from power-on to `kmain`, by `-kernel`", value("boot-kmain")),
+        ("… to the end of boot", value("boot-ready")),
+        ("instructions from power-on to `kmain`, from CD by BIOS and GRUB", value("boot-kmain-from-cd")),
+        ("… to the end of boot", value("boot-ready-from-cd")),
+        ("bytes of code and constants", value("text-bytes")),
+        ("bytes of data", value("data-bytes")),
+        ("bytes of cleared data, stack included", value("bss-bytes")),
+        ("bytes of the ISO, GRUB included", value("iso-bytes")),
+        ("least memory that completes the main job, KiB", value("least-memory-KiB")),
+        ("frames of the kernel image, on 32 MiB", value("frames-image")),
+        ("frames of the kernel pool in use: heap and bookkeeping", value("frames-kernel-pool")),
+        ("frames of the process pool in use: the first page table", value("frames-page-table")),
+    ];
+    let head = line(&["what".into(), "value".into()]) + &line(&["---".into(), "--:".into()]);
+    rows.into_iter().fold(head, |out, (what, value)| out + &line(&[what.into(), value]))
+}
+
+fn wall(results: &Results) -> String {
+    let head = line(&["until".into(), "milliseconds".into()]) + &line(&["---".into(), "--:".into()]);
+    results.wall_ms.iter().fold(head, |out, (name, time)| out + &line(&[name.clone(), format!("{time:.0}")]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_between_the_markers_changes() {
+        let page = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
+        let new = replaced(page, "x", "new\n").expect("the markers are there");
+        assert_eq!(new, "a\n<!-- begin x -->\n\nnew\n\n<!-- end x -->\nb\n");
+        assert_eq!(replaced(&new, "x", "new\n").expect("the markers are there"), new);
+        assert!(replaced(page, "y", "new").is_err());
+    }
+}

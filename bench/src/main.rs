@@ -1,0 +1,102 @@
+//! Measures Droste in an emulator that counts instructions, and compares with goals, floor, peers and baseline.
+//!
+//! The kernel measures itself (`bench=all` on its command line) and sends records; this program starts the machines,
+//! collects ([`results`]), adds what only the outside can see ([`outside`], [`split`]), prints ([`table`]), and judges
+//! ([`baseline`]). With the feature `plots` it also writes the book's page of figures.
+
+mod baseline;
+#[cfg(feature = "plots")]
+mod book;
+mod machine;
+mod outside;
+#[cfg(feature = "plots")]
+mod plots;
+mod results;
+mod rows;
+mod split;
+mod table;
+
+use clap::Parser;
+use machine::Kernel;
+use results::{Results, Tools};
+use rows::Rows;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{env, fs};
+
+/// Measures Droste, prints the tables and writes build/results/bench.json.
+#[derive(Parser)]
+struct Arguments {
+    /// The kernel
+    #[arg(long, default_value = "build/droste.elf")]
+    kernel: PathBuf,
+    /// The bootable CD image of it
+    #[arg(long, default_value = "build/droste.iso")]
+    iso: PathBuf,
+    /// Where all results go
+    #[arg(long, default_value = "build/results/bench.json")]
+    results: PathBuf,
+    /// What the results are compared with
+    #[arg(long, default_value = "bench/baseline.json")]
+    baseline: PathBuf,
+    /// Fail if a figure is more than 2 % worse than in the baseline
+    #[arg(long)]
+    check: bool,
+    /// Make the results the new baseline
+    #[arg(long)]
+    accept: bool,
+    /// Write the figures into docs/src/performance.md, and its plots
+    #[cfg(feature = "plots")]
+    #[arg(long)]
+    docs: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures, and returns whether the results are as good as they have to be.
+fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let rows = Rows::read()?;
+    let kernel = Kernel::at(&arguments.kernel)?;
+    let mut results = Results::of(Tools::present()?);
+    results.add_records(&kernel.count("bench=all")?)?;
+    results.split = split::of_one_fault(&kernel)?;
+    // What follows is not worth its time where only the comparison is asked for.
+    if !arguments.check {
+        outside::add(&mut results, &kernel, &arguments.iso)?;
+    }
+    print!("{}", table::of(&rows, &results));
+    if let Some(directory) = arguments.results.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    fs::write(&arguments.results, serde_json::to_string_pretty(&results)? + "\n")?;
+    #[cfg(feature = "plots")]
+    if arguments.docs {
+        book::write(&rows, &results)?;
+    }
+    if arguments.accept {
+        baseline::accept(&arguments.baseline, &results)?;
+    }
+    if arguments.check { baseline::check(&arguments.baseline, &results) } else { Ok(true) }
+}
+
+/// Returns the first line that `program` says with `argument`.
+fn first_line(program: &str, argument: &str) -> Result<String, Box<dyn Error>> {
+    let output = std::process::Command::new(program).arg(argument).output();
+    let output = output.map_err(|error| format!("{program}: {error}: run `make setup`"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().into())
+}
+
+/// Returns the compiler that cargo uses here.
+fn compiler() -> String {
+    env::var("RUSTC").unwrap_or_else(|_| "rustc".into())
+}

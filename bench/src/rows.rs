@@ -1,0 +1,153 @@
+//! The rows of the tables, from rows.toml: goals, floors, and what others need.
+
+use crate::results::Results;
+use serde::Deserialize;
+
+/// The tables.
+#[derive(Debug, Deserialize)]
+pub struct Rows {
+    /// One after the other.
+    pub group: Vec<Group>,
+}
+
+/// A table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// What the book calls it in its markers.
+    pub id: String,
+    /// Its heading.
+    pub title: String,
+    /// Its rows.
+    pub row: Vec<Row>,
+}
+
+/// A row.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The operation, for people.
+    pub what: String,
+    /// The name of its figure.
+    pub figure: String,
+    /// What the figure is divided by.
+    #[serde(default = "one")]
+    pub per: u64,
+    /// The median should be at most this.
+    pub goal: Option<u64>,
+    /// The name of the floor's figure.
+    pub floor: Option<String>,
+    /// What others need, as recorded once.
+    #[serde(default)]
+    pub peers: Vec<Peer>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// What another system needs for the same.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Which, and under which conditions.
+    pub name: String,
+    /// Instructions.
+    pub cost: u64,
+}
+
+/// A row with its numbers.
+pub struct Filled<'a> {
+    /// The row.
+    pub row: &'a Row,
+    /// Median, mean, 99th percentile, maximum, each for one of what is counted.
+    pub costs: [f64; 4],
+    /// What the floor needs.
+    pub floor: Option<f64>,
+}
+
+impl Rows {
+    /// Reads what was built in.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is wrong.
+    pub fn read() -> Result<Self, toml::de::Error> {
+        toml::from_str(include_str!("../rows.toml"))
+    }
+}
+
+impl Group {
+    /// Returns the rows whose figures were measured, with their numbers.
+    pub fn filled<'a>(&'a self, results: &'a Results) -> impl Iterator<Item = Filled<'a>> {
+        self.row.iter().filter_map(|row| {
+            let figure = results.figures.get(&row.figure)?;
+            let costs = [figure.median as f64, figure.mean, figure.p99 as f64, figure.max as f64];
+            let floor = row.floor.as_ref().and_then(|floor| results.figures.get(floor));
+            Some(Filled {
+                row,
+                costs: costs.map(|cost| cost / row.per as f64),
+                floor: floor.map(|floor| floor.median as f64),
+            })
+        })
+    }
+}
+
+impl Filled<'_> {
+    /// Returns the median.
+    pub fn median(&self) -> f64 {
+        self.costs[0]
+    }
+
+    /// Says whether the goal, if there is one, is met.
+    pub fn meets_goal(&self) -> bool {
+        self.row.goal.is_none_or(|goal| self.median() <= goal as f64)
+    }
+}
+
+/// Writes a number as people read it: groups of three, and one decimal where it matters.
+pub fn number(value: f64) -> String {
+    let decimals = if value < 100.0 && value.fract().abs() > 0.049 { 1 } else { 0 };
+    let digits = format!("{value:.decimals$}");
+    let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tests::with_figure;
+
+    #[test]
+    fn the_rows_can_be_read_and_no_figure_has_two() {
+        let rows = Rows::read().expect("rows.toml is right");
+        let mut figures: Vec<_> = rows.group.iter().flat_map(|group| &group.row).map(|row| &row.figure).collect();
+        let count = figures.len();
+        figures.sort();
+        figures.dedup();
+        assert_eq!(figures.len(), count);
+    }
+
+    #[test]
+    fn a_price_a_page_is_the_figure_divided() {
+        let row = Row { what: "x".into(), figure: "f".into(), per: 4, goal: Some(25), floor: None, peers: Vec::new() };
+        let group = Group { id: "g".into(), title: "G".into(), row: vec![row] };
+        let results = with_figure("f", 101);
+        let filled: Vec<_> = group.filled(&results).collect();
+        assert_eq!(filled[0].median(), 25.25);
+        assert!(!filled[0].meets_goal());
+    }
+
+    #[test]
+    fn numbers_are_written_in_groups() {
+        let values = [0.0, 7.25, 25.0, 1206.4, 154_671_518.0];
+        assert_eq!(values.map(number), ["0", "7.2", "25", "1 206", "154 671 518"]);
+    }
+}

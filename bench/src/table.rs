@@ -1,0 +1,120 @@
+//! The tables on a terminal.
+
+use crate::results::Results;
+use crate::rows::{Filled, Rows, number};
+use std::fmt::Write;
+
+/// Returns everything that was measured, as tables.
+pub fn of(rows: &Rows, results: &Results) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut out, rows, results);
+    out
+}
+
+fn write_all(out: &mut String, rows: &Rows, results: &Results) -> std::fmt::Result {
+    writeln!(out, "Guest instructions, counted by {}; made by {}.", results.tools.qemu, results.tools.rustc)?;
+    writeln!(out, "Goals are for the median. What others need was recorded once, by the same method.")?;
+    for group in &rows.group {
+        writeln!(
+            out,
+            "\n{:52} {:>9} {:>11} {:>9} {:>9} {:>7} {:>6} {:>7} {:>6}  others, as recorded",
+            group.title, "median", "mean", "p99", "max", "goal", "of it", "floor", "of it"
+        )?;
+        for filled in group.filled(results) {
+            writeln!(out, "{}", line(&filled).trim_end())?;
+        }
+    }
+    let [short, with_goal] = short_of_goal(rows, results);
+    writeln!(out, "\n{} of {with_goal} goals met", with_goal - short)?;
+    write_growth(out, results)?;
+    write_split(out, results)?;
+    if !results.values.is_empty() {
+        writeln!(out, "\nValues")?;
+        for (name, value) in &results.values {
+            writeln!(out, "  {name:50} {:>9}", number(*value as f64))?;
+        }
+    }
+    if !results.wall_ms.is_empty() {
+        writeln!(out, "\nWall times of this run, on this machine; they differ from run to run and are never checked")?;
+        for (name, milliseconds) in &results.wall_ms {
+            writeln!(out, "  {name:50} {milliseconds:>9.0} ms")?;
+        }
+        for (name, multiple) in &results.wall_of_floor {
+            writeln!(out, "  {name:50} {multiple:>9.1} times the floor")?;
+        }
+    }
+    Ok(())
+}
+
+fn line(filled: &Filled<'_>) -> String {
+    let row = filled.row;
+    let [median, mean, p99, max] = filled.costs;
+    let ratio = |to: f64| format!("{:.2}", median / to);
+    let goal = row.goal.map(|goal| [number(goal as f64), ratio(goal as f64)]).unwrap_or_default();
+    let floor = filled.floor.map(|floor| [number(floor), ratio(floor)]).unwrap_or_default();
+    let peers: Vec<_> = row.peers.iter().map(|peer| format!("{} {}", peer.name, number(peer.cost as f64))).collect();
+    format!(
+        "{} {:50} {:>9} {:>11.2} {:>9} {:>9} {:>7} {:>6} {:>7} {:>6}  {}",
+        if filled.meets_goal() { ' ' } else { '!' },
+        row.what,
+        number(median),
+        mean,
+        number(p99),
+        number(max),
+        goal[0],
+        goal[1],
+        floor[0],
+        floor[1],
+        peers.join(", ")
+    )
+}
+
+/// Returns how many rows miss their goal, and how many have one.
+pub fn short_of_goal(rows: &Rows, results: &Results) -> [usize; 2] {
+    let filled =
+        || rows.group.iter().flat_map(|group| group.filled(results)).filter(|filled| filled.row.goal.is_some());
+    [filled().filter(|filled| !filled.meets_goal()).count(), filled().count()]
+}
+
+/// The goal for the last page's fault, as a multiple of the first one's.
+pub const LAST_OF_FIRST: f64 = 1.05;
+
+/// Returns what the last frame's fault costs, as a multiple of the first one's.
+pub fn last_of_first(results: &Results) -> Option<f64> {
+    let value = |name| results.values.get(name).map(|value| *value as f64);
+    Some(value("fault-last-page")? / value("fault-first-page")?)
+}
+
+fn write_growth(out: &mut String, results: &Results) -> std::fmt::Result {
+    let Some(ratio) = last_of_first(results) else {
+        return Ok(());
+    };
+    let mark = if ratio <= LAST_OF_FIRST { ' ' } else { '!' };
+    writeln!(out, "{mark} the last frame's fault costs {ratio:.3} of the first one's; goal {LAST_OF_FIRST}")
+}
+
+fn write_split(out: &mut String, results: &Results) -> std::fmt::Result {
+    if results.split.is_empty() {
+        return Ok(());
+    }
+    let whole: u64 = results.split.iter().map(|(_, count)| count).sum();
+    writeln!(out, "\nOne fault's {} instructions, by what they are for", number(whole as f64))?;
+    results.split.iter().try_for_each(|(stage, count)| writeln!(out, "  {stage:50} {:>9}", number(*count as f64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tests::with_figure;
+
+    #[test]
+    fn a_row_that_misses_its_goal_is_marked_and_counted() {
+        let rows = Rows::read().expect("rows.toml is right");
+        let [bad, good] = [71, 70].map(|median| with_figure("frames-get-1-empty", median));
+        assert_eq!(short_of_goal(&rows, &bad), [1, 1]);
+        assert_eq!(short_of_goal(&rows, &good), [0, 1]);
+        assert!(of(&rows, &bad).contains("\n! get 1, empty"));
+        assert!(of(&rows, &good).contains("\n  get 1, empty"));
+    }
+}
