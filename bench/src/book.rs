@@ -20,7 +20,7 @@ const PLOTS: &str = "docs/src/plots";
 pub fn write(rows: &Rows, results: &Results) -> Result<(), Box<dyn Error>> {
     let mut page = fs::read_to_string(PAGE)?;
     for group in &rows.group {
-        page = replaced(&page, &group.id, &table(group, results))?;
+        page = replaced(&page, &group.title, &table(group, results))?;
     }
     page = replaced(&page, "goals", &goals(rows, results))?;
     page = replaced(&page, "values", &values(results))?;
@@ -29,10 +29,10 @@ pub fn write(rows: &Rows, results: &Results) -> Result<(), Box<dyn Error>> {
     plots::draw(Path::new(PLOTS), results)
 }
 
-/// Returns `page` with what lies between the two markers of `id` replaced.
-fn replaced(page: &str, id: &str, text: &str) -> Result<String, Box<dyn Error>> {
-    let (begin, end) = (format!("<!-- begin {id} -->\n"), format!("<!-- end {id} -->"));
-    let missing = || format!("{PAGE}: the markers of {id} are missing");
+/// Returns `page` with what lies between the two markers called `name` replaced.
+fn replaced(page: &str, name: &str, text: &str) -> Result<String, Box<dyn Error>> {
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let missing = || format!("{PAGE}: the markers of {name} are missing");
     let (before, rest) = page.split_once(&begin).ok_or_else(missing)?;
     let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
     Ok(format!("{before}{begin}\n{text}\n{end}{after}"))

@@ -97,7 +97,8 @@ fn fault_by_fill(file: &Path, results: &Results) -> Drawn {
         name: name.into(),
         color,
         label: (0, down),
-        points: points.iter().map(|point| (point.x as f64, of(point.mean, point.max))).collect(),
+        // A point stands for the faults from there up to the next per cent.
+        points: points.iter().map(|point| ((point.x + 1) as f64, of(point.mean, point.max))).collect(),
     };
     let drawn = [
         curve("worst in each per cent", ORANGE, -6, &|_, max| max as f64),
@@ -133,7 +134,7 @@ fn cost_by_regions(file: &Path, results: &Results) -> Drawn {
         curve("is_legitimate", RGBColor(204, 121, 167), 0, &|count| format!("legitimate-inside-{count}")),
     ];
     let captions = ["Cost by number of live regions (median)", "live regions", "instructions"];
-    let axes = ((1f64..1e5).log_scale(), (10f64..1e5).log_scale());
+    let axes = ((1f64..6e4).log_scale(), (10f64..1e5).log_scale());
     curves(file, captions, axes, &drawn)
 }
 

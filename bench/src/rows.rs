@@ -14,9 +14,7 @@ pub struct Rows {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// What the book calls it in its markers.
-    pub id: String,
-    /// Its heading.
+    /// Its heading, which is also its name in the book's markers.
     pub title: String,
     /// Its rows.
     pub row: Vec<Row>,
@@ -138,7 +136,7 @@ mod tests {
     #[test]
     fn a_price_a_page_is_the_figure_divided() {
         let row = Row { what: "x".into(), figure: "f".into(), per: 4, goal: Some(25), floor: None, peers: Vec::new() };
-        let group = Group { id: "g".into(), title: "G".into(), row: vec![row] };
+        let group = Group { title: "G".into(), row: vec![row] };
         let results = with_figure("f", 101);
         let filled: Vec<_> = group.filled(&results).collect();
         assert_eq!(filled[0].median(), 25.25);
