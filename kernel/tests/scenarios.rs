@@ -53,6 +53,7 @@ scenarios! {
     tables_in_process_pool: "tables-in-process-pool", 32;
     new_space_is_empty: "new-space-is-empty", 32;
     fresh_page_is_zero: "fresh-page-is-zero", 32;
+    backed_pages_are_the_kernels: "backed-pages-are-the-kernels", 32;
     recycled_tables_are_clean: "recycled-tables-are-clean", 32;
     free_page: "free-page", 32;
     free_page_keeps_the_rest: "free-page-keeps-the-rest", 32;
@@ -73,9 +74,11 @@ scenarios! {
     many_live_regions: "many-live-regions", 32;
     ten_thousand_rounds: "ten-thousand-rounds", 32;
     release_of_what_is_no_region: "release-of-what-is-no-region", 32;
+    release_of_a_metadata_page: "release-of-a-metadata-page", 32;
     half_touched_region: "half-touched-region", 32;
     region_across_tables: "region-across-tables", 32;
     pools_are_isolated: "pools-are-isolated", 32;
+    many_pools: "many-pools", 32;
     pools_that_cannot_be: "pools-that-cannot-be", 32;
     dropped_pool_gives_back: "dropped-pool-gives-back", 32;
     strict_after_register: "strict-after-register", 32;

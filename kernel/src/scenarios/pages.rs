@@ -8,7 +8,7 @@ use crate::paging::{Entry, Mmu, PageTable, Window};
 use crate::vm::{AddressSpace, Refusal};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 15] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 16] {
     [
         ("recursive-entry", recursive_entry),
         ("window-addresses", window_addresses),
@@ -16,6 +16,7 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 15] {
         ("tables-in-process-pool", tables_in_process_pool),
         ("new-space-is-empty", new_space_is_empty),
         ("fresh-page-is-zero", fresh_page_is_zero),
+        ("backed-pages-are-the-kernels", backed_pages_are_the_kernels),
         ("recycled-tables-are-clean", recycled_tables_are_clean),
         ("free-page", free_page),
         ("free-page-keeps-the-rest", free_page_keeps_the_rest),
@@ -102,6 +103,19 @@ fn fresh_page_is_zero<M: Machine>(machine: &mut M) -> Outcome {
         for word in [0, 1, 512, 1023] {
             demand("word of a fresh page", 0, machine.read(above(START, 4096 * page + 4 * word)))?;
         }
+    }
+    Ok(())
+}
+
+fn backed_pages_are_the_kernels<M: Machine>(machine: &mut M) -> Outcome {
+    machine.write(START, 1);
+    let page = Page::containing(START);
+    let (table, entry) = machine.with(|memory| {
+        (PageTable::directory_entry(&memory.mmu, page), PageTable::entry(&memory.mmu, page).unwrap_or_default())
+    });
+    for entry in [table, entry] {
+        demand("present and writable", true, entry.is_writable())?;
+        demand("user bit", 0, entry.bits() & Entry::USER)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::paging::{Memory, PageTable};
 use crate::vm::{AddressSpace, AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 18] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 20] {
     [
         ("lazy-region", lazy_region),
         ("sizes-round-up-to-pages", sizes_round_up_to_pages),
@@ -19,9 +19,11 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 18] {
         ("many-live-regions", many_live_regions),
         ("ten-thousand-rounds", ten_thousand_rounds),
         ("release-of-what-is-no-region", release_of_what_is_no_region),
+        ("release-of-a-metadata-page", release_of_a_metadata_page),
         ("half-touched-region", half_touched_region),
         ("region-across-tables", region_across_tables),
         ("pools-are-isolated", pools_are_isolated),
+        ("many-pools", many_pools),
         ("pools-that-cannot-be", pools_that_cannot_be),
         ("dropped-pool-gives-back", dropped_pool_gives_back),
         ("strict-after-register", strict_after_register),
@@ -244,6 +246,31 @@ fn release_of_what_is_no_region<M: Machine>(machine: &mut M) -> Outcome {
     demand("released twice", true, twice == Some(ReleaseError::Unknown(region)))
 }
 
+fn release_of_a_metadata_page<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 4 << 20)?;
+    // More regions than one page of records holds, so that the pool needs another page of its own among them.
+    let mut regions = Vec::new();
+    for _ in 0..200 {
+        regions.push(allocate(machine, &mut pool, 1)?);
+    }
+    let own = (1..1024).map(|page| above(HEAP, 4096 * page)).find(|page| {
+        !regions.contains(page)
+            && machine.with(|memory| {
+                PageTable::entry(&memory.mmu, Page::containing(*page)).is_some_and(|entry| entry.is_present())
+            })
+    });
+    // A pool may find another place for what one page cannot hold.
+    let Some(own) = own else { return Ok(()) };
+    let before = free_frames(machine);
+    demand("metadata page is legitimate", false, legitimate(machine, &pool, own))?;
+    let refused = machine.with(|memory| pool.release(memory, own).err());
+    demand("metadata page", true, refused == Some(ReleaseError::Metadata(own)))?;
+    let freed = machine.with(|memory| AddressSpace::free_page(memory, Page::containing(own)));
+    demand("metadata page freed", true, freed.is_none())?;
+    demand("free frames", before, free_frames(machine))?;
+    regions.into_iter().try_for_each(|region| release(machine, &mut pool, region).map(|_| ()))
+}
+
 fn half_touched_region<M: Machine>(machine: &mut M) -> Outcome {
     let mut pool = register(machine, HEAP, 1 << 20)?;
     let before = free_frames(machine);
@@ -283,6 +310,30 @@ fn pools_are_isolated<M: Machine>(machine: &mut M) -> Outcome {
     machine.write(in_high, 2);
     release(machine, &mut low, in_low)?;
     demand("word in the other pool", 2, machine.read(in_high))
+}
+
+fn many_pools<M: Machine>(machine: &mut M) -> Outcome {
+    const POOLS: u32 = 100;
+    let base = |number: u32| VirtAddr::new(0x1000_0000 + (number << 20));
+    // In an order that is neither up nor down, and leaves no place out.
+    let mut pools = Vec::new();
+    for step in 0..POOLS {
+        let number = step * 37 % POOLS;
+        let mut pool = register(machine, base(number), 1 << 20)?;
+        let region = allocate(machine, &mut pool, 4096)?;
+        pools.push((number, pool, region));
+    }
+    for (number, _, region) in &pools {
+        demand("region of one of many pools", Ok(()), machine.probe(*region, true))?;
+        machine.write(*region, *number);
+    }
+    for (number, pool, region) in &pools {
+        demand("word in one of many pools", *number, machine.read(*region))?;
+        demand("a region of its own", true, legitimate(machine, pool, *region))?;
+    }
+    pools
+        .into_iter()
+        .try_for_each(|(_, pool, _)| done("pool dropped", machine.with(|memory| AddressSpace::drop_pool(memory, pool))))
 }
 
 fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
