@@ -140,7 +140,7 @@ const PAST_A_REGION: &str = "dies-past-a-region";
 fn gdb_explains_a_death() {
     let session =
         Session::of(PAST_A_REGION, &["continue", "fault", "backtrace", "tlbcheck $cr2", "info registers cr2"]);
-    session.says("continue", &["droste::trap::die"]);
+    session.says("continue", &["droste::last_words::die"]);
     session.says(
         "fault",
         &[
@@ -225,6 +225,30 @@ fn pages_by_monitor(answer: &str) -> u64 {
 }
 
 #[test]
+fn gdb_follows_a_tree_of_many_regions() {
+    // 2000 regions of a page are alive there; 125 nodes fit into the pool's first page and 126 into each of 15 more.
+    let stop = format!("break pools.rs:{}", line_of("pools.rs", "fn metadata_grows_and_shrinks", "let own"));
+    let session = Session::of("metadata-grows-and-shrinks", &[&stop, "continue", "regions", "frames"]);
+    session.says("regions", &["65536 pages, 16 backed, 2000 regions"]);
+    let extents = session.answer("regions").lines().filter_map(|line| line.strip_prefix("  v")?.split_once("  "));
+    let (bounds, kinds): (Vec<&str>, Vec<&str>) = extents.unzip();
+    assert_eq!(kinds.iter().filter(|kind| kind.ends_with("1 page, 1 backed  metadata")).count(), 16, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| kind.ends_with("1 page, 0 backed  region")).count(), 2000, "{kinds:?}");
+    let bounds: Vec<(&str, &str)> = bounds.iter().filter_map(|bounds| bounds.split_once("..v")).collect();
+    assert_eq!((bounds.len(), bounds[0].0), (2016, "0x4000_0000"));
+    assert!(bounds.windows(2).all(|pair| pair[0].1 == pair[1].0), "not in order: {bounds:?}");
+    session.says("frames", &["M metadata of a pool: 16"]);
+}
+
+/// Returns the line of a file of scenarios that holds `words`, the first after the one that holds `before`.
+fn line_of(file: &str, before: &str, words: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/src/scenarios").join(file);
+    let source = fs::read_to_string(path).expect("the kernel's source is there");
+    let mut lines = source.lines().enumerate().skip_while(|(_, line)| !line.contains(before));
+    1 + lines.find(|(_, line)| line.contains(words)).expect("the scenario has such a line").0
+}
+
+#[test]
 fn gdb_finds_what_was_not_flushed() {
     let clear = "with language c -- set {int}0xffd00004 = 0";
     let session = Session::of(
@@ -255,7 +279,7 @@ fn gdb_finds_what_was_not_flushed() {
     session.says("tlbcheck 0xFFFFF000", &["agreed: the processor uses frame 0x"]);
     // The loads that it made have left no trace.
     let eip = session.answer("info registers eip").trim();
-    assert!(eip.contains("droste::trap::die") && session.answer("info registers").contains(eip), "{eip}");
+    assert!(eip.contains("droste::last_words::die") && session.answer("info registers").contains(eip), "{eip}");
 }
 
 #[test]
@@ -267,7 +291,7 @@ fn gdb_stops_at_the_first_touch_of_a_page() {
     session.says("continue", &["page fault: kernel write to an absent page at v0x4000_1000"]);
     session.says("fault", &["legitimate: in region v0x4000_1000..v0x4000_3000"]);
     // A pool's own page never faults (rule eager-metadata), so the next stop is the death.
-    session.says("continue 1", &["droste::trap::die"]);
+    session.says("continue 1", &["droste::last_words::die"]);
     assert!(!session.answer("continue 1").contains("page fault:"), "{}", session.answer("continue 1"));
 }
 

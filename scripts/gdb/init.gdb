@@ -1,7 +1,6 @@
-# What `make debug` starts GDB with, beside Droste's own commands: stops where the kernel dies.
+# What `make debug` starts GDB with, beside Droste's own commands: a stop where the kernel dies.
 
 set pagination off
 set disassembly-flavor intel
 
-break droste::trap::die
-break droste::kmain::panic
+break droste::last_words::die

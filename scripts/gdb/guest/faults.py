@@ -221,10 +221,10 @@ def _double_fault(memory):
         frame = frame.older()
     if frame is None:
         return None
-    # The processor has left the registers in the kernel's task state, but for CR3. The handler has the boot directory.
+    # The processor has left the registers in the kernel's task state. There the kernel keeps CR3: the handler has another.
     fields = static("droste::arch::x86::gdt::KERNEL_STATE")["__0"]["value"]
     address, stack_pointer = register("cr2"), int(fields["esp"])
-    space = _last_loaded(memory)
+    space = Space(memory, int(fields["cr3"]) // PAGE_SIZE)
     lines = [
         f"double fault: the processor could not push its report; the last page fault was at {virtual(address)}",
         f"  by    {code_at(int(fields['eip']))}, with ESP {virtual(stack_pointer)}",
@@ -235,13 +235,6 @@ def _double_fault(memory):
             lines += ["  " + line for line in describe_walk(space, touched)]
             return lines + [f"  why   stack overflow: {virtual(touched)} is in the guard page below a kernel stack"]
     return lines + ["  why   unknown: neither address lies in a guard page"]
-
-
-def _last_loaded(memory):
-    """Returns the space that was current before the double fault's task."""
-    for event in events.latest():
-        return Space(memory, event.amount if event.what == "Load" else event.space)
-    return Space.current(memory)
 
 
 def _no_fault(memory):
