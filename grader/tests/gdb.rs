@@ -26,7 +26,7 @@ impl Session {
     fn of(test: &str, commands: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let kernel = "build/droste.elf";
-        assert!(root.join(kernel).exists(), "{kernel} is missing: run `make`");
+        assert!(root.join(kernel).exists(), "{kernel} is missing: run `make build`");
         let scratch = tempfile::tempdir().expect("a temporary directory");
         let mut words = String::from("-batch");
         for command in commands {
