@@ -171,20 +171,18 @@ pub fn answer(fault: Fault) -> Result<(), Unanswered> {
             state.faults = state.faults.wrapping_add(1);
             Ok(())
         }
-        Err(refusal) => {
-            state.refuse(fault, refusal);
-            Err(Unanswered::Refused(refusal))
-        }
+        Err(refusal) => Err(Unanswered::Refused(refusal)),
     }
 }
 
-impl State {
-    #[cold]
-    fn refuse(&mut self, fault: Fault, refusal: Refusal) {
-        self.refused = Some(refusal);
+/// Keeps in mind that a fault was refused, and why.
+#[cold]
+pub fn note_refusal(fault: Fault, refusal: Refusal) {
+    Kernel::state(|state| {
+        state.refused = Some(refusal);
         let access = if fault.write { events::WRITE } else { 0 };
-        self.memory.events.record(What::Refused, fault.address, access, self.memory.mmu.root());
-    }
+        state.memory.events.record(What::Refused, fault.address, access, state.memory.mmu.root());
+    });
 }
 
 /// Works on the memory after something went wrong, whatever state it is in: `None` if it was never started.

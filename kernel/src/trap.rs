@@ -7,7 +7,6 @@ use crate::fault::{self, Happening, Unanswered};
 use crate::last_words::{self, Trouble};
 use crate::machine;
 use crate::threads;
-use crate::vm::Fault;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use x86::irq::EXCEPTIONS;
 
@@ -27,15 +26,18 @@ pub fn tick() {
 /// Called for a page fault at `address`, with interrupts masked. On return the interrupted instruction is tried again.
 #[inline]
 pub fn page_fault(frame: &mut TrapFrame, address: VirtAddr) {
-    let fault = fault::decode(frame.error, address);
-    if let Err(unanswered) = machine::answer(fault) {
-        refuse(frame, fault, unanswered);
+    if let Err(unanswered) = machine::answer(fault::decode(frame.error, address)) {
+        refuse(frame, address, unanswered);
     }
 }
 
 /// Reports the fault and ends the machine, unless the access was one that may be refused.
 #[cold]
-fn refuse(frame: &mut TrapFrame, fault: Fault, unanswered: Unanswered) {
+fn refuse(frame: &mut TrapFrame, address: VirtAddr, unanswered: Unanswered) {
+    let fault = fault::decode(frame.error, address);
+    if let Unanswered::Refused(refusal) = unanswered {
+        machine::note_refusal(fault, refusal);
+    }
     let trouble = Trouble::in_trap(Happening::PageFault { fault, error: frame.error, unanswered }, frame);
     if !matches!(unanswered, Unanswered::Refused(_)) || !access::is_probe(frame) {
         last_words::die(&trouble);

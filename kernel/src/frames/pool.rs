@@ -272,19 +272,18 @@ impl<'a> FramePool<'a> {
     fn start_word(&mut self, batch: &mut Batch, frame: Frame, index: Option<u32>) {
         match index {
             Some(index) => {
-                self.release_word(batch);
+                if batch.mask != 0 {
+                    self.release_word(batch);
+                }
                 (batch.word, batch.mask) = (index >> 5, 1 << (index & 31));
             }
             None => batch.refused = batch.refused.or(Some(ReleaseError::Foreign(frame))),
         }
     }
 
-    /// Takes the frames of a batch back.
+    /// Takes the frames of a batch back: at least one.
     fn release_word(&mut self, batch: &mut Batch) {
         let Batch { word, mask, .. } = *batch;
-        if mask == 0 {
-            return;
-        }
         if self.map.free_singles(word as usize, mask) {
             self.runs.mark_stale(word << 5);
             self.free += mask.count_ones();
@@ -331,8 +330,11 @@ impl FrameSource for FramePool<'_> {
         }
     }
 
+    #[inline]
     fn finish(&mut self, mut batch: Batch) -> Result<(), ReleaseError> {
-        self.release_word(&mut batch);
+        if batch.mask != 0 {
+            self.release_word(&mut batch);
+        }
         batch.refused.map_or(Ok(()), Err)
     }
 

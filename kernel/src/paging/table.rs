@@ -238,6 +238,11 @@ impl PageTable {
 
     /// Frees `pages`, all of one table, and the table if nothing is left in it.
     fn free_in_table<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pages: PageRange, flush: bool) -> u32 {
+        let untouched = memory.mmu.zero_entries(own_entry(pages.start.number()), pages.len());
+        if untouched == pages.len() {
+            return 0;
+        }
+        let pages = PageRange::new(Page::new(pages.start.number() + untouched), pages.end);
         let freed = release_pages(memory, Window::Own, pages, flush);
         let table = PageRange::of_table(pages.start.directory_index());
         if freed > 0 && memory.mmu.zero_entries(Window::Own.table_entry(table.start), ENTRIES) == ENTRIES {
