@@ -6,8 +6,11 @@ use crate::addr::{Frame, FrameRange};
 use crate::frames::{FramePool, MarkError, ReleaseError, release_frames};
 use crate::memory_map::{HOLE, PROCESS_POOL_START};
 
+/// A story's name and what it does.
+pub type Story = (&'static str, fn() -> Outcome);
+
 /// Stories about pools alone, by name.
-pub const FRAME_POOLS: [(&str, fn() -> Outcome); 5] = [
+pub const FRAME_POOLS: [Story; 5] = [
     ("info-frames", info_frames),
     ("runs-of-frames", || in_process_pool(runs_of_frames)),
     ("released-sequences", || in_process_pool(released_sequences)),
