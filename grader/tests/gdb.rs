@@ -137,6 +137,7 @@ const MAPPED_BY_MONITOR: &str = r#"python print(gdb.execute("monitor info mem", 
 const PAST_A_REGION: &str = "dies-past-a-region";
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_explains_a_death() {
     let session =
         Session::of(PAST_A_REGION, &["continue", "fault", "backtrace", "tlbcheck $cr2", "info registers cr2"]);
@@ -158,6 +159,7 @@ fn gdb_explains_a_death() {
 }
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_sees_the_tables_that_the_machine_sees() {
     let session = Session::of(
         PAST_A_REGION,
@@ -225,6 +227,7 @@ fn pages_by_monitor(answer: &str) -> u64 {
 }
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_follows_a_tree_of_many_regions() {
     // 2000 regions of a page are alive there; 125 nodes fit into the pool's first page and 126 into each of 15 more.
     let stop = format!("break pools.rs:{}", line_of("pools.rs", "fn metadata_grows_and_shrinks", "let own"));
@@ -249,6 +252,7 @@ fn line_of(file: &str, before: &str, words: &str) -> usize {
 }
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_finds_what_was_not_flushed() {
     let clear = "with language c -- set {int}0xffd00004 = 0";
     let session = Session::of(
@@ -283,6 +287,7 @@ fn gdb_finds_what_was_not_flushed() {
 }
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_stops_at_the_first_touch_of_a_page() {
     let session = Session::of(
         PAST_A_REGION,
@@ -296,6 +301,7 @@ fn gdb_stops_at_the_first_touch_of_a_page() {
 }
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_looks_into_every_space() {
     let session = Session::of(
         "threads",
@@ -319,6 +325,7 @@ fn gdb_looks_into_every_space() {
 }
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_explains_a_lost_stack() {
     let session = Session::of("dies-stack-overflow", &["continue", "fault"]);
     let why =
@@ -327,6 +334,7 @@ fn gdb_explains_a_lost_stack() {
 }
 
 #[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_finds_what_is_wrong_with_frames_and_trees() {
     // The second page of the region gets the first one's frame; then one that is free; then the tree of regions a ring.
     let twice = "with language c -- set {int}0xffd00008 = *(int *)0xffd00004";
