@@ -1,14 +1,18 @@
 //! What people and the test harness read: text on COM1 and the screen, records on COM2, log lines by way of [`log`].
 
+use crate::arch::x86::exit::Dying;
 use crate::arch::x86::serial::{COM1, COM2};
 use crate::arch::x86::vga::SCREEN;
-use crate::arch::x86::{lock::Locked, pit};
+use crate::arch::x86::{keyboard, lock::Locked, pit};
 use crate::log_levels::Levels;
 use crate::report::{Ink, Paper};
+use crate::shell::keys::{self, Key, Keys};
 use crate::trap;
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 use log::{Log, Metadata, Record};
+use pc_keyboard::layouts::Us104Key;
+use pc_keyboard::{DecodedKey, HandleControl, KeyCode, PS2Keyboard, ScancodeSet1};
 
 /// Prints for people, on the console, without a prefix.
 macro_rules! print {
@@ -37,6 +41,7 @@ pub fn start() {
     COM1.lock().start();
     COM2.lock().start();
     SCREEN.lock().clear();
+    keyboard::start();
     if log::set_logger(&Logger).is_ok() {
         set_levels(Levels::DEFAULT);
     }
@@ -74,8 +79,7 @@ impl ReportPaper {
 
 impl Write for ReportPaper {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        write(format_args!("{text}"));
-        Ok(())
+        Console.write_str(text)
     }
 }
 
@@ -91,6 +95,15 @@ impl Paper for ReportPaper {
             });
         }
     }
+}
+
+/// Frees the locks of everything that the console needs after a death.
+pub fn break_open(dying: &Dying) {
+    COM1.break_open(dying);
+    COM2.break_open(dying);
+    SCREEN.break_open(dying);
+    LEVELS.break_open(dying);
+    TYPED.break_open(dying);
 }
 
 /// Writes to the console. For `print!` and `println!`.
@@ -122,9 +135,58 @@ impl<W: Write> Write for OneLine<W> {
     }
 }
 
-/// Returns the next byte that somebody typed, if there is one.
-pub fn read_byte() -> Option<u8> {
-    COM1.lock().receive()
+/// The console as something to write on.
+pub struct Console;
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write(format_args!("{text}"));
+        Ok(())
+    }
+}
+
+/// What is typed, while it is not a key yet.
+struct Typed {
+    serial: Keys,
+    keyboard: PS2Keyboard<Us104Key, ScancodeSet1>,
+}
+
+static TYPED: Locked<Typed> = Locked::new(Typed {
+    serial: Keys::NONE,
+    keyboard: PS2Keyboard::new(ScancodeSet1::new(), Us104Key, HandleControl::MapLettersToUnicode),
+});
+
+/// Returns the next key that somebody pressed, on the serial line or at the keyboard, if there is one.
+pub fn read_key() -> Option<Key> {
+    let mut typed = TYPED.lock();
+    while let Some(byte) = COM1.lock().receive() {
+        if let Some(key) = typed.serial.add(byte) {
+            return Some(key);
+        }
+    }
+    while let Some(byte) = keyboard::receive() {
+        // A byte that is no scan code is dropped.
+        let event = typed.keyboard.add_byte(byte).ok().flatten();
+        if let Some(key) = event.and_then(|event| typed.keyboard.process_keyevent(event)).and_then(key) {
+            return Some(key);
+        }
+    }
+    None
+}
+
+fn key(decoded: DecodedKey) -> Option<Key> {
+    match decoded {
+        DecodedKey::Unicode(character) => u8::try_from(character).ok().and_then(keys::of_byte),
+        DecodedKey::RawKey(code) => match code {
+            KeyCode::ArrowLeft => Some(Key::Left),
+            KeyCode::ArrowRight => Some(Key::Right),
+            KeyCode::ArrowUp => Some(Key::Up),
+            KeyCode::ArrowDown => Some(Key::Down),
+            KeyCode::Home => Some(Key::Home),
+            KeyCode::End => Some(Key::End),
+            _ => None,
+        },
+    }
 }
 
 /// Prints log records as `[seconds] LEVEL module: words`.

@@ -12,6 +12,7 @@ use crate::fault::Happening;
 use crate::last_words::{self, Trouble};
 use crate::log_levels::Levels;
 use crate::{job, machine, shell, tests};
+use alloc::boxed::Box;
 use core::fmt::{Arguments, Display};
 use core::panic::PanicInfo;
 
@@ -33,6 +34,7 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     if test.or(bench).is_some() {
         console::open_control();
     }
+    console::set_colours(boot_info.option("color") == Some("yes"));
     set_log_levels(&boot_info);
     boot_info.warnings().for_each(|warning| log::warn!("{warning}"));
     greet(&boot_info);
@@ -49,11 +51,16 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     if let Some(name) = bench {
         exit::end(bench::run(name, Boot { kmain: started, ready: clock::ticks() }));
     }
-    let verdict = if job::run(&boot_info) { Verdict::Success } else { Verdict::Failure };
-    if boot_info.option("interactive") == Some("no") {
-        exit::end(verdict);
+    let boot_info: &BootInfo = Box::leak(Box::new(boot_info));
+    let interactive = boot_info.option("interactive") != Some("no");
+    if interactive {
+        shell::prepare(boot_info);
     }
-    shell::run(&boot_info, verdict)
+    let passed = job::run(boot_info);
+    if interactive {
+        shell::run_prompt(passed);
+    }
+    exit::end(if passed { Verdict::Success } else { Verdict::Failure })
 }
 
 fn cannot_start(why: Arguments<'_>) -> ! {

@@ -3,10 +3,11 @@
 
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::arch::x86::exit::{self, Dying};
+use crate::arch::x86::heap;
 use crate::arch::x86::image;
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::trap::TrapFrame;
-use crate::console::{ReportPaper, control, print, println};
+use crate::console::{self, ReportPaper, control, print, println};
 use crate::fault::{Happening, Layout, is_directory};
 use crate::frames::FramePool;
 use crate::machine::{self, Kernel};
@@ -58,6 +59,7 @@ impl<'a> Trouble<'a> {
             frame_pointer: self.frame_pointer,
             layout: layout(self.happening.address()),
             symbols: image::symbols(),
+            stack_word: image::stack_word,
         }
     }
 }
@@ -68,7 +70,8 @@ pub fn layout(address: Option<VirtAddr>) -> Layout {
     Layout { text: image::text(), rodata: image::rodata(), guard: guard.unwrap_or(image::stack_guard_page()) }
 }
 
-type KernelMemory = Memory<X86Mmu, FramePool<'static>>;
+/// The memory of the kernel's machine.
+pub type KernelMemory = Memory<X86Mmu, FramePool<'static>>;
 
 fn view(memory: &KernelMemory) -> View<'_, X86Mmu> {
     View { mmu: &memory.mmu, events: &memory.events, free_frames: memory.frames.free_frames() }
@@ -83,10 +86,12 @@ pub fn tell(trouble: &Trouble<'_>) {
 /// Reports something that is not survived. Then come the prompt, if somebody is there, and the end.
 #[cold]
 pub fn die(trouble: &Trouble<'_>) -> ! {
-    exit::die(|dying| last_words(trouble, dying), |_| short_words(trouble), shell::run_after_death)
+    exit::die(|dying| last_words(trouble, dying), |dying| short_words(trouble, dying))
 }
 
 fn last_words(trouble: &Trouble<'_>, dying: &Dying) {
+    console::break_open(dying);
+    heap::break_open(dying);
     machine::autopsy(dying, |mut memory| {
         // A double fault's task has a directory of its own; what was interrupted is seen in its own.
         if let (Some(root), Some(memory)) = (trouble.root, memory.as_deref_mut())
@@ -99,9 +104,11 @@ fn last_words(trouble: &Trouble<'_>, dying: &Dying) {
     let happening = trouble.happening;
     control!("diagnosis {} {happening}", happening.kind());
     control!("end died");
+    shell::run_after_death(dying);
 }
 
-fn short_words(trouble: &Trouble<'_>) {
+fn short_words(trouble: &Trouble<'_>, dying: &Dying) {
+    console::break_open(dying);
     let happening = trouble.happening;
     print!("\nwhile that was being reported: {}: {happening}", happening.kind());
     match trouble.registers {

@@ -39,7 +39,6 @@ pub mod memory_map;
 pub mod paging;
 pub mod report;
 pub mod scenarios;
-#[cfg(target_arch = "x86")]
 pub mod shell;
 pub mod symbols;
 #[cfg(target_arch = "x86")]

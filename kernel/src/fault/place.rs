@@ -1,6 +1,6 @@
 //! Where an address lies, which says more than that it was refused.
 
-use crate::addr::{Page, PageRange, VirtAddr};
+use crate::addr::{PAGES_IN_SPACE, Page, PageRange, VirtAddr};
 use crate::events::{Events, What};
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, RECURSIVE_ENTRY, WINDOWS};
 use crate::paging::{Mmu, PageTable};
@@ -140,7 +140,11 @@ fn gone(mmu: &impl Mmu, events: &Events, page: Page, what: What) -> Option<(Page
 
 /// Prints a range of pages as addresses.
 pub fn addresses(pages: PageRange) -> impl fmt::Display {
-    fmt::from_fn(move |f| write!(f, "{}..{}", pages.start.start(), pages.end.start()))
+    fmt::from_fn(move |f| match pages.end.number() {
+        // The end of the address space has no address.
+        PAGES_IN_SPACE => write!(f, "{}..4 GiB", pages.start.start()),
+        _ => write!(f, "{}..{}", pages.start.start(), pages.end.start()),
+    })
 }
 
 /// Prints how long ago something was.

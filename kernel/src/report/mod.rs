@@ -62,6 +62,8 @@ pub struct Report<'a> {
     pub layout: Layout,
     /// Names of functions.
     pub symbols: Symbols<'a>,
+    /// Reads a word of the stack, where there is no page table to look at it through.
+    pub stack_word: fn(VirtAddr) -> Option<u32>,
 }
 
 /// Events that a report shows.
@@ -135,11 +137,9 @@ impl Report<'_> {
             if let Some(eip) = first {
                 write!(f, "{}", place(self.symbols, code, eip))?;
             }
-            let Some(mmu) = mmu else {
-                return Ok(());
-            };
             let mut between = if first.is_some() { " < " } else { "" };
-            let mut links = calls(self.frame_pointer, code, |address| mmu.look(address)).peekable();
+            let look = |address| mmu.map_or_else(|| (self.stack_word)(address), |mmu| mmu.look(address));
+            let mut links = calls(self.frame_pointer, code, look).peekable();
             while let Some(link) = links.next() {
                 match link {
                     // The functions that carry out a panic say nothing.

@@ -1,6 +1,5 @@
 //! The ends of a run: as a test's verdict, with power off, by a reset, or with last words.
 
-use super::lock;
 use super::serial;
 use crate::threads;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -63,6 +62,11 @@ fn report(verdict: Verdict) {
     unsafe { outl(DEBUG_EXIT, verdict as u32) };
 }
 
+/// Says that the last words were followed by others, which somebody listened to: the next death is one of its own.
+pub fn listened_to() {
+    DEATHS.store(0, Ordering::Relaxed);
+}
+
 /// Restarts the machine.
 pub fn reboot() -> ! {
     serial::drain();
@@ -82,27 +86,17 @@ pub fn halt() -> ! {
     }
 }
 
-/// Says the last words and ends the machine as failed, whatever lock was held; before that come the words `after_that`,
-/// which may go on for as long as somebody listens. If the last words themselves fail, `short_words` are said in their
-/// place, and that is all.
+/// Says the last words and ends the machine as failed. If the last words themselves fail, `short_words` are said in their
+/// place, and that is all. Locks may be held; the words break open those that they need.
 #[cold]
-pub fn die(last_words: impl FnOnce(&Dying), short_words: impl FnOnce(&Dying), after_that: impl FnOnce()) -> ! {
+pub fn die(last_words: impl FnOnce(&Dying), short_words: impl FnOnce(&Dying)) -> ! {
     // SAFETY: (1) ring 0; (2) what was interrupted never goes on, since this never returns.
     unsafe { x86::irq::disable() };
     threads::stop();
     let dying = Dying(());
     match DEATHS.fetch_add(1, Ordering::Relaxed) {
-        0 => {
-            lock::break_open_consoles(&dying);
-            last_words(&dying);
-            // The next death is a death of its own.
-            DEATHS.store(0, Ordering::Relaxed);
-            after_that();
-        }
-        1 => {
-            lock::break_open_consoles(&dying);
-            short_words(&dying);
-        }
+        0 => last_words(&dying),
+        1 => short_words(&dying),
         _ => {}
     }
     end(Verdict::Failure)

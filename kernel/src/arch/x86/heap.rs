@@ -1,5 +1,6 @@
 //! The kernel heap: `Box` and `Vec` in frames of the kernel pool, which are always mapped (rule **eager-metadata**).
 
+use super::exit::Dying;
 use super::lock::Locked;
 use super::mmu::X86Mmu;
 use crate::addr::{FrameRange, PAGE_SIZE};
@@ -43,6 +44,11 @@ pub fn start(_mmu: &X86Mmu, frames: FrameRange) {
     // SAFETY: (1) the heap is empty, and this happens once; (2) the frames are mapped at their own address for ever;
     // (3) the caller took them from the pool for good.
     unsafe { heap.init(frames.start.start().as_u32() as *mut u8, (frames.len() * PAGE_SIZE) as usize) };
+}
+
+/// Frees the heap's lock after a death.
+pub fn break_open(dying: &Dying) {
+    HEAP.0.break_open(dying);
 }
 
 /// Returns the bytes of the heap in use and its size.

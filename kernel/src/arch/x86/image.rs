@@ -1,6 +1,6 @@
 //! Where the kernel lies: the ranges that linker.ld draws. In them virtual and physical addresses agree.
 
-use crate::addr::{Frame, FrameRange, Page, PageRange, PhysAddr, VirtAddr};
+use crate::addr::{Frame, FrameRange, PAGE_SHIFT, Page, PageRange, PhysAddr, VirtAddr};
 use crate::symbols::Symbols;
 use core::slice;
 
@@ -15,6 +15,7 @@ unsafe extern "C" {
     static symbols_start: u8;
     static symbols_end: u8;
     static stack_guard: u8;
+    static stack_top: u8;
     static boot_directory_start: u8;
 }
 
@@ -48,6 +49,14 @@ pub fn symbols() -> Symbols<'static> {
 /// Returns the page below the kernel stack: to stay absent.
 pub fn stack_guard_page() -> Page {
     page(&raw const stack_guard)
+}
+
+/// Reads a word of the kernel stack.
+pub fn stack_word(address: VirtAddr) -> Option<u32> {
+    let (bottom, top) = (stack_guard_page().number() + 1, (&raw const stack_top as u32) >> PAGE_SHIFT);
+    let inside = (bottom..top).contains(&Page::containing(address).number());
+    // SAFETY: (1) the stack is always mapped; (2) any 32 bits are a word.
+    (inside && address.as_u32().is_multiple_of(4)).then(|| unsafe { (address.as_u32() as *const u32).read_volatile() })
 }
 
 /// Returns all frames of the image.

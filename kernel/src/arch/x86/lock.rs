@@ -1,7 +1,6 @@
 //! Locks that mask interrupts while they are held.
 
 use super::exit::Dying;
-use super::{serial, vga};
 use core::ops::{Deref, DerefMut};
 use spin::{Mutex, MutexGuard};
 use x86::bits32::eflags::{self, EFlags};
@@ -113,11 +112,4 @@ impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
     }
-}
-
-/// Frees the locks of everything that last words are printed on.
-pub(super) fn break_open_consoles(dying: &Dying) {
-    serial::COM1.break_open(dying);
-    serial::COM2.break_open(dying);
-    vga::SCREEN.break_open(dying);
 }

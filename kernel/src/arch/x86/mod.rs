@@ -15,6 +15,7 @@ pub mod gdt;
 pub mod heap;
 pub mod idt;
 pub mod image;
+pub mod keyboard;
 pub mod lock;
 mod memory;
 pub mod mmu;

@@ -6,6 +6,8 @@ use x86::io::{inb, outb};
 
 /// The timer's line.
 pub const TIMER: u8 = 0;
+/// The keyboard's line.
+pub const KEYBOARD: u8 = 1;
 
 /// First vector of line 0. The vectors below belong to the processor's exceptions.
 const FIRST_VECTOR: u8 = 0x20;
@@ -33,7 +35,7 @@ const READ_IN_SERVICE: u8 = 0x0B;
 /// Line 7 of either controller: the one that a spurious interrupt claims to come from.
 const SPURIOUS: u8 = 7;
 
-/// Moves the lines to vectors 0x20 to 0x2F, and masks all of them but the timer's.
+/// Moves the lines to vectors 0x20 to 0x2F, and masks all of them but the timer's and the keyboard's.
 pub fn start() {
     for controller in [FIRST, SECOND] {
         controller.send_command(INITIALIZE);
@@ -41,7 +43,7 @@ pub fn start() {
         controller.send_data(controller.cascade);
         controller.send_data(MODE_8086);
     }
-    FIRST.send_data(!(1 << TIMER));
+    FIRST.send_data(!(1 << TIMER | 1 << KEYBOARD));
     SECOND.send_data(!0);
 }
 

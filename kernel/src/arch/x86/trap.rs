@@ -1,6 +1,6 @@
 //! From the trap entries in assembly to the safe code of [`crate::trap`].
 
-use super::{gdt, pic};
+use super::{gdt, keyboard, pic};
 use crate::addr::{Frame, PhysAddr, VirtAddr};
 use core::arch::{asm, global_asm};
 use x86::bits32::eflags::{self, EFlags};
@@ -79,10 +79,10 @@ extern "fastcall" fn page_fault(frame: &mut TrapFrame, address: u32) {
 extern "fastcall" fn trap(frame: &mut TrapFrame, vector: u32) {
     let vector = vector as u8;
     match pic::line_of(vector) {
-        Some(line) => pic::serve(line, |line| {
-            if line == pic::TIMER {
-                crate::trap::tick();
-            }
+        Some(line) => pic::serve(line, |line| match line {
+            pic::TIMER => crate::trap::tick(),
+            pic::KEYBOARD => keyboard::interrupt(),
+            _ => {}
         }),
         None => crate::trap::exception(frame, vector),
     }
