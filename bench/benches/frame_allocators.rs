@@ -193,7 +193,7 @@ fn print_ratios(directory: &Path) -> Result<(), Box<dyn Error>> {
     for (count, state) in COMPARISONS {
         let group = group_name(count, state);
         let mut medians = Vec::new();
-        for entry in fs::read_dir(directory.join(group.replace(' ', "_")))? {
+        for entry in fs::read_dir(directory.join(&group))? {
             let file = entry?.path().join("new/estimates.json");
             if let Ok(text) = fs::read_to_string(&file) {
                 let estimates: serde_json::Value = serde_json::from_str(&text)?;

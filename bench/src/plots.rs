@@ -41,11 +41,10 @@ pub fn draw(directory: &Path, results: &Results) -> Drawn {
     fault_split(&directory.join("fault-split.svg"), results)
 }
 
-/// A curve: its name and colour, where its name is written relative to its last point, and its points.
+/// A curve.
 struct Curve {
     name: String,
     color: RGBColor,
-    label: (i32, i32),
     points: Vec<(f64, f64)>,
 }
 
@@ -77,13 +76,18 @@ where
         .light_line_style(WHITE)
         .label_style(("sans-serif", 13))
         .draw()?;
+    let mut ends = Vec::new();
     for curve in curves {
         chart.draw_series(LineSeries::new(curve.points.iter().copied(), curve.color.stroke_width(2)))?;
-        if let Some(last) = curve.points.last() {
-            let (right, down) = chart.backend_coord(last);
-            let style = ("sans-serif", 13).into_font().color(&curve.color).pos(Pos::new(HPos::Left, VPos::Center));
-            root.draw(&Text::new(curve.name.clone(), (right + 8 + curve.label.0, down + curve.label.1), style))?;
-        }
+        ends.extend(curve.points.last().map(|last| (chart.backend_coord(last), curve)));
+    }
+    ends.sort_by_key(|((_, down), _)| *down);
+    let mut above = 0;
+    for ((right, down), curve) in ends {
+        // Two names never share a line.
+        above = down.max(above + 16);
+        let style = ("sans-serif", 13).into_font().color(&curve.color).pos(Pos::new(HPos::Left, VPos::Center));
+        root.draw(&Text::new(curve.name.clone(), (right + 8, above), style))?;
     }
     Ok(root.present()?)
 }
@@ -93,17 +97,16 @@ fn fault_by_fill(file: &Path, results: &Results) -> Drawn {
         return Err("the curve fault-by-fill was not measured".into());
     };
     let floor = results.figures.get("floor-fault-zeroed").map_or(0.0, |figure| figure.median as f64);
-    let curve = |name: &str, color, down, of: &dyn Fn(f64, u64) -> f64| Curve {
+    let curve = |name: &str, color, of: &dyn Fn(f64, u64) -> f64| Curve {
         name: name.into(),
         color,
-        label: (0, down),
         // A point stands for the faults from there up to the next per cent.
         points: points.iter().map(|point| ((point.x + 1) as f64, of(point.mean, point.max))).collect(),
     };
     let drawn = [
-        curve("worst in each per cent", ORANGE, -6, &|_, max| max as f64),
-        curve("mean in each per cent", BLUE, 0, &|mean, _| mean),
-        curve("the bare processor", GREY, 6, &|_, _| floor),
+        curve("worst in each per cent", ORANGE, &|_, max| max as f64),
+        curve("mean in each per cent", BLUE, &|mean, _| mean),
+        curve("the bare processor", GREY, &|_, _| floor),
     ];
     let captions = ["A demand-zero fault, by fill of the frame pool", "% of frames in use", "instructions"];
     curves(file, captions, (0.0..100.0, 0.0..1600.0), &drawn)
@@ -114,24 +117,20 @@ const LINUX_ALLOCATE: [(f64, f64); 4] = [(10.0, 6060.0), (1e3, 9857.0), (1e4, 10
 const LINUX_RELEASE: [(f64, f64); 4] = [(10.0, 7652.0), (1e3, 11451.0), (1e4, 12860.0), (6e4, 14800.0)];
 
 fn cost_by_regions(file: &Path, results: &Results) -> Drawn {
-    let curve = |name: &str, color, down, figure: &dyn Fn(u32) -> String| {
+    let curve = |name: &str, color, figure: &dyn Fn(u32) -> String| {
         let counts = [1, 10, 100, 1_000, 10_000, 60_000];
         let median = |count| results.figures.get(&figure(count)).map(|figure| (f64::from(count), figure.median as f64));
-        Curve { name: name.into(), color, label: (0, down), points: counts.into_iter().filter_map(median).collect() }
+        Curve { name: name.into(), color, points: counts.into_iter().filter_map(median).collect() }
     };
-    let recorded = |name: &str, down, points: &[(f64, f64)]| Curve {
-        name: name.into(),
-        color: GREY,
-        label: (0, down),
-        points: points.to_vec(),
-    };
+    let recorded =
+        |name: &str, points: &[(f64, f64)]| Curve { name: name.into(), color: GREY, points: points.to_vec() };
     let drawn = [
-        recorded("Linux: release", -4, &LINUX_RELEASE),
-        recorded("Linux: allocate", 8, &LINUX_ALLOCATE),
-        curve("demand-zero fault", BLUE, 0, &|count| format!("fault-among-{count}-regions")),
-        curve("release 64 KiB, untouched", ORANGE, -8, &|count| format!("release-64k-{count}")),
-        curve("allocate 64 KiB", GREEN, 8, &|count| format!("allocate-64k-{count}")),
-        curve("is_legitimate", RGBColor(204, 121, 167), 0, &|count| format!("legitimate-inside-{count}")),
+        recorded("Linux: release", &LINUX_RELEASE),
+        recorded("Linux: allocate", &LINUX_ALLOCATE),
+        curve("demand-zero fault", BLUE, &|count| format!("fault-among-{count}-regions")),
+        curve("release 64 KiB, untouched", ORANGE, &|count| format!("release-64k-{count}")),
+        curve("allocate 64 KiB", GREEN, &|count| format!("allocate-64k-{count}")),
+        curve("is_legitimate", RGBColor(204, 121, 167), &|count| format!("legitimate-inside-{count}")),
     ];
     let captions = ["Cost by number of live regions (median)", "live regions", "instructions"];
     let axes = ((1f64..6e4).log_scale(), (10f64..1e5).log_scale());
