@@ -63,18 +63,19 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, address, amount, .. } = *self;
+        let s = if amount == 1 { "" } else { "s" };
         let space = Frame::new(amount & 0xF_FFFF).start();
         match what {
-            What::Allocate => write!(f, "allocate {address}, {amount} pages"),
-            What::Release => write!(f, "release {address}, {amount} pages"),
+            What::Allocate => write!(f, "allocate {address}, {amount} page{s}"),
+            What::Release => write!(f, "release {address}, {amount} page{s}"),
             What::Backed => write!(f, "backed {address} by frame {amount:#x}"),
             What::Refused => {
                 let access = if amount & WRITE == 0 { "read of" } else { "write to" };
                 write!(f, "refused {access} {address}")
             }
             What::FreePage => write!(f, "free_page {address}, frame {amount:#x}"),
-            What::Register => write!(f, "register {address}, {amount} pages"),
-            What::Drop => write!(f, "drop {address}, {amount} pages"),
+            What::Register => write!(f, "register {address}, {amount} page{s}"),
+            What::Drop => write!(f, "drop {address}, {amount} page{s}"),
             What::Create => write!(f, "create space {space}"),
             What::Load => write!(f, "load space {space}"),
             What::Destroy => write!(f, "destroy space {space}"),

@@ -111,8 +111,11 @@ fn short_words(trouble: &Trouble<'_>, dying: &Dying) {
     console::break_open(dying);
     let happening = trouble.happening;
     print!("\nwhile that was being reported: {}: {happening}", happening.kind());
-    match trouble.registers {
-        Some(registers) => println!(", EIP {:#x}", registers.eip),
+    if let Some(Registers { eip, .. }) = trouble.registers {
+        print!(", EIP {eip:#x}");
+    }
+    match trouble.source {
+        Some(source) => println!(", {source}"),
         None => println!(),
     }
     control!("diagnosis fault-while-reporting {happening}");

@@ -3,9 +3,11 @@
 //! They are the scenarios, now on real page faults; what needs the processor itself; and crimes, which must be reported
 //! and end the machine. The records on the control channel are for the grader, which judges.
 
+mod deaths;
+
 use crate::addr::{Frame, Page, PageRange, VirtAddr};
 use crate::arch::x86::exit::Verdict;
-use crate::arch::x86::{access, crimes, image, pit, trap as interrupts};
+use crate::arch::x86::{access, image, pit, trap as interrupts};
 use crate::console::{control, println};
 use crate::frames::{FramePool, FrameSource};
 use crate::machine::Kernel;
@@ -14,9 +16,8 @@ use crate::paging::{Entry, Mmu, PageTable};
 use crate::scenarios::{self, Machine, Outcome, demand};
 use crate::threads;
 use crate::trap;
-use crate::vm::{AddressSpace, VmPool};
+use crate::vm::AddressSpace;
 use alloc::vec::Vec;
-use core::hint::black_box;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// A scenario, or a check that needs the processor.
@@ -36,9 +37,7 @@ enum Test {
 /// The tests that need nothing but the processor and a stack.
 fn before_memory() -> impl Iterator<Item = (&'static str, Test)> {
     let alone = scenarios::FRAME_POOLS.map(|(name, story)| (name, Test::Alone(story)));
-    let crimes: [(_, fn()); 2] =
-        [("dies-divide-by-zero", crimes::divide_by_zero), ("dies-invalid-opcode", crimes::invalid_opcode)];
-    let crimes = crimes.map(|(name, crime)| (name, Test::Dies(crime)));
+    let crimes = deaths::BEFORE_MEMORY.iter().map(|(name, crime)| (*name, Test::Dies(*crime)));
     [("noop", Test::Alone(|| Ok(())))].into_iter().chain(alone).chain(crimes)
 }
 
@@ -55,22 +54,9 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("faults-keep-interrupts-on", faults_keep_interrupts_on),
         ("threads", threads_in_their_spaces),
     ];
-    let crimes: [(_, fn()); 11] = [
-        ("dies-null-pointer", || _ = crimes::read(VirtAddr::new(0))),
-        ("dies-past-a-region", past_a_region),
-        ("dies-after-release", after_release),
-        ("dies-never-allocated", never_allocated),
-        ("dies-outside-pools", outside_pools),
-        ("dies-absent-table", || _ = crimes::read(VirtAddr::new(0xFFC8_0000))),
-        ("dies-write-to-code", crimes::write_to_code),
-        ("dies-out-of-frames", out_of_frames),
-        ("dies-stack-overflow", || _ = black_box(crimes::overflow_stack(0))),
-        ("dies-thread-stack-overflow", overflow_a_threads_stack),
-        ("dies-fault-under-lock", fault_under_lock),
-    ];
     scenarios
         .chain(checks.map(|(name, check)| (name, Test::Returns(check))))
-        .chain(crimes.map(|(name, crime)| (name, Test::Dies(crime))))
+        .chain(deaths::ALL.iter().map(|(name, crime)| (*name, Test::Dies(*crime))))
 }
 
 /// Returns the names of all tests.
@@ -268,57 +254,4 @@ fn threads_in_their_spaces(machine: &mut Kernel) -> Outcome {
         demand("space destroyed", true, machine.with(|memory| space.destroy(memory)).is_ok())?;
     }
     Ok(())
-}
-
-const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
-
-/// Registers a pool with the current address space and allocates a region of two pages.
-fn pool_and_region() -> Option<(VmPool, VirtAddr)> {
-    Kernel.with(|memory| {
-        let mut pool = AddressSpace::register_pool(memory, HEAP, 1 << 20).ok()?;
-        let region = pool.allocate(memory, 8192).ok()?;
-        Some((pool, region))
-    })
-}
-
-fn past_a_region() {
-    if let Some((_, region)) = pool_and_region() {
-        Kernel.write(region, 1);
-        crimes::read(VirtAddr::new(region.as_u32() + 8192 + 16));
-    }
-}
-
-fn after_release() {
-    if let Some((mut pool, region)) = pool_and_region() {
-        Kernel.write(region, 1);
-        Kernel.with(|memory| pool.release(memory, region).is_ok());
-        crimes::read(region);
-    }
-}
-
-fn never_allocated() {
-    if pool_and_region().is_some() {
-        crimes::read(VirtAddr::new(HEAP.as_u32() + 0x8_0000));
-    }
-}
-
-fn outside_pools() {
-    if pool_and_region().is_some() {
-        crimes::read(VirtAddr::new(0x2000_0000));
-    }
-}
-
-fn out_of_frames() {
-    while Kernel.with(|memory| memory.frames.get_frame()).is_some() {}
-    Kernel.write(VirtAddr::new(0x40_0000), 1);
-}
-
-fn overflow_a_threads_stack() {
-    if let Ok(space) = Kernel.with(AddressSpace::create) {
-        threads::run(&[&space], |number| _ = black_box(crimes::overflow_stack(number))).ok();
-    }
-}
-
-fn fault_under_lock() {
-    Kernel.with(|_| crimes::read(VirtAddr::new(0x40_0000)));
 }

@@ -214,7 +214,7 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         name: "never allocated",
         sign: |signs| signs.absent(|place| matches!(place, Place::Unallocated(_))),
-        why: "the address is in a pool, but no region holds it: in the pool, never allocated, as far as is remembered.",
+        why: "the address is in a pool, but no region holds it, nor did one as far back as is remembered.",
         next: "`regions` says what is allocated: is the address computed, or kept from another run?",
     },
     Cause {

@@ -182,7 +182,7 @@ impl fmt::Display for Place {
             Self::Before(bytes, region, pool) => {
                 write!(f, "{bytes} bytes before region {} of pool {}", addresses(region), pool.start())
             }
-            Self::Unallocated(pool) => write!(f, "in pool {}, where nothing is allocated", addresses(pool)),
+            Self::Unallocated(pool) => write!(f, "in pool {}, never allocated", addresses(pool)),
         }
     }
 }

@@ -93,8 +93,9 @@ impl Node {
     /// Returns the pages of the extent.
     #[inline]
     pub fn extent(self, mmu: &impl Mmu) -> PageRange {
+        // Wraps where the record is damaged: a report looks at that too.
         let start = self.get(mmu, START);
-        PageRange::new(Page::new(start), Page::new(start + self.get(mmu, PAGES)))
+        PageRange::new(Page::new(start), Page::new(start.wrapping_add(self.get(mmu, PAGES))))
     }
 
     /// Returns what the owner said the extent is: 0 to 3.

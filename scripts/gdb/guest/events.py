@@ -21,7 +21,7 @@ class Event:
             "Allocate": f"allocate {address}, {count(amount, 'page')}",
             "Release": f"release {address}, {count(amount, 'page')}",
             "Backed": f"backed {address} by frame {amount:#x}",
-            "Refused": f"refused {address}, error code {amount:#x}",
+            "Refused": f"refused {'write to' if amount else 'read of'} {address}",
             "FreePage": f"free_page {address}, frame {amount:#x}",
             "Register": f"register {address}, {count(amount, 'page')}",
             "Drop": f"drop {address}, {count(amount, 'page')}",

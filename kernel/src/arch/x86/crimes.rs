@@ -12,10 +12,40 @@ pub fn read(address: VirtAddr) -> u32 {
     word
 }
 
-/// Overwrites the first byte of the kernel's code.
-pub fn write_to_code() {
-    // SAFETY: the page is read-only, so the write faults and ends the machine.
-    unsafe { asm!("mov byte ptr [{start:e}], 0", start = in(reg) super::image::text().start.start().as_u32()) };
+/// Writes to the word at `address`, which must be read-only or absent for good.
+pub fn write(address: VirtAddr) {
+    // SAFETY: the write faults, as the caller sees to, and ends the machine.
+    unsafe { asm!("mov dword ptr [{address:e}], 0", address = in(reg) address.as_u32()) };
+}
+
+/// Jumps to `address`, where no code is.
+pub fn jump(address: VirtAddr) {
+    // SAFETY: the fetch faults, as the caller sees to, and ends the machine.
+    unsafe { asm!("call {address:e}", address = in(reg) address.as_u32()) };
+}
+
+/// Sets the stack pointer to `address`, which is absent for good, and uses it.
+pub fn lose_stack(address: VirtAddr) {
+    // SAFETY: the push faults, its fault finds no stack either, and the double fault ends the machine.
+    unsafe { asm!("mov esp, {address:e}", "push 0", address = in(reg) address.as_u32(), options(noreturn)) };
+}
+
+/// Loads a segment register with a selector beyond the table.
+pub fn load_bad_selector() {
+    // SAFETY: the exception ends the machine.
+    unsafe { asm!("mov fs, {selector:x}", selector = in(reg) 0x50_u16) };
+}
+
+/// Stops as a debugger's breakpoint does.
+pub fn breakpoint() {
+    // SAFETY: the exception ends the machine.
+    unsafe { asm!("int3") };
+}
+
+/// Raises the exception that nothing in Droste uses: #OF.
+pub fn overflow_trap() {
+    // SAFETY: the exception ends the machine.
+    unsafe { asm!("mov al, 127", "inc al", "into", out("al") _) };
 }
 
 /// Divides by zero.
