@@ -38,7 +38,7 @@ debug: $(ELF) ## Debug it in QEMU by GDB (TEST=NAME: one of its tests)
 	@scripts/debug $(ELF)
 
 where: $(ELF) ## Say which source line an address of the kernel's code comes from: ADDR=0x10abcd
-	@addr2line -e $(ELF) -f -i -C -p $(ADDR)
+	$(if $(ADDR),,$(error which address? make where ADDR=0x10abcd))@addr2line -e $(ELF) -f -i -C -p $(ADDR)
 
 check: ## Check format, lints and documentation, for the host and for the kernel's target
 	scripts/cargo fmt --all --check

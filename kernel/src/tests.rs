@@ -198,38 +198,46 @@ fn faults_keep_interrupts_on(machine: &mut Kernel) -> Outcome {
 const WORKPLACE: VirtAddr = VirtAddr::new(0x4000_0000);
 const WORK_PAGES: u32 = 512;
 
-static ROUNDS: AtomicU32 = AtomicU32::new(0);
-static WRONG_WORDS: AtomicU32 = AtomicU32::new(0);
+const THREADS: usize = 4;
 const SWITCHES_WANTED: u32 = 10_000;
+
+/// How often each thread has filled its pages and found them right.
+static ROUNDS: [AtomicU32; THREADS] = [const { AtomicU32::new(0) }; THREADS];
+static ROUNDS_GONE_WRONG: AtomicU32 = AtomicU32::new(0);
 
 /// Fills and checks 2 MiB, and gives them back, until the timer has switched often enough.
 fn fill_and_check(number: u32) {
+    let rounds = &ROUNDS[number as usize];
     while threads::switches() < SWITCHES_WANTED {
-        let word = |page| number << 24 | ROUNDS.load(Ordering::Relaxed) << 12 | page;
-        let address = |page| VirtAddr::new(WORKPLACE.as_u32() + 4096 + 4096 * page);
-        let pool = Kernel.with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(WORKPLACE)));
-        let region = pool.and_then(|mut pool| Kernel.with(|memory| pool.allocate(memory, 4096 * WORK_PAGES).ok()));
-        let words: Vec<u32> = (0..WORK_PAGES).map(word).collect();
-        for page in 0..WORK_PAGES {
-            Kernel.write(address(page), words[page as usize]);
+        let round = rounds.fetch_add(1, Ordering::Relaxed);
+        if fill_once(number << 24 | (round & 0xFFF) << 12).is_err() {
+            ROUNDS_GONE_WRONG.fetch_add(1, Ordering::Relaxed);
         }
-        for page in 0..WORK_PAGES {
-            if Kernel.read(address(page)) != words[page as usize] {
-                WRONG_WORDS.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        let pool = Kernel.with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(WORKPLACE)));
-        if let (Some(mut pool), Some(region)) = (pool, region) {
-            Kernel.with(|memory| pool.release(memory, region).is_ok());
-        }
-        ROUNDS.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Writes `mark` and its number to each page of a region, reads all back, and releases the region.
+fn fill_once(mark: u32) -> Outcome {
+    let pool = Kernel.with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(WORKPLACE)));
+    let mut pool = scenarios::done("pool found", pool.ok_or(()))?;
+    let region = Kernel.with(|memory| pool.allocate(memory, 4096 * WORK_PAGES));
+    let region = scenarios::done("region allocated", region)?;
+    let address = |page| VirtAddr::new(region.as_u32() + 4096 * page);
+    for page in 0..WORK_PAGES {
+        Kernel.write(address(page), mark | page);
+    }
+    for page in 0..WORK_PAGES {
+        demand("word of a page", mark | page, Kernel.read(address(page)))?;
+    }
+    let released = Kernel.with(|memory| pool.release(memory, region));
+    demand("pages released", WORK_PAGES, released.unwrap_or(0))
 }
 
 fn threads_in_their_spaces(machine: &mut Kernel) -> Outcome {
     let home = machine.with(|memory| memory.mmu.root());
+    let kernel_frames = Kernel::with_kernel_pool(|pool| pool.free_frames());
     let mut spaces = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..THREADS {
         let space = machine.with(AddressSpace::create);
         let Ok(space) = space else {
             return demand("address space created", true, false);
@@ -247,8 +255,11 @@ fn threads_in_their_spaces(machine: &mut Kernel) -> Outcome {
     let switches = threads::run(&spaces.iter().collect::<Vec<_>>(), fill_and_check);
     pit::start(pit::HERTZ);
     demand("threads ran", true, switches.is_ok_and(|switches| switches >= SWITCHES_WANTED))?;
-    demand("wrong words", 0, WRONG_WORDS.load(Ordering::Relaxed))?;
-    demand("each thread had its turn", true, ROUNDS.load(Ordering::Relaxed) >= 4)?;
+    demand("rounds gone wrong", 0, ROUNDS_GONE_WRONG.load(Ordering::Relaxed))?;
+    for rounds in &ROUNDS {
+        demand("a thread had its turn", true, rounds.load(Ordering::Relaxed) > 0)?;
+    }
+    demand("kernel frames, the stacks given back", kernel_frames, Kernel::with_kernel_pool(|pool| pool.free_frames()))?;
     demand("home again", home.number(), machine.with(|memory| memory.mmu.root()).number())?;
     for space in spaces {
         demand("space destroyed", true, machine.with(|memory| space.destroy(memory)).is_ok())?;

@@ -194,6 +194,21 @@ fn a_batch_refuses_what_release_refuses_and_takes_the_rest_back() {
 }
 
 #[test]
+fn a_sequence_that_starts_at_the_end_of_a_word_goes_as_a_whole() {
+    with_process_pool(|pool| {
+        let singles: Vec<_> = (0..31).map(|_| pool.get_frame().unwrap()).collect();
+        let (head, before) = (pool.get_frames(2).unwrap(), pool.free_frames());
+        assert_eq!(head.number() % 32, 31);
+        let mut batch = Batch::default();
+        pool.release_in_batch(&mut batch, head);
+        pool.finish(batch).unwrap();
+        assert_eq!(pool.free_frames(), before + 2);
+        assert_eq!(pool.state(Frame::new(head.number() + 1)), Some(FrameState::Free));
+        singles.into_iter().for_each(|frame| pool.release_frames(frame).unwrap());
+    });
+}
+
+#[test]
 fn inaccessible_frames_are_marked_by_absolute_number_and_all_or_none() {
     with_process_pool(|pool| {
         let taken = pool.get_frame().unwrap();

@@ -74,7 +74,6 @@ scenarios! {
     many_live_regions: "many-live-regions", 32;
     ten_thousand_rounds: "ten-thousand-rounds", 32;
     release_of_what_is_no_region: "release-of-what-is-no-region", 32;
-    release_of_a_metadata_page: "release-of-a-metadata-page", 32;
     half_touched_region: "half-touched-region", 32;
     region_across_tables: "region-across-tables", 32;
     pools_are_isolated: "pools-are-isolated", 32;
@@ -83,6 +82,10 @@ scenarios! {
     dropped_pool_gives_back: "dropped-pool-gives-back", 32;
     strict_after_register: "strict-after-register", 32;
     metadata_grows_and_shrinks: "metadata-grows-and-shrinks", 32;
+    release_of_a_metadata_page: "release-of-a-metadata-page", 32;
+    unused_metadata_page_goes: "unused-metadata-page-goes", 32;
+    no_room_after_all: "no-room-after-all", 32;
+    a_pools_handle_dies_with_it: "a-pools-handle-dies-with-it", 32;
     same_address_different_contents: "same-address-different-contents", 32;
     faults_use_the_current_space: "faults-use-the-current-space", 32;
     spaces_in_any_order: "spaces-in-any-order", 32;

@@ -5,7 +5,8 @@
 //! so the kernel uses reserved frames and a test uses a `Vec`.
 //!
 //! One frame, got or released, costs the same at any fill (`map`); a sequence costs the logarithm of the pool
-//! (`runs`), and the first one after many single frames what these have put off. Only pages and regions know what a frame is used for: nothing here does.
+//! (`runs`), and the first one after many single frames what these have put off. Only pages and regions know what a
+//! frame is used for: nothing here does.
 
 mod known;
 mod map;
@@ -44,8 +45,8 @@ pub trait FrameSource {
     fn release_frame(&mut self, frame: Frame) -> Result<(), ReleaseError>;
 
     /// Takes back many frames, each as [`release_frame`](Self::release_frame) does, for less: neighbours are taken back
-    /// together, a frame that is named twice only once. `batch` starts as the default, and [`finish`](Self::finish) must follow before anything else.
-    ///
+    /// together, a frame that is named twice only once. `batch` starts as the default, and [`finish`](Self::finish) must
+    /// follow before anything else.
     fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame);
 
     /// Takes back what is left in a batch.

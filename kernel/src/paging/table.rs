@@ -9,7 +9,7 @@
 //! records start. So the frame of the directory is all that needs to be known of an address space.
 
 use super::{Entry, Mmu, Slot, Window};
-use crate::addr::{ENTRIES, Frame, Page, PageRange, VirtAddr};
+use crate::addr::{ENTRIES, Frame, PAGES_IN_SPACE, Page, PageRange, VirtAddr};
 use crate::events::Events;
 use crate::frames::{Batch, FrameSource};
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
@@ -159,7 +159,8 @@ impl PageTable {
     /// Returns the current page table's entry for `page`, or `None` where there is no table.
     #[inline]
     pub fn entry(mmu: &impl Mmu, page: Page) -> Option<Entry> {
-        Self::directory_entry(mmu, page).is_present().then(|| mmu.load(Window::Own.table_entry(page)))
+        let is_page = page.number() < PAGES_IN_SPACE;
+        (is_page && Self::directory_entry(mmu, page).is_present()).then(|| mmu.load(Window::Own.table_entry(page)))
     }
 
     /// Finds the first page in `pages` that is present in the current page table. Absent tables cost one look each.
@@ -181,7 +182,7 @@ impl PageTable {
     /// Gives the absent page `page` of the current page table a frame of zeros, and a table if it has none.
     ///
     /// For a lazy page, [`AddressSpace::handle_fault`](crate::vm::AddressSpace::handle_fault) is the only caller (rule
-    /// **one-way-to-back**). `page` must be a page that pools may hold.
+    /// **one-way-to-back**). `page` must be a page that pools may hold, and absent, as the processor said.
     ///
     /// # Errors
     ///
@@ -194,6 +195,7 @@ impl PageTable {
             Self::add_table(memory, page)
                 .inspect_err(|OutOfFrames| release(&mut memory.frames, Entry::writable(frame)))?;
         }
+        debug_assert!(!memory.mmu.load(Window::Own.table_entry(page)).is_present(), "{page:?} is backed already");
         memory.mmu.store(Window::Own.table_entry(page), Entry::writable(frame));
         // A lazily backed page reads as zeros (rule fresh-is-zero).
         memory.mmu.zero(page);

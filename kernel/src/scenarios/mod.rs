@@ -7,6 +7,7 @@
 mod exhaustion;
 mod frame_pools;
 mod large;
+mod metadata;
 mod pages;
 mod pools;
 mod random;
@@ -123,6 +124,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         .into_iter()
         .chain(pages::all())
         .chain(pools::all())
+        .chain(metadata::all())
         .chain(spaces::all())
         .chain(large::all())
         .chain(exhaustion::all())

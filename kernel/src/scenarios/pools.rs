@@ -1,12 +1,12 @@
 //! VM pools: regions, their edges, their holes, and what releasing gives back.
 
 use super::{Failure, Machine, Outcome, Random, Scenario, above, demand, done, free_frames};
-use crate::addr::{Page, VirtAddr};
-use crate::paging::{Memory, PageTable};
+use crate::addr::VirtAddr;
+use crate::paging::Memory;
 use crate::vm::{AddressSpace, AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 20] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 18] {
     [
         ("lazy-region", lazy_region),
         ("sizes-round-up-to-pages", sizes_round_up_to_pages),
@@ -19,7 +19,6 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 20] {
         ("many-live-regions", many_live_regions),
         ("ten-thousand-rounds", ten_thousand_rounds),
         ("release-of-what-is-no-region", release_of_what_is_no_region),
-        ("release-of-a-metadata-page", release_of_a_metadata_page),
         ("half-touched-region", half_touched_region),
         ("region-across-tables", region_across_tables),
         ("pools-are-isolated", pools_are_isolated),
@@ -27,7 +26,6 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 20] {
         ("pools-that-cannot-be", pools_that_cannot_be),
         ("dropped-pool-gives-back", dropped_pool_gives_back),
         ("strict-after-register", strict_after_register),
-        ("metadata-grows-and-shrinks", metadata_grows_and_shrinks),
     ]
 }
 
@@ -46,7 +44,7 @@ pub(super) fn release<M: Machine>(machine: &mut M, pool: &mut VmPool, start: Vir
     done("region released", machine.with(|memory| pool.release(memory, start)))
 }
 
-fn legitimate<M: Machine>(machine: &mut M, pool: &VmPool, address: VirtAddr) -> bool {
+pub(super) fn legitimate<M: Machine>(machine: &mut M, pool: &VmPool, address: VirtAddr) -> bool {
     machine.with(|memory: &mut Memory<_, _>| pool.is_legitimate(&memory.mmu, address))
 }
 
@@ -246,31 +244,6 @@ fn release_of_what_is_no_region<M: Machine>(machine: &mut M) -> Outcome {
     demand("released twice", true, twice == Some(ReleaseError::Unknown(region)))
 }
 
-fn release_of_a_metadata_page<M: Machine>(machine: &mut M) -> Outcome {
-    let mut pool = register(machine, HEAP, 4 << 20)?;
-    // More regions than one page of records holds, so that the pool needs another page of its own among them.
-    let mut regions = Vec::new();
-    for _ in 0..200 {
-        regions.push(allocate(machine, &mut pool, 1)?);
-    }
-    let own = (1..1024).map(|page| above(HEAP, 4096 * page)).find(|page| {
-        !regions.contains(page)
-            && machine.with(|memory| {
-                PageTable::entry(&memory.mmu, Page::containing(*page)).is_some_and(|entry| entry.is_present())
-            })
-    });
-    // A pool may find another place for what one page cannot hold.
-    let Some(own) = own else { return Ok(()) };
-    let before = free_frames(machine);
-    demand("metadata page is legitimate", false, legitimate(machine, &pool, own))?;
-    let refused = machine.with(|memory| pool.release(memory, own).err());
-    demand("metadata page", true, refused == Some(ReleaseError::Metadata(own)))?;
-    let freed = machine.with(|memory| AddressSpace::free_page(memory, Page::containing(own)));
-    demand("metadata page freed", true, freed.is_none())?;
-    demand("free frames", before, free_frames(machine))?;
-    regions.into_iter().try_for_each(|region| release(machine, &mut pool, region).map(|_| ()))
-}
-
 fn half_touched_region<M: Machine>(machine: &mut M) -> Outcome {
     let mut pool = register(machine, HEAP, 1 << 20)?;
     let before = free_frames(machine);
@@ -393,29 +366,4 @@ fn strict_after_register<M: Machine>(machine: &mut M) -> Outcome {
     demand("a page outside the pool", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))?;
     demand("dropped", true, machine.with(|memory| AddressSpace::drop_pool(memory, pool).is_ok()))?;
     demand("strict for good", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))
-}
-
-fn metadata_grows_and_shrinks<M: Machine>(machine: &mut M) -> Outcome {
-    let mut pool = register(machine, HEAP, 256 << 20)?;
-    let before = free_frames(machine);
-    let mut regions = Vec::new();
-    for _ in 0..2000 {
-        regions.push(allocate(machine, &mut pool, 4096)?);
-    }
-    // 125 nodes in the first page and 126 in each further one.
-    let pages = (2000_u32 - 125).div_ceil(126);
-    demand("metadata pages and further tables", pages + 1, before - free_frames(machine))?;
-    let own = machine.with(|memory| {
-        let metadata = Page::new(HEAP.as_u32() / 4096 + 126);
-        let refused = pool.release(memory, metadata.start()).is_err();
-        refused
-            && AddressSpace::free_page(memory, metadata).is_none()
-            && PageTable::entry(&memory.mmu, metadata).is_some()
-    });
-    demand("a metadata page can be neither released nor freed", true, own)?;
-    Random::new(7).shuffle(&mut regions);
-    for region in regions {
-        release(machine, &mut pool, region)?;
-    }
-    demand("frames when all regions are gone", before, free_frames(machine))
 }

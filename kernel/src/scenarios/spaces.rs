@@ -7,8 +7,9 @@ use crate::paging::Mmu;
 use crate::vm::{AddressSpace, AllocateError, Refusal, ReleaseError};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 5] {
     [
+        ("a-pools-handle-dies-with-it", a_pools_handle_dies_with_it),
         ("same-address-different-contents", same_address_different_contents),
         ("faults-use-the-current-space", faults_use_the_current_space),
         ("spaces-in-any-order", spaces_in_any_order),
@@ -30,6 +31,27 @@ pub(super) fn root<M: Machine>(machine: &mut M) -> Frame {
 
 pub(super) fn load<M: Machine>(machine: &mut M, space: &AddressSpace) {
     machine.with(|memory| space.load(memory));
+}
+
+fn a_pools_handle_dies_with_it<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let first = create(machine)?;
+    load(machine, &first);
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    machine.with(|memory| memory.mmu.set_root(home));
+    destroy(machine, first)?;
+    // The next space gets the same frames, and a pool at the same place.
+    let second = create(machine)?;
+    load(machine, &second);
+    let young = register(machine, HEAP, 1 << 20)?;
+    let refusal = machine.with(|memory| pool.allocate(memory, 1).err());
+    demand("a pool of a space that is gone allocates", true, refusal == Some(AllocateError::NotCurrent))?;
+    demand("it is dropped", true, machine.with(|memory| AddressSpace::drop_pool(memory, pool)).is_err())?;
+    // The same within one space.
+    done("dropped", machine.with(|memory| AddressSpace::drop_pool(memory, young)).map_err(|_| ()))?;
+    register(machine, HEAP, 1 << 20)?;
+    machine.with(|memory| memory.mmu.set_root(home));
+    destroy(machine, second)
 }
 
 fn same_address_different_contents<M: Machine>(machine: &mut M) -> Outcome {

@@ -10,7 +10,8 @@
 //! +0x00    header                           header
 //! +0x20    the pool's node among the pools  the node of this page among the regions
 //! +0x40    root of regions, list of pages   free for nodes from here on
-//!          with room, count of regions
+//!          with room, count of regions,
+//!          when the pool was born
 //! +0x60    free for nodes from here on
 //!
 //! header: +0 nodes in use   +4 first free node   +8 never used from here on   +12 next   +16 previous page with room
@@ -34,6 +35,7 @@ const OWN_NODE: u32 = NODE_BYTES;
 const REGIONS: u32 = 0x40;
 const WITH_ROOM: u32 = 0x44;
 const COUNT: u32 = 0x48;
+const BORN: u32 = 0x4C;
 
 const FIRST_PAGE_NODES: u32 = 0x60;
 const FURTHER_PAGE_NODES: u32 = 0x40;
@@ -78,6 +80,17 @@ impl Record {
         record.0.set(mmu, FRESH, FIRST_PAGE_NODES);
         record.set_with_room(mmu, record.0.0);
         record
+    }
+
+    /// Keeps when the pool was born, in events: no other pool has the same number.
+    pub fn set_born(self, mmu: &mut impl Mmu, born: u32) {
+        self.0.set(mmu, BORN, born);
+    }
+
+    /// Returns when the pool was born.
+    #[inline]
+    pub fn born(self, mmu: &impl Mmu) -> u32 {
+        self.0.get(mmu, BORN)
     }
 
     /// Returns the pool's node among the pools of its address space.

@@ -48,7 +48,7 @@ pub enum AllocateError {
 impl fmt::Display for AllocateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotCurrent => write!(f, "the pool belongs to no pool list of the current address space"),
+            Self::NotCurrent => write!(f, "this is not a pool of the current address space"),
             Self::Empty => write!(f, "a region of 0 bytes"),
             Self::NoRoom(pages) => write!(f, "no hole of {pages:#x} pages in the pool"),
             Self::OutOfFrames => write!(f, "no frame left for the pool's region table"),
@@ -72,7 +72,7 @@ pub enum ReleaseError {
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotCurrent => write!(f, "the pool belongs to no pool list of the current address space"),
+            Self::NotCurrent => write!(f, "this is not a pool of the current address space"),
             Self::Unknown(address) => write!(f, "no region at {address}"),
             Self::Inner(address, start) => write!(f, "{address} is inside the region that starts at {start}"),
             Self::Metadata(address) => write!(f, "{address} is in the pool's own pages"),
@@ -89,6 +89,8 @@ pub struct VmPool {
     /// The directory of its address space.
     space: Frame,
     base: Page,
+    /// When it was born: another pool at the same place, even in the same frames, is younger.
+    born: u32,
 }
 
 impl VmPool {
@@ -98,14 +100,18 @@ impl VmPool {
         pages: PageRange,
     ) -> Result<(Self, Node), OutOfFrames> {
         PageTable::back(memory, pages.start)?;
-        let node = Record::create(&mut memory.mmu, pages.start).pool_node();
-        Ok((Self { space: memory.mmu.root(), base: pages.start }, node))
+        let record = Record::create(&mut memory.mmu, pages.start);
+        // Registering a pool is an event, so no two are born at the same number of events.
+        record.set_born(&mut memory.mmu, memory.events.recorded());
+        let node = record.pool_node();
+        Ok((Self::of(&memory.mmu, node), node))
     }
 
     /// Takes the pool whose node among the pools of the current address space is `node`.
     #[inline]
     pub(super) fn of(mmu: &impl Mmu, node: Node) -> Self {
-        Self { space: mmu.root(), base: Page::containing(node.address()) }
+        let base = Page::containing(node.address());
+        Self { space: mmu.root(), base, born: Record::of(base).born(mmu) }
     }
 
     /// Returns the pool's first page, which holds its record.
@@ -120,7 +126,7 @@ impl VmPool {
         }
         let node = super::space::pools(mmu).find(mmu, self.base)?;
         let pages = node.extent(mmu);
-        (pages.start == self.base).then_some(pages)
+        (pages.start == self.base && Record::of(self.base).born(mmu) == self.born).then_some(pages)
     }
 
     /// Allocates a region of `bytes`, rounded up to whole pages, at the lowest address where it fits. No page of it is

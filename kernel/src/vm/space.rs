@@ -74,6 +74,7 @@ pub enum Refusal {
 /// An address space is its directory: that frame leads to everything else, pools included. So this is a handle of one
 /// frame number, which its owner gives up when the space is destroyed.
 #[derive(PartialEq, Eq, Debug)]
+#[must_use = "what is not destroyed keeps its frames"]
 pub struct AddressSpace {
     table: PageTable,
 }
