@@ -24,7 +24,7 @@ pub fn write(rows: &Rows, results: &Results) -> Result<(), Box<dyn Error>> {
     }
     page = replaced(&page, "goals", &goals(rows, results))?;
     page = replaced(&page, "values", &values(results))?;
-    page = replaced(&page, "wall", &wall(results))?;
+    page = replaced(&page, "varying", &varying(results))?;
     fs::write(PAGE, page)?;
     plots::draw(Path::new(PLOTS), results)
 }
@@ -107,8 +107,6 @@ fn values(results: &Results) -> String {
     let rows = [
         ("instructions from power-on to `kmain`, by `-kernel`", value("boot-kmain")),
         ("… to the end of boot", value("boot-ready")),
-        ("instructions from power-on to `kmain`, from CD by BIOS and GRUB", value("boot-kmain-from-cd")),
-        ("… to the end of boot", value("boot-ready-from-cd")),
         ("bytes of code and constants", value("text-bytes")),
         ("bytes of data", value("data-bytes")),
         ("bytes of cleared data, stack included", value("bss-bytes")),
@@ -122,9 +120,9 @@ fn values(results: &Results) -> String {
     rows.into_iter().fold(head, |out, (what, value)| out + &line(&[what.into(), value]))
 }
 
-fn wall(results: &Results) -> String {
-    let head = line(&["until".into(), "milliseconds".into()]) + &line(&["---".into(), "--:".into()]);
-    results.wall_ms.iter().fold(head, |out, (name, time)| out + &line(&[name.clone(), format!("{time:.0}")]))
+fn varying(results: &Results) -> String {
+    let head = line(&["what".into(), "value".into()]) + &line(&["---".into(), "--:".into()]);
+    results.varying.iter().fold(head, |out, (name, value)| out + &line(&[name.clone(), format!("{value:.0}")]))
 }
 
 #[cfg(test)]

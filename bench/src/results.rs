@@ -64,8 +64,8 @@ pub struct Results {
     pub curves: BTreeMap<String, Vec<Point>>,
     /// The instructions of one fault by what they are for, in their order.
     pub split: Vec<(String, u64)>,
-    /// Wall times in milliseconds, by name. They differ from run to run.
-    pub wall_ms: BTreeMap<String, f64>,
+    /// What differs from run to run, by name: wall times, and what waits for a drive, which answers in the host's time.
+    pub varying: BTreeMap<String, f64>,
     /// Wall times without counting, as multiples of the floor's in the same run. They differ from run to run.
     pub wall_of_floor: BTreeMap<String, f64>,
 }
@@ -79,7 +79,7 @@ impl Results {
             values: BTreeMap::new(),
             curves: BTreeMap::new(),
             split: Vec::new(),
-            wall_ms: BTreeMap::new(),
+            varying: BTreeMap::new(),
             wall_of_floor: BTreeMap::new(),
         }
     }

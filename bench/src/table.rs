@@ -35,13 +35,13 @@ fn write_all(out: &mut String, rows: &Rows, results: &Results) -> std::fmt::Resu
             writeln!(out, "  {name:50} {:>9}", number(*value as f64))?;
         }
     }
-    if !results.wall_ms.is_empty() {
-        writeln!(out, "\nWall times of this run, on this machine; they differ from run to run and are never checked")?;
-        for (name, milliseconds) in &results.wall_ms {
-            writeln!(out, "  {name:50} {milliseconds:>9.0} ms")?;
+    if !results.varying.is_empty() {
+        writeln!(out, "\nOf this run, on this machine: these differ from run to run and are never checked")?;
+        for (name, value) in &results.varying {
+            writeln!(out, "  {name:50} {value:>9.0}")?;
         }
         for (name, multiple) in &results.wall_of_floor {
-            writeln!(out, "  {name:50} {multiple:>9.1} times the floor")?;
+            writeln!(out, "  {name:50} {multiple:>9.1} times the floor's wall time")?;
         }
     }
     Ok(())
