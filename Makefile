@@ -6,7 +6,7 @@ ELF = build/droste.elf
 ISO = build/droste.iso
 
 # What the run scripts read; make passes on what is set on its command line.
-export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT TEST GDB_ARGS
+export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY
 
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
@@ -47,7 +47,7 @@ check: ## Check format, lints and documentation, for the host and for the kernel
 	RUSTDOCFLAGS='-D warnings' scripts/cargo doc --workspace --all-features --no-deps
 	RUSTDOCFLAGS='-D warnings' scripts/cargo --kernel doc --no-deps
 
-test: $(ELF) $(ISO) ## Run all tests, on the host and in virtual machines
+test: $(ELF) $(ISO) ## Run all tests, on the host and in virtual machines (ONLY=GROUP/ID: those of the grader)
 	@scripts/test $(ELF)
 
 bench: $(ELF) $(ISO) ## Count the instructions of every operation (CHECK=1, ACCEPT=1: the baseline; DOCS=1: the book)

@@ -1,47 +1,18 @@
-//! The grader: starts Droste in virtual machines, judges them from outside and reports.
-//!
-//! It is run at the root of the project. Read the modules in this order:
-//!
-//! 1. [`verdict`]: what a run is worth; with [`records`], what the kernel says on the control channel.
-//! 2. [`machine`]: starting a virtual machine, and making sure that it ends.
-//! 3. [`manifest`] and [`matrix`]: what there is to run; [`plan`]: the running of it.
-//! 4. [`report`]: what people and scripts get to see.
+//! The grader's command line.
 #![forbid(unsafe_code)]
 
-mod machine;
-mod manifest;
-mod matrix;
-mod plan;
-mod records;
-mod report;
-mod verdict;
-
 use clap::{Args, Parser, Subcommand};
-use manifest::Manifest;
-use plan::{Job, Plan, run_all};
-use report::Report;
+use grader::session::{FIXED_SEED, Request};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::collections::hash_map::RandomState;
 use std::error::Error;
+use std::hash::BuildHasher;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
-use std::time::Duration;
-use verdict::{Run, Verdict, judge};
-
-/// How many boots that do nothing are measured. The slowest counts.
-const MEASURED_BOOTS: u32 = 3;
-
-/// The normal time limit, in boots that do nothing.
-const BOOTS_IN_LIMIT: u32 = 60;
-
-/// The least normal time limit: other programs may slow a machine down at any time.
-const LEAST_LIMIT: Duration = Duration::from_secs(8);
-
-/// The time limit of a boot that does nothing, before anything is measured.
-const FIRST_LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts Droste in virtual machines, judges them from outside and reports.
 #[derive(Parser)]
@@ -61,9 +32,21 @@ struct TestArguments {
     /// The kernel
     #[arg(long, default_value = "build/droste.elf")]
     kernel: PathBuf,
+    /// A directory with hidden tests, which the kernel was built with
+    #[arg(long)]
+    overlay: Option<PathBuf>,
+    /// Counts time in instructions and takes a fixed seed, so that two runs are the same
+    #[arg(long)]
+    deterministic: bool,
+    /// What random tests start with [default: different each time]
+    #[arg(long, value_parser = number)]
+    seed: Option<u32>,
     /// How many machines run at once [default: the number of cores]
     #[arg(short)]
     jobs: Option<usize>,
+    /// Where the results are written
+    #[arg(long, default_value = "build/results")]
+    results: PathBuf,
     /// Lists the tests instead of running them
     #[arg(long)]
     list: bool,
@@ -71,9 +54,17 @@ struct TestArguments {
     filters: Vec<String>,
 }
 
+/// Reads a number in decimal or as 0x….
+fn number(words: &str) -> Result<u32, std::num::ParseIntError> {
+    match words.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => words.parse(),
+    }
+}
+
 fn main() -> ExitCode {
     let Command::Test(arguments) = Cli::parse().command;
-    match test(&arguments) {
+    match test(arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -84,57 +75,29 @@ fn main() -> ExitCode {
 }
 
 /// Runs the tests that the arguments select. Returns whether all of them passed.
-fn test(arguments: &TestArguments) -> Result<bool, Box<dyn Error>> {
-    let mut plan = Plan::new(&Manifest::load()?, &arguments.kernel)?;
-    plan.select(&arguments.filters);
+fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
+    let cores = || available_parallelism().map_or(1, usize::from);
+    // The standard library's hasher starts with the system's random numbers.
+    let random = || if arguments.deterministic { FIXED_SEED } else { RandomState::new().hash_one(()) as u32 };
+    let request = Request {
+        seed: arguments.seed.unwrap_or_else(random),
+        workers: arguments.jobs.map_or_else(cores, |jobs| jobs.max(1)),
+        kernel: arguments.kernel,
+        overlay: arguments.overlay,
+        deterministic: arguments.deterministic,
+        results: arguments.results,
+        filters: arguments.filters,
+    };
     if arguments.list {
-        for job in plan.all() {
-            println!("{}  {}", job.name, job.sentence);
+        for job in request.plan()?.jobs {
+            println!("{}  {}", job.name(), job.sentence);
         }
         return Ok(true);
     }
-
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let workers = arguments.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |jobs| jobs.max(1));
-    let directory = tempfile::Builder::new().prefix("droste-grader-").tempdir()?;
-    let mut report = Report::new(io::stdout().lock());
-
-    if let Some((run, verdict)) = run_noop(&plan.noop, directory.path(), &stop) {
-        report.add(&plan.noop, &run, &verdict)?;
-        // Where nothing boots, every other test would only wait for its time limit.
-        if verdict == Verdict::Pass {
-            let limit = LEAST_LIMIT.max(run.took * BOOTS_IN_LIMIT);
-            let mut written = Ok(());
-            let mut add = |job: &Job, run: &Run| {
-                if written.is_ok() {
-                    written = report.add(job, run, &judge(&job.expects, run));
-                    // Nobody reads the report any more.
-                    stop.fetch_or(written.is_err(), Ordering::Relaxed);
-                }
-            };
-            run_all(std::slice::from_ref(&plan.list), 1, limit, directory.path(), &stop, &mut add);
-            run_all(&plan.jobs, workers, limit, directory.path(), &stop, &mut add);
-            written?;
-        }
-    }
-    Ok(report.end(plan.all().count())?)
-}
-
-/// Boots machines that do nothing, one after the other. Returns the slowest, or the first that does not pass.
-fn run_noop(noop: &Job, directory: &Path, stop: &AtomicBool) -> Option<(Run, Verdict)> {
-    let mut slowest: Option<Run> = None;
-    for _ in 0..MEASURED_BOOTS {
-        let run = noop.machine.run(&directory.join(&noop.name), FIRST_LIMIT, stop)?;
-        let verdict = judge(&noop.expects, &run);
-        if verdict != Verdict::Pass {
-            return Some((run, verdict));
-        }
-        if slowest.as_ref().is_none_or(|slowest| slowest.took < run.took) {
-            slowest = Some(run);
-        }
-    }
-    slowest.map(|run| (run, Verdict::Pass))
+    let results = request.run(&mut io::stdout().lock(), &stop)?;
+    Ok(results.count().1 == 0)
 }

@@ -1,30 +1,81 @@
-//! The manifest: the one list of in-machine tests, `grader/tests.toml`.
+//! The manifest: the one list of tests and marks, `grader/tests.toml`.
 //!
 //! ```toml
+//! [[group]]
+//! id = "pools"
+//! title = "VM pools"                          # as reports print it
+//! hint = "regions.md"                         # the page of the book that helps, in docs/src
+//! cause = "the region table ..."              # what is wrong most often where tests of this group fail
+//!
 //! [[test]]
-//! group = "vm"                                # where reports put it
+//! group = "pools"
 //! id = "release-twice"                        # the kernel's name for it: `test=release-twice`
 //! sentence = "a region is released once"      # what must hold
+//! points = 2                                  # 1 if absent
+//! needs = ["lazy-region"]                     # tests that must pass first, or it is skipped
+//! visibility = "hidden"                       # in Gradescope's words; "visible" if absent
+//! hint = "frame-pools.md"                     # if it is not the group's
+//! cause = "..."                               # if it is not the group's
 //! memory = "512M"                             # of the machine, 32M if absent
 //! limit = 3                                   # times the normal time limit, 1 if absent
 //! dies = "illegal-access"                     # for a test that expects death: the kind of the diagnosis,
 //! says = ["0x5000_0000", "no region"]         # and words that the console must show
+//! partial = true                              # each checkpoint that holds earns its share of the points
+//! checkpoints = [                             # for a test that is audited: where, and what must be seen there
+//!     { name = "filled", faults = 256, backed = 256, claims = 2 },
+//! ]
 //! ```
+//!
+//! The boot matrix is listed by name in `matrix`; a group of that name says the rest.
 
+use crate::audit::Checkpoint;
 use crate::verdict::{Expects, Outcome};
-use serde::Deserialize;
-use std::collections::BTreeSet;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// The manifest of this project.
 const TESTS: &str = include_str!("../tests.toml");
 
-/// Every in-machine test, in the order in which they are to be read.
+/// Every group, and every in-machine test, in the order in which they are to be read.
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// The groups.
+    #[serde(rename = "group", default)]
+    pub groups: Vec<Group>,
     /// The tests.
-    #[serde(rename = "test")]
+    #[serde(rename = "test", default)]
     pub tests: Vec<Test>,
+}
+
+/// A group of tests.
+#[derive(Clone, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its name, the first part of its tests' names.
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// The page of the book that helps.
+    pub hint: String,
+    /// What is wrong most often where its tests fail.
+    pub cause: String,
+}
+
+/// Who sees how a test went, in Gradescope's words.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Everybody.
+    #[default]
+    Visible,
+    /// Instructors alone.
+    Hidden,
+    /// Everybody, after the due date.
+    AfterDueDate,
+    /// Everybody, when the grades are published.
+    AfterPublished,
 }
 
 /// One in-machine test.
@@ -37,6 +88,22 @@ pub struct Test {
     pub sentence: String,
     /// The group in which it is reported.
     pub group: String,
+    /// What it is worth.
+    #[serde(default = "one")]
+    pub points: u32,
+    /// Whether each checkpoint that holds earns its share.
+    #[serde(default)]
+    pub partial: bool,
+    /// The tests that must pass first.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Who sees how it went.
+    #[serde(default)]
+    pub visibility: Visibility,
+    /// The page of the book that helps, if it is not the group's.
+    pub hint: Option<String>,
+    /// What is wrong most often where it fails, if it is not the group's.
+    pub cause: Option<String>,
     /// The kind of death that it expects, if any.
     pub dies: Option<String>,
     /// Words that the console must show of that death.
@@ -48,6 +115,9 @@ pub struct Test {
     /// How many times the normal time limit it has.
     #[serde(default = "one")]
     pub limit: u32,
+    /// Where it is audited.
+    #[serde(default)]
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// Returns the memory of the reference machine.
@@ -60,30 +130,57 @@ fn one() -> u32 {
 }
 
 impl Manifest {
-    /// Reads the project's manifest.
+    /// Reads the project's manifest, and that of the `overlay` directory of further tests.
     ///
     /// # Errors
     ///
-    /// In words, if it is not well-formed.
-    pub fn load() -> Result<Self, String> {
-        Self::parse(TESTS)
+    /// In words, if one is not well-formed.
+    pub fn load(overlay: Option<&Path>) -> Result<Self, String> {
+        let mut manifest = Self::parse("grader/tests.toml", TESTS)?;
+        if let Some(directory) = overlay {
+            let file = directory.join("tests.toml");
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(&file).map_err(|error| format!("{name}: {error}"))?;
+            let more = Self::parse(&name, &text)?;
+            manifest.groups.extend(more.groups);
+            manifest.tests.extend(more.tests);
+        }
+        manifest.check()?;
+        Ok(manifest)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let manifest: Self = toml::from_str(text).map_err(|error| format!("grader/tests.toml: {error}"))?;
+    fn parse(name: &str, text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| format!("{name}: {error}"))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let groups: BTreeSet<&str> = self.groups.iter().map(|group| group.id.as_str()).collect();
         let mut seen = BTreeSet::new();
-        for test in &manifest.tests {
-            test.check().map_err(|wrong| format!("grader/tests.toml: test `{}` {wrong}", test.id))?;
+        for test in &self.tests {
+            let wrong = |what: &str| Err(format!("test `{}` {what}", test.id));
+            test.check().or_else(wrong)?;
+            if !groups.contains(test.group.as_str()) {
+                return wrong("is in a group that is not listed");
+            }
+            // So there is no circle either.
+            if !test.needs.iter().all(|need| seen.contains(need.as_str())) {
+                return wrong("needs a test that is not listed before it");
+            }
             if !seen.insert(test.id.as_str()) {
-                return Err(format!("grader/tests.toml: test `{}` is there twice", test.id));
+                return wrong("is there twice");
             }
         }
-        Ok(manifest)
+        Ok(())
     }
 
     /// Returns the names that the kernel must list.
     pub fn names(&self) -> BTreeSet<String> {
         self.tests.iter().map(|test| test.id.clone()).collect()
+    }
+
+    /// Returns the groups by name.
+    pub fn groups(&self) -> BTreeMap<&str, &Group> {
+        self.groups.iter().map(|group| (group.id.as_str(), group)).collect()
     }
 }
 
@@ -108,6 +205,9 @@ impl Test {
         if self.limit == 0 {
             return Err("has no time to run");
         }
+        if self.partial && self.checkpoints.is_empty() {
+            return Err("has nothing that its points could be parted by");
+        }
         Ok(())
     }
 
@@ -117,7 +217,7 @@ impl Test {
             None => Outcome::Passes,
             Some(kind) => Outcome::Dies { kind: kind.clone(), says: self.says.clone() },
         };
-        Expects::Test { name: self.id.clone(), outcome }
+        Expects::Test { name: self.id.clone(), outcome, checkpoints: self.checkpoints.clone() }
     }
 }
 
@@ -125,16 +225,36 @@ impl Test {
 mod tests {
     use super::*;
 
+    const GROUP: &str = "[[group]]\nid = 'g'\ntitle = 'G'\nhint = 'h.md'\ncause = 'c'\n";
+
+    fn parse(text: &str) -> Result<Manifest, String> {
+        let manifest = Manifest::parse("text", &format!("{GROUP}{text}"))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
     #[test]
     fn the_manifest_of_the_project_is_well_formed() {
-        let manifest = Manifest::load().expect("it is");
+        let manifest = Manifest::load(None).expect("it is");
         assert!(manifest.names().contains("noop"));
     }
 
     #[test]
+    fn every_hint_is_a_page_of_the_book() {
+        let manifest = Manifest::load(None).expect("well-formed");
+        let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
+        let hints = manifest.groups.iter().map(|group| &group.hint);
+        for hint in hints.chain(manifest.tests.iter().filter_map(|test| test.hint.as_ref())) {
+            assert!(book.join(hint).is_file(), "{hint} is no page of the book");
+        }
+    }
+
+    #[test]
     fn a_test_that_says_no_more_than_it_must_runs_on_the_reference_machine() {
-        let manifest = Manifest::parse("[[test]]\nid = 'a'\ngroup = 'g'\nsentence = 's'\n").expect("well-formed");
-        assert_eq!((manifest.tests[0].memory.as_str(), manifest.tests[0].limit), ("32M", 1));
+        let manifest = parse("[[test]]\nid = 'a'\ngroup = 'g'\nsentence = 's'\n").expect("well-formed");
+        let test = &manifest.tests[0];
+        assert_eq!((test.memory.as_str(), test.limit, test.points), ("32M", 1, 1));
+        assert_eq!(test.visibility, Visibility::Visible);
     }
 
     #[test]
@@ -146,10 +266,14 @@ mod tests {
             ("id = 'a'\ndies = 'panic'", "only one of"),
             ("id = 'a'\nsays = ['words']", "only one of"),
             ("id = 'a'\nlimit = 0", "no time"),
-            ("id = 'a'\npoints = 3", "unknown field"),
+            ("id = 'a'\npartial = true", "nothing that its points"),
+            ("id = 'a'\nneeds = ['a']", "not listed before"),
+            ("id = 'a'\ncolour = 3", "unknown field"),
+            ("id = 'a'\nvisibility = 'secret'", "unknown variant"),
             ("id = 'a'\n[[test]]\nid = 'a'\ngroup = 'g'\nsentence = 's'", "there twice"),
+            ("id = 'a'\n[[test]]\nid = 'b'\ngroup = 'f'\nsentence = 's'", "not listed"),
         ] {
-            let error = Manifest::parse(&format!("{test}{more}\n")).expect_err(more);
+            let error = parse(&format!("{test}{more}\n")).expect_err(more);
             assert!(error.contains(words), "{error}");
         }
     }

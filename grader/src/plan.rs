@@ -1,23 +1,39 @@
 //! The plan: what is run, in the order in which people read it, and the running of it.
 
-use crate::machine::Machine;
-use crate::manifest::Manifest;
+use crate::machine::{Judged, Machine, Place};
+use crate::manifest::{Group, Manifest, Visibility};
 use crate::matrix;
-use crate::verdict::{Expects, Outcome, Run};
+use crate::qemu::Reference;
+use crate::verdict::{Expects, Outcome, Verdict};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
 /// Something that is run on a machine of its own and judged.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Its group and its name: `vm/release-twice`.
-    pub name: String,
+    /// The group in which it is reported.
+    pub group: String,
+    /// Its name in the group.
+    pub id: String,
     /// What must hold.
     pub sentence: String,
+    /// What it is worth.
+    pub points: u32,
+    /// Whether each checkpoint that holds earns its share.
+    pub partial: bool,
+    /// The names of the jobs that must pass first.
+    pub needs: Vec<String>,
+    /// Who sees how it went.
+    pub visibility: Visibility,
+    /// The page of the book that helps.
+    pub hint: String,
+    /// What is wrong most often where it fails.
+    pub cause: String,
     /// How many times the normal time limit it has.
     pub limit: u32,
     /// What must be seen for it to pass.
@@ -26,148 +42,290 @@ pub struct Job {
     pub machine: Machine,
 }
 
+impl Job {
+    /// Returns its group and its name in it: `pools/release-twice`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.group, self.id)
+    }
+}
+
+/// How everything is run.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// The normal time limit.
+    pub limit: Duration,
+    /// What random tests start with.
+    pub seed: u32,
+    /// A directory for the machines' files and sockets. Its name should be short: a socket's has 108 bytes at most.
+    pub directory: &'a Path,
+    /// Becomes true when the grader is to end.
+    pub stop: &'a AtomicBool,
+}
+
+impl Setting<'_> {
+    /// Runs `job` in the room of this number. Returns `None` if it was stopped.
+    pub fn run(&self, number: usize, job: &Job) -> Option<Judged> {
+        let room = self.directory.join(number.to_string());
+        let place = Place { room, limit: self.limit * job.limit, seed: self.seed, stop: self.stop };
+        job.machine.run(&job.expects, &place)
+    }
+}
+
 /// All that could be run. The first two jobs come before the rest, and are run whatever is selected.
 pub struct Plan {
-    /// A boot that does nothing: what a machine costs, and so what time limits are made of.
-    pub noop: Job,
-    /// The comparison of the kernel's list of tests with the manifest.
-    pub list: Job,
-    /// The rest.
+    /// Groups in reading order.
+    pub groups: Vec<Group>,
+    /// All jobs. The first is a boot that does nothing: what a machine costs, and so what time limits are made of. The
+    /// second compares the kernel's list of tests with the manifest.
     pub jobs: Vec<Job>,
 }
 
+/// How many jobs come before the rest.
+pub const FIRST: usize = 2;
+
 impl Plan {
-    /// Makes the plan for `kernel`.
+    /// Makes the plan for `kernel`. With `deterministic`, time is counted in instructions.
     ///
     /// # Errors
     ///
-    /// In words, if the manifest has no test `noop`.
-    pub fn new(manifest: &Manifest, kernel: &Path) -> Result<Self, String> {
-        let mut jobs: Vec<Job> = manifest
-            .tests
-            .iter()
-            .map(|test| Job {
-                name: format!("{}/{}", test.group, test.id),
+    /// In words, if the manifest lacks a group or the test `noop`.
+    pub fn new(manifest: &Manifest, kernel: &Path, deterministic: bool) -> Result<Self, String> {
+        let reference = |memory: &str, command_line: String| {
+            Machine::Reference(Reference { kernel: kernel.into(), memory: memory.into(), command_line, deterministic })
+        };
+        let group_of: BTreeMap<&str, &str> =
+            manifest.tests.iter().map(|test| (test.id.as_str(), test.group.as_str())).collect();
+        let groups = manifest.groups();
+        let group = |id: &str| groups.get(id).copied().ok_or_else(|| format!("the manifest lacks the group {id}"));
+        let mut jobs = Vec::new();
+        for test in &manifest.tests {
+            let group = group(&test.group)?;
+            jobs.push(Job {
+                group: test.group.clone(),
+                id: test.id.clone(),
                 sentence: test.sentence.clone(),
+                points: test.points,
+                partial: test.partial,
+                needs: test.needs.iter().map(|need| format!("{}/{need}", group_of[need.as_str()])).collect(),
+                visibility: test.visibility,
+                hint: test.hint.clone().unwrap_or_else(|| group.hint.clone()),
+                cause: test.cause.clone().unwrap_or_else(|| group.cause.clone()),
                 limit: test.limit,
                 expects: test.expects(),
-                machine: Machine::by_kernel(kernel, &test.memory, &format!("test={}", test.id)),
-            })
-            .collect();
-        let noop = jobs.iter().position(|job| job.name == "boot/noop").ok_or("the manifest lacks boot/noop")?;
-        let noop = jobs.remove(noop);
+                machine: reference(&test.memory, format!("test={}", test.id)),
+            });
+        }
+        let noop = jobs.iter().position(|job| job.id == "noop").ok_or("the manifest lacks the test noop")?;
+        jobs[..=noop].rotate_right(1);
         let list = Job {
-            name: "boot/list".into(),
+            id: "list".into(),
             sentence: "the kernel has the tests of the manifest, and no others".into(),
-            limit: 1,
-            expects: Expects::Test { name: "list".into(), outcome: Outcome::Lists(manifest.names()) },
-            machine: Machine::by_kernel(kernel, "32M", "test=list"),
+            points: 0,
+            expects: Expects::Test {
+                name: "list".into(),
+                outcome: Outcome::Lists(manifest.names()),
+                checkpoints: Vec::new(),
+            },
+            machine: reference("32M", "test=list".into()),
+            ..jobs[0].clone()
         };
-        jobs.extend(matrix::jobs(kernel));
-        Ok(Self { noop, list, jobs })
+        jobs.insert(1, list);
+        jobs.extend(matrix::jobs(kernel, deterministic, group("matrix")?));
+        Ok(Self { groups: manifest.groups.clone(), jobs })
     }
 
-    /// Keeps the jobs whose name contains one of `filters`; all of them if there is no filter.
+    /// Keeps the jobs whose name contains one of `filters`, and the first two; all of them if there is no filter.
     pub fn select(&mut self, filters: &[String]) {
-        self.jobs.retain(|job| filters.is_empty() || filters.iter().any(|filter| job.name.contains(filter)));
-    }
-
-    /// Returns every job in reading order.
-    pub fn all(&self) -> impl Iterator<Item = &Job> {
-        [&self.noop, &self.list].into_iter().chain(&self.jobs)
+        let mut index = 0;
+        self.jobs.retain(|job| {
+            index += 1;
+            index <= FIRST || filters.is_empty() || filters.iter().any(|filter| job.name().contains(filter))
+        });
     }
 }
 
-/// Runs `jobs`, up to `workers` of them at once, and calls `done` in this thread as each one ends.
+/// What is known of a job while all are run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Running,
+    Passed,
+    NotPassed,
+}
+
+/// The jobs that are being run, and how far they are.
+struct Queue<'a> {
+    jobs: &'a [Job],
+    /// The places of the jobs each one needs, as far as they are run at all.
+    needs: Vec<Vec<usize>>,
+    /// The order in which they are taken: the long ones first, so that no worker is left alone with one at the end.
+    order: Vec<usize>,
+    states: Mutex<Vec<State>>,
+    changed: Condvar,
+}
+
+/// What a worker does next.
+enum Next {
+    Run(usize),
+    Skip(usize, String),
+}
+
+impl<'a> Queue<'a> {
+    fn new(jobs: &'a [Job]) -> Self {
+        let names: BTreeMap<String, usize> = jobs.iter().map(Job::name).zip(0..).collect();
+        let places = |job: &Job| job.needs.iter().filter_map(|need| names.get(need).copied()).collect();
+        let mut order: Vec<usize> = (0..jobs.len()).collect();
+        order.sort_by_key(|place| Reverse(jobs[*place].limit));
+        Self {
+            jobs,
+            needs: jobs.iter().map(places).collect(),
+            order,
+            states: Mutex::new(vec![State::Waiting; jobs.len()]),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Takes the next job that can be run, or is to be skipped, waiting for one; `None` if there is none left.
+    fn next(&self) -> Option<Next> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let waiting = self.order.iter().copied().filter(|place| states[*place] == State::Waiting);
+            for place in waiting.clone() {
+                let needs = &self.needs[place];
+                if let Some(failed) = needs.iter().find(|need| states[**need] == State::NotPassed) {
+                    states[place] = State::Running;
+                    return Some(Next::Skip(place, self.jobs[*failed].name()));
+                }
+                if needs.iter().all(|need| states[*need] == State::Passed) {
+                    states[place] = State::Running;
+                    return Some(Next::Run(place));
+                }
+            }
+            waiting.clone().next()?;
+            // What it waits for runs: needs come before those that need them.
+            states = self.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn settle(&self, place: usize, state: State) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)[place] = state;
+        self.changed.notify_all();
+    }
+}
+
+/// Runs `jobs`, up to `workers` of them at once, and calls `done` in this thread with the place of each one that ends.
 ///
-/// `limit` is the normal time limit. Each job has a directory of its own in `directory`. Once `stop` is true, machines
-/// are ended and no more are started; what was not run is not reported.
-pub fn run_all(
-    jobs: &[Job],
-    workers: usize,
-    limit: Duration,
-    directory: &Path,
-    stop: &AtomicBool,
-    mut done: impl FnMut(&Job, &Run),
-) {
-    // The long ones first, so that no worker is left alone with one at the end.
-    let mut order: Vec<&Job> = jobs.iter().collect();
-    order.sort_by_key(|job| Reverse(job.limit));
-    let next = AtomicUsize::new(0);
+/// Once it is stopped, machines are ended and no more are started; what was not run is not reported.
+pub fn run_all(jobs: &[Job], workers: usize, setting: &Setting<'_>, mut done: impl FnMut(usize, Judged)) {
+    let queue = Queue::new(jobs);
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..workers {
             let sender = sender.clone();
-            let (order, next) = (&order, &next);
+            let queue = &queue;
             scope.spawn(move || {
-                while let Some(job) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let Some(run) = job.machine.run(&directory.join(&job.name), limit * job.limit, stop) else { break };
-                    if sender.send((*job, run)).is_err() {
+                while let Some(next) = queue.next() {
+                    let (place, judged) = match next {
+                        Next::Skip(place, need) => (place, Some(Judged::unstarted(Verdict::Skipped(need)))),
+                        Next::Run(place) => (place, setting.run(place, &jobs[place])),
+                    };
+                    let passed = judged.as_ref().is_some_and(|judged| judged.verdict == Verdict::Pass);
+                    queue.settle(place, if passed { State::Passed } else { State::NotPassed });
+                    // Once it is stopped, every other job comes back as soon as it is taken.
+                    if let Some(judged) = judged.filter(|_| !setting.is_stopped())
+                        && sender.send((place, judged)).is_err()
+                    {
                         break;
                     }
                 }
             });
         }
         drop(sender);
-        for (job, run) in receiver {
-            done(job, &run);
+        for (place, judged) in receiver {
+            done(place, judged);
         }
     });
+}
+
+impl Setting<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.load(std::sync::atomic::Ordering::Relaxed)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Verdict, judge};
+    use crate::machine::Script;
 
     fn plan() -> Plan {
-        let manifest = Manifest::load().expect("well-formed");
-        Plan::new(&manifest, Path::new("droste.elf")).expect("a plan")
+        let manifest = Manifest::load(None).expect("well-formed");
+        Plan::new(&manifest, Path::new("droste.elf"), false).expect("a plan")
     }
 
-    fn script(name: &str, script: &str) -> Job {
-        let machine = Machine::by_script("sh", &["-c", script], &[]);
-        let expects = Expects::Boot { status: 33 };
-        Job { name: name.into(), sentence: String::new(), limit: 1, expects, machine }
+    fn script(id: &str, script: &str, needs: &[&str]) -> Job {
+        let machine =
+            Machine::Script(Script { program: "sh".into(), words: vec!["-c".into(), script.into()], settings: vec![] });
+        let needs = needs.iter().map(|need| format!("boot/{need}")).collect();
+        Job { id: id.into(), limit: 1, expects: Expects::Boot { status: 33 }, machine, needs, ..plan().jobs[0].clone() }
+    }
+
+    fn run(jobs: &[Job], workers: usize, stopped: bool) -> Vec<(String, String)> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let stop = AtomicBool::new(stopped);
+        let setting = Setting { limit: Duration::from_secs(60), seed: 0, directory: directory.path(), stop: &stop };
+        let mut seen = Vec::new();
+        run_all(jobs, workers, &setting, |place, judged| {
+            seen.push((jobs[place].id.clone(), judged.verdict.name().to_owned()));
+        });
+        seen.sort();
+        seen
     }
 
     #[test]
     fn names_in_a_plan_differ() {
         let plan = plan();
-        let names: std::collections::BTreeSet<&str> = plan.all().map(|job| job.name.as_str()).collect();
-        assert_eq!(names.len(), plan.all().count());
+        let names: std::collections::BTreeSet<String> = plan.jobs.iter().map(Job::name).collect();
+        assert_eq!(names.len(), plan.jobs.len());
     }
 
     #[test]
     fn a_filter_keeps_what_it_names_and_the_first_two() {
         let mut plan = plan();
         plan.select(&["matrix/memory-1G".into()]);
-        let names: Vec<&str> = plan.all().map(|job| job.name.as_str()).collect();
+        let names: Vec<String> = plan.jobs.iter().map(Job::name).collect();
         assert_eq!(names, ["boot/noop", "boot/list", "matrix/memory-1G"]);
     }
 
     #[test]
     fn every_job_is_run_once_whatever_the_number_of_workers() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let jobs: Vec<Job> = (0..7).map(|n| script(&format!("t/{n}"), &format!("exit {}", 30 + n))).collect();
+        let jobs: Vec<Job> = (0..7).map(|n| script(&n.to_string(), &format!("exit {}", 30 + n), &[])).collect();
         for workers in [1, 3, 20] {
-            let mut seen = Vec::new();
-            let limit = Duration::from_secs(60);
-            run_all(&jobs, workers, limit, directory.path(), &AtomicBool::new(false), |job, run| {
-                seen.push((job.name.clone(), judge(&job.expects, run) == Verdict::Pass));
-            });
-            seen.sort();
-            let expected: Vec<_> = (0..7).map(|n| (format!("t/{n}"), n == 3)).collect();
-            assert_eq!(seen, expected);
+            let verdict = |n| if n == 3 { "PASS" } else { "FAIL" };
+            let expected: Vec<_> = (0..7).map(|n| (n.to_string(), verdict(n).to_owned())).collect();
+            assert_eq!(run(&jobs, workers, false), expected);
+        }
+    }
+
+    #[test]
+    fn what_needs_a_job_that_fails_is_skipped_and_so_is_what_needs_that() {
+        let jobs = [
+            script("a", "exit 33", &[]),
+            script("b", "exit 1", &[]),
+            script("c", "exit 33", &["a"]),
+            script("d", "exit 33", &["a", "b"]),
+            script("e", "exit 33", &["d"]),
+            script("f", "exit 33", &["not run"]),
+        ];
+        let expected = [("a", "PASS"), ("b", "FAIL"), ("c", "PASS"), ("d", "SKIPPED"), ("e", "SKIPPED"), ("f", "PASS")];
+        for workers in [1, 4] {
+            assert_eq!(run(&jobs, workers, false), expected.map(|(id, verdict)| (id.into(), verdict.into())));
         }
     }
 
     #[test]
     fn after_a_stop_nothing_is_run() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let jobs = [script("t/a", "sleep 1000"), script("t/b", "sleep 1000")];
-        run_all(&jobs, 2, Duration::from_secs(60), directory.path(), &AtomicBool::new(true), |job, _| {
-            panic!("{} was run", job.name)
-        });
+        let jobs = [script("a", "sleep 1000", &[]), script("b", "sleep 1000", &["a"])];
+        assert_eq!(run(&jobs, 2, true), []);
     }
 }

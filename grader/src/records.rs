@@ -1,10 +1,13 @@
-//! What the kernel says on the control channel: one record a line, read strictly.
+//! What the kernel says on the control channel: one record a line, read strictly. Its only answer is a line with the seed.
 //!
 //! ```text
 //! droste 1                                     the version of these records, always first
 //! begin NAME                                   the test that runs, always second
 //! test NAME                                    after `begin list`: a test that the kernel has
-//! fail WHAT expected=0x2 seen=0x3              a check that did not hold; WHAT may have spaces
+//! ask seed                                     a question; it is answered while the machine stands still
+//! claim WORDS                                  what the auditor will find: see `audit::claims`
+//! audit NAME                                   the machine stands still to be audited
+//! fail WHAT expected=0x2 seen=0x3 at=FILE:LINE a check that did not hold; WHAT may have spaces
 //! diagnosis KIND WORDS                         the kernel's own words for why it dies
 //! end pass | end fail | end died               always last
 //! ```
@@ -74,6 +77,8 @@ impl<'a> Transcript<'a> {
         match word {
             "begin" if self.begun.is_none() => self.begun = Some(rest),
             _ if self.begun.is_none() => return out_of_place(),
+            // The auditor has dealt with these when they came.
+            "ask" | "claim" | "audit" => {}
             "test" => self.listed.push(rest),
             "fail" => self.failed.push(failed_check(rest).ok_or_else(|| format!("`{line}`, which lacks its figures"))?),
             "diagnosis" if self.diagnosis.is_none() => self.diagnosis = Some(rest),
@@ -97,11 +102,12 @@ fn whole_line(line: &str) -> Result<&str, &str> {
     Ok(whole.strip_suffix('\r').unwrap_or(whole))
 }
 
-/// Reads `WHAT expected=… seen=…`.
+/// Reads `WHAT expected=… seen=… at=…`.
 fn failed_check(rest: &str) -> Option<Check> {
+    let (rest, at) = rest.rsplit_once(" at=")?;
     let (rest, seen) = rest.rsplit_once(" seen=")?;
     let (what, expected) = rest.rsplit_once(" expected=")?;
-    Some(Check { what: what.into(), expected: expected.into(), seen: seen.into() })
+    Some(Check { at: Some(at.into()), ..Check::new(what, expected, seen) })
 }
 
 #[cfg(test)]
@@ -110,9 +116,10 @@ mod tests {
 
     #[test]
     fn a_failed_check_keeps_its_words_and_figures() {
-        let transcript =
-            Transcript::read("droste 1\nbegin t\nfail frames given back expected=0x2 seen=0x3\nend fail\n");
-        let check = Check { what: "frames given back".into(), expected: "0x2".into(), seen: "0x3".into() };
+        let transcript = Transcript::read(
+            "droste 1\nbegin t\nfail frames given back expected=0x2 seen=0x3 at=pools.rs:7\nend fail\n",
+        );
+        let check = Check { at: Some("pools.rs:7".into()), ..Check::new("frames given back", "0x2", "0x3") };
         assert_eq!((transcript.failed, transcript.end, transcript.broken), (vec![check], Some(End::Fail), None));
     }
 

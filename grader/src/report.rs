@@ -1,148 +1,134 @@
-//! The report: a line for each test as it ends, what a failure was, and the count.
+//! The report: a line for each test as it ends, five more for a failure, marks and count at the end.
 
+use crate::machine::{Judged, quoted};
+use crate::marks::{Marks, Results};
 use crate::plan::Job;
-use crate::verdict::{Ended, Run, Verdict};
+use crate::verdict::{Check, Verdict};
 use std::io::{self, Write};
 
-/// How many of the last lines of the console a failure shows.
-const CONSOLE_LINES: usize = 20;
+/// The five lines of a failure: a label and a text each.
+pub type Message = [(&'static str, String); 5];
 
-/// A report that is being written.
-pub struct Report<W> {
-    out: W,
-    passed: usize,
-    failed: usize,
+/// Returns what there is to say of a job that did not pass: what must hold, expected and seen, where, the likely cause,
+/// how to repeat it.
+pub fn message(job: &Job, judged: &Judged, seed: u32) -> Message {
+    let checks = judged.verdict.checks();
+    let seen = checks.first().map_or(String::new(), |check| {
+        let more = if checks.len() > 1 { format!(" (and {} more)", checks.len() - 1) } else { String::new() };
+        format!("{}: expected {}, seen {}{more}", check.what, check.expected, check.seen)
+    });
+    let located = checks.iter().find_map(|check| check.at.clone());
+    let place = judged.verdict.place().or_else(|| judged.post_mortem.as_ref()?.place()).map(ToString::to_string);
+    let place = located.or(place).unwrap_or_else(|| "see its console".into());
+    let cause = cause(&judged.verdict).map_or_else(|| job.cause.clone(), String::from);
+    [
+        ("must hold", job.sentence.clone()),
+        ("seen", printable(&seen)),
+        ("where", printable(&place)),
+        ("likely", format!("{cause} (docs/src/{})", job.hint)),
+        ("repeat", repeat(job, seed)),
+    ]
 }
 
-impl<W: Write> Report<W> {
-    /// Begins a report.
-    pub fn new(out: W) -> Self {
-        Self { out, passed: 0, failed: 0 }
-    }
+/// Returns the command that runs a job once more.
+pub fn repeat(job: &Job, seed: u32) -> String {
+    format!("make test ONLY={} SEED={seed:#010x}", quoted(&job.name()))
+}
 
-    /// Reports the end of one job.
-    ///
-    /// # Errors
-    ///
-    /// If the report cannot be written.
-    pub fn add(&mut self, job: &Job, run: &Run, verdict: &Verdict) -> io::Result<()> {
-        let passed = *verdict == Verdict::Pass;
-        *if passed { &mut self.passed } else { &mut self.failed } += 1;
-        let word = if passed { "pass" } else { "FAIL" };
-        writeln!(self.out, "{word}  {}  {}  ({:.2} s)", job.name, job.sentence, run.took.as_secs_f64())?;
-        if !passed {
-            self.explain(job, run, verdict)?;
+/// Returns the likely cause of a verdict that says more about it than the test does.
+fn cause(verdict: &Verdict) -> Option<&'static str> {
+    Some(match verdict {
+        Verdict::TripleFault(_) => "the stack, the IDT or the handler's own page was not mapped when a fault came",
+        Verdict::Reset(_) => "something jumped to where no code is, or asked the keyboard controller for a reset",
+        Verdict::Halted(_) => "an error path that stops the processor instead of returning an error",
+        Verdict::Hang(..) => "a loop whose end never comes, such as a failure that is tried again for ever",
+        Verdict::FaultLoop { .. } => {
+            "the handler returned without a page, or the entry that it wrote is not the one in use"
         }
-        self.out.flush()
-    }
+        Verdict::Timeout(_) => "an operation whose cost grows with memory or regions, or a very busy computer",
+        Verdict::Skipped(_) => "see the test that must hold first",
+        Verdict::Infrastructure(_) => "a tool or a file is missing; this is not counted",
+        _ => return None,
+    })
+}
 
-    fn explain(&mut self, job: &Job, run: &Run, verdict: &Verdict) -> io::Result<()> {
-        let mut line = |label: &str, text: &str| writeln!(self.out, "      {label:<10}  {text}");
-        line("verdict", verdict.name())?;
-        line("must hold", &job.sentence)?;
-        for check in verdict.checks() {
-            line("what", &check.what)?;
-            line("expected", &check.expected)?;
-            line("seen", &check.seen)?;
-        }
-        match &run.ended {
-            Ended::Status(status) => line("ended", &format!("with exit status {status}"))?,
-            Ended::Signal(signal) => line("ended", &format!("by signal {signal}"))?,
-            Ended::OverLimit(_) => line("ended", "by the grader, at the time limit")?,
-            Ended::NotStarted(_) => return Ok(()),
-        }
-        // QEMU complains of being ended too.
-        if !matches!(run.ended, Ended::OverLimit(_)) {
-            for complaint in run.complaints.lines().take(CONSOLE_LINES) {
-                line("complaint", &printable(complaint))?;
-            }
-        }
-        let console: Vec<&str> = run.console.lines().collect();
-        for (row, text) in console[console.len().saturating_sub(CONSOLE_LINES)..].iter().enumerate() {
-            line(if row == 0 { "console" } else { "" }, &printable(text))?;
-        }
-        line("repeat", &job.machine.repeat())
-    }
-
-    /// Ends the report: `planned` is the number of jobs that should have been reported. Returns whether all passed.
-    ///
-    /// # Errors
-    ///
-    /// If the report cannot be written.
-    pub fn end(mut self, planned: usize) -> io::Result<bool> {
-        let not_run = planned.saturating_sub(self.passed + self.failed);
-        if not_run > 0 {
-            writeln!(self.out, "{not_run} of {planned} tests were not run, which counts as failed")?;
-        }
-        writeln!(self.out, "{} passed, {} failed", self.passed, self.failed + not_run)?;
-        self.out.flush()?;
-        Ok(self.passed == planned && self.failed == 0)
-    }
+/// Returns the lines that show what a machine said: its console, or why there is none.
+pub fn console(judged: &Judged) -> String {
+    judged.run.console.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Replaces what could move the cursor or change the colours of the terminal.
-fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() && c != '\t' { '·' } else { c }).collect()
+pub fn printable(line: &str) -> String {
+    line.trim_end_matches('\r').chars().map(|c| if c.is_control() && c != '\t' { '·' } else { c }).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::machine::Machine;
-    use crate::verdict::{Check, Expects};
-    use std::time::Duration;
+/// Returns points as people write them: `3`, `2.5`.
+pub fn points(points: f64) -> String {
+    let text = format!("{points:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
 
-    fn report(verdicts: &[Verdict], planned: usize) -> (String, bool) {
-        let console: String = (1..=30).map(|n| format!("line {n}\u{1b}\n")).collect();
-        let job = Job {
-            name: "vm/edges".into(),
-            sentence: "edges are exact".into(),
-            limit: 1,
-            expects: Expects::Boot { status: 33 },
-            machine: Machine::by_script("scripts/run", &[], &[("UEFI", "1")]),
-        };
-        let run = Run {
-            ended: Ended::Status(35),
-            control: String::new(),
-            console,
-            complaints: String::new(),
-            took: Duration::from_millis(214),
-        };
-        let mut out = Vec::new();
-        let mut report = Report::new(&mut out);
-        for verdict in verdicts {
-            report.add(&job, &run, verdict).expect("a vector takes all");
+/// Writes the line of a job that ended, and its message if it did not pass.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write_job(out: &mut impl Write, job: &Job, judged: &Judged, seed: u32) -> io::Result<()> {
+    let took = judged.run.took.as_secs_f64();
+    let Marks { earned, possible } = Marks::of(job, Some(judged));
+    if judged.verdict == Verdict::Pass {
+        writeln!(out, "pass  {}  {}  ({took:.2} s)", job.name(), job.sentence)?;
+    } else {
+        let name = judged.verdict.name();
+        writeln!(
+            out,
+            "FAIL  {}  {name}, {} of {} points  ({took:.2} s)",
+            job.name(),
+            points(earned),
+            points(possible)
+        )?;
+        for (label, text) in message(job, judged, seed) {
+            writeln!(out, "      {label:<9}  {text}")?;
         }
-        let good = report.end(planned).expect("a vector takes all");
-        (String::from_utf8(out).expect("text"), good)
     }
+    out.flush()
+}
 
-    fn failure() -> Verdict {
-        Verdict::Fail(vec![Check { what: "frames".into(), expected: "0x2".into(), seen: "0x3".into() }])
-    }
-
-    #[test]
-    fn a_pass_is_a_line_and_the_count_is_the_last() {
-        let (text, good) = report(&[Verdict::Pass], 1);
-        assert_eq!((text.as_str(), good), ("pass  vm/edges  edges are exact  (0.21 s)\n1 passed, 0 failed\n", true));
-    }
-
-    #[test]
-    fn a_failure_says_what_and_shows_the_end_of_the_console_and_how_to_repeat_it() {
-        let (text, good) = report(&[Verdict::Pass, failure()], 2);
-        assert!(!good);
-        for words in ["FAIL  vm/edges", "expected    0x2", "seen        0x3", "line 11·\n", "UEFI=1 scripts/run\n"] {
-            assert!(text.contains(words), "{words:?} in {text}");
+/// Writes the marks, what was not run, and last the count.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write_end(out: &mut impl Write, results: &Results) -> io::Result<()> {
+    writeln!(out)?;
+    for group in &results.plan.groups {
+        let marks = results.marks(Some(&group.id));
+        if marks.possible > 0.0 {
+            writeln!(out, "marks  {:<28} {:>6} of {:>6}", group.title, points(marks.earned), points(marks.possible))?;
         }
-        assert!(!text.contains("line 10·\n"));
-        assert!(text.ends_with("\n1 passed, 1 failed\n"));
     }
+    let marks = results.marks(None);
+    let (earned, possible) = (points(marks.earned), points(marks.possible));
+    writeln!(out, "marks  {:<28} {earned:>6} of {possible:>6}  {} %", "total", points(marks.percent()))?;
+    if results.is_unfair() {
+        writeln!(out, "some tests could not be judged here, which is not held against the kernel: see INFRASTRUCTURE")?;
+    }
+    let (passed, failed) = results.count();
+    let not_run = results.not_run();
+    if not_run > 0 {
+        let planned = passed + failed;
+        writeln!(out, "{not_run} of {planned} tests were not run, which counts as failed")?;
+    }
+    writeln!(out, "{passed} passed, {failed} failed")?;
+    out.flush()
+}
 
-    #[test]
-    fn what_was_not_run_has_failed() {
-        let (text, good) = report(&[Verdict::Pass], 3);
-        assert!(!good && text.ends_with("2 of 3 tests were not run, which counts as failed\n1 passed, 2 failed\n"));
-        let (_, good) = report(&[Verdict::Pass, Verdict::Pass], 1);
-        assert!(!good);
-    }
+/// Returns all that did not hold, a line each.
+pub fn details(checks: &[Check]) -> String {
+    checks
+        .iter()
+        .map(|check| format!("{}: expected {}, seen {}", check.what, check.expected, check.seen))
+        .map(|line| printable(&line))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -1,10 +1,12 @@
 //! The verdict on one run: a pure function of what was expected and what the machine left behind.
 //!
-//! Words on the console never make a test pass: it takes the records of the control channel *and* the exit status
-//! together. QEMU ends with status 0 when the guest resets itself, so a triple fault looks like success to whoever asks
-//! for the status alone; and anything can print PASS.
+//! Words on the console never make a test pass: it takes the records of the control channel, the end of the machine and
+//! what the auditor found in its memory together. A reset looks like success to whoever asks for QEMU's exit status alone;
+//! and anything can print PASS.
 
+use crate::audit::Checkpoint;
 use crate::records::{End, Transcript};
+use crate::symbols::Place;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,7 +23,28 @@ pub enum Ended {
     Status(i32),
     /// The program that plays the machine was ended by this signal, which the grader did not send.
     Signal(i32),
-    /// It was still running at its time limit, and was ended.
+    /// It stood still of its own accord, at the freeze port, and was not let go on.
+    Frozen,
+    /// It was reset by its own wish.
+    Reset,
+    /// It could not deliver an exception, which resets it: the exceptions that led there, oldest first.
+    TripleFault(Vec<String>),
+    /// It switched itself off.
+    PoweredOff,
+    /// It stood still for good: it waited for an interrupt with interrupts off.
+    Halted(Place),
+    /// At its time limit it ran around in few functions, here most of the time.
+    Spinning(Place, Duration),
+    /// At its time limit it did nothing but fault at one address.
+    FaultLoop {
+        /// The address.
+        address: u32,
+        /// The instruction.
+        place: Place,
+        /// How often it was seen in 30 milliseconds.
+        times: usize,
+    },
+    /// It was still at work at its time limit.
     OverLimit(Duration),
     /// It could not be started, for this reason.
     NotStarted(String),
@@ -38,6 +61,10 @@ pub struct Run {
     pub console: String,
     /// What the program that plays the machine complained about.
     pub complaints: String,
+    /// What the auditor found wrong.
+    pub findings: Vec<Check>,
+    /// The checkpoints at which the auditor found nothing wrong.
+    pub held: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -51,6 +78,8 @@ pub enum Expects {
         name: String,
         /// How it comes out.
         outcome: Outcome,
+        /// The checkpoints at which the auditor looks, in order.
+        checkpoints: Vec<Checkpoint>,
     },
     /// A boot of the main job, which writes no records: the program that plays the machine ends with this status.
     Boot {
@@ -84,6 +113,15 @@ pub struct Check {
     pub expected: String,
     /// What is.
     pub seen: String,
+    /// File and line of the demand, if the kernel made it.
+    pub at: Option<String>,
+}
+
+impl Check {
+    /// Makes a statement that does not hold.
+    pub fn new(what: impl Into<String>, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self { what: what.into(), expected: expected.into(), seen: seen.into(), at: None }
+    }
 }
 
 /// What a run is worth. Only [`Pass`](Self::Pass) is a pass.
@@ -93,16 +131,31 @@ pub enum Verdict {
     Pass,
     /// Checks did not hold.
     Fail(Vec<Check>),
-    /// The kernel died, though it should not have; the words are its own diagnosis.
-    Died(String),
-    /// The machine had to be ended at this limit.
-    TimedOut(Duration),
-    /// The machine was reset or switched off without a word at the exit device: a triple fault, as a rule.
-    Reset,
-    /// The machine ended in another way than the records say, or in none that is known.
-    UnexpectedEnd(Check),
-    /// The control channel does not tell the whole story.
-    BrokenRecords(Check),
+    /// The kernel gave up, though it should not have; the words are its own diagnosis.
+    Panic(String),
+    /// The kernel ended itself since something touched what it may not; the words are its own diagnosis.
+    IllegalAccess(String),
+    /// An exception could not be delivered: the exceptions that led there, oldest first.
+    TripleFault(Vec<String>),
+    /// The machine was reset or switched off without a word.
+    Reset(&'static str),
+    /// The machine waited for an interrupt with interrupts off.
+    Halted(Place),
+    /// The machine ran around here, up to the limit.
+    Hang(Place, Duration),
+    /// The machine faulted at this address for ever.
+    FaultLoop {
+        /// The address.
+        address: u32,
+        /// The instruction.
+        place: Place,
+        /// How often it was seen in 30 milliseconds.
+        times: usize,
+    },
+    /// The machine was at work, here and there, up to the limit.
+    Timeout(Duration),
+    /// It was not run, since this test, which must hold first, has not passed.
+    Skipped(String),
     /// There was no machine to judge: a tool is missing, or what it should boot is not bootable.
     Infrastructure(String),
 }
@@ -111,30 +164,49 @@ impl Verdict {
     /// Returns its name, as reports print it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Pass => "pass",
-            Self::Fail(_) => "fail",
-            Self::Died(_) => "died",
-            Self::TimedOut(_) => "timed out",
-            Self::Reset => "reset",
-            Self::UnexpectedEnd(_) => "unexpected end",
-            Self::BrokenRecords(_) => "broken records",
-            Self::Infrastructure(_) => "infrastructure",
+            Self::Pass => "PASS",
+            Self::Fail(_) => "FAIL",
+            Self::Panic(_) => "PANIC",
+            Self::IllegalAccess(_) => "ILLEGAL ACCESS",
+            Self::TripleFault(_) => "TRIPLE FAULT",
+            Self::Reset(_) => "RESET",
+            Self::Halted(_) => "HALTED",
+            Self::Hang(..) => "HANG",
+            Self::FaultLoop { .. } => "FAULT LOOP",
+            Self::Timeout(_) => "TIMEOUT",
+            Self::Skipped(_) => "SKIPPED",
+            Self::Infrastructure(_) => "INFRASTRUCTURE",
         }
     }
 
     /// Returns what did not hold, each with what must be and what is. A pass has none.
     pub fn checks(&self) -> Vec<Check> {
-        let one = |what: &str, expected: &str, seen: String| vec![check(what, expected, seen)];
+        let ends = |seen: String| vec![Check::new("the machine", "an end by itself", seen)];
+        let lives = |seen: &String| vec![Check::new("the kernel", "alive to the end", seen)];
         match self {
             Self::Pass => Vec::new(),
             Self::Fail(checks) => checks.clone(),
-            Self::Died(diagnosis) => one("the kernel", "alive to the end", diagnosis.clone()),
-            Self::TimedOut(limit) => {
-                one("the machine", "an end by itself", format!("still running after {} s", limit.as_secs()))
+            Self::Panic(diagnosis) | Self::IllegalAccess(diagnosis) => lives(diagnosis),
+            Self::TripleFault(chain) => lives(&chain.join("; then ")),
+            Self::Reset(how) => ends((*how).into()),
+            Self::Halted(place) => ends(format!("waits for an interrupt with interrupts off, after {place}")),
+            Self::Hang(place, limit) => ends(format!("after {} s it still runs around {place}", limit.as_secs())),
+            Self::FaultLoop { address, place, times } => ends(format!(
+                "the instruction {place} faults at {address:#010x} again and again, {times} times in 30 ms"
+            )),
+            Self::Timeout(limit) => ends(format!("still at work after {} s", limit.as_secs())),
+            Self::Skipped(need) => vec![Check::new("what must hold first", format!("{need} passes"), "it does not")],
+            Self::Infrastructure(reason) => {
+                vec![Check::new("the grader's surroundings", "a machine to judge", reason)]
             }
-            Self::Reset => one("the machine", "an end by the exit device", "a reset, as a triple fault causes".into()),
-            Self::UnexpectedEnd(check) | Self::BrokenRecords(check) => vec![check.clone()],
-            Self::Infrastructure(reason) => one("the grader's surroundings", "a machine to judge", reason.clone()),
+        }
+    }
+
+    /// Returns where the machine was, if the verdict says it.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Halted(place) | Self::Hang(place, _) | Self::FaultLoop { place, .. } => Some(place),
+            _ => None,
         }
     }
 }
@@ -144,12 +216,15 @@ pub fn judge(expects: &Expects, run: &Run) -> Verdict {
     if let Ended::NotStarted(reason) = &run.ended {
         return Verdict::Infrastructure(reason.clone());
     }
+    if let Ended::Signal(signal) = run.ended {
+        return Verdict::Infrastructure(format!("the program that plays the machine was ended by signal {signal}"));
+    }
     if let Some(reason) = refused_to_start(run) {
         return Verdict::Infrastructure(reason);
     }
     match expects {
         Expects::Boot { status } => judge_end(*status, &run.ended).unwrap_or(Verdict::Pass),
-        Expects::Test { name, outcome } => judge_test(name, outcome, run),
+        Expects::Test { name, outcome, checkpoints } => judge_test(name, outcome, checkpoints, run),
     }
 }
 
@@ -161,11 +236,13 @@ fn refused_to_start(run: &Run) -> Option<String> {
     (run.ended == Ended::Status(1) && is_silent && refused).then(|| complaint.into())
 }
 
-/// Judges an in-machine test. What the kernel says of itself comes first, since it says most.
-fn judge_test(name: &str, outcome: &Outcome, run: &Run) -> Verdict {
+/// Judges an in-machine test. What the auditor has seen comes first, then what the kernel says of itself, since it says
+/// most.
+fn judge_test(name: &str, outcome: &Outcome, checkpoints: &[Checkpoint], run: &Run) -> Verdict {
     let transcript = Transcript::read(&run.control);
-    if !transcript.failed.is_empty() {
-        return Verdict::Fail(transcript.failed);
+    let wrong: Vec<Check> = run.findings.iter().chain(&transcript.failed).cloned().collect();
+    if !wrong.is_empty() {
+        return Verdict::Fail(wrong);
     }
     let (wanted_death, status, end, end_record) = match outcome {
         Outcome::Dies { kind, .. } => (Some(kind.as_str()), FAILURE, End::Died, "`end died`"),
@@ -174,7 +251,7 @@ fn judge_test(name: &str, outcome: &Outcome, run: &Run) -> Verdict {
     if let Some(diagnosis) = transcript.diagnosis
         && diagnosis.split(' ').next() != wanted_death
     {
-        return Verdict::Died(diagnosis.into());
+        return death(diagnosis);
     }
     // Records of another end than the wanted one explain more than the status that goes with them.
     if transcript.end.is_none_or(|seen| seen == end)
@@ -183,47 +260,70 @@ fn judge_test(name: &str, outcome: &Outcome, run: &Run) -> Verdict {
         return verdict;
     }
     if let Some(broken) = transcript.broken {
-        return Verdict::BrokenRecords(check("the control channel", "records in order", broken));
+        return Verdict::Fail(vec![Check::new("the control channel", "records in order", broken)]);
     }
-    let begin = format!("`begin {name}`");
     if transcript.begun != Some(name) {
         let seen = transcript.begun.map_or("none".into(), |seen| format!("`begin {seen}`"));
-        return Verdict::BrokenRecords(check("the test that began", &begin, seen));
+        return Verdict::Fail(vec![Check::new("the test that began", format!("`begin {name}`"), seen)]);
     }
     if transcript.end != Some(end) {
-        let Some(seen) = transcript.end else {
-            return Verdict::BrokenRecords(check("the last record", end_record, "none".into()));
-        };
-        return Verdict::Fail(vec![check("the last record", end_record, format!("`end {seen:?}`").to_lowercase())]);
+        let seen = transcript.end.map_or("none".into(), |seen| format!("`end {seen:?}`").to_lowercase());
+        return Verdict::Fail(vec![Check::new("the last record", end_record, seen)]);
     }
-    let missing = match outcome {
+    let mut missing = missing_from(outcome, &transcript, run);
+    let planned: Vec<&str> = checkpoints.iter().map(|checkpoint| checkpoint.name.as_str()).collect();
+    if run.held != planned {
+        missing.push(Check::new("audited checkpoints", planned.join(", "), run.held.join(", ")));
+    }
+    if missing.is_empty() { Verdict::Pass } else { Verdict::Fail(missing) }
+}
+
+/// Returns what the outcome asks for beside the right end.
+fn missing_from(outcome: &Outcome, transcript: &Transcript<'_>, run: &Run) -> Vec<Check> {
+    match outcome {
         Outcome::Passes => Vec::new(),
         Outcome::Dies { kind, .. } if transcript.diagnosis.is_none() => {
-            vec![check("the diagnosis", kind, "none".into())]
+            vec![Check::new("the diagnosis", kind, "none")]
         }
         Outcome::Dies { says, .. } => says
             .iter()
             .filter(|words| !run.console.contains(words.as_str()))
-            .map(|words| check("the console", &format!("\"{words}\""), "not there".into()))
+            .map(|words| Check::new("the console", format!("\"{words}\""), "not there"))
             .collect(),
         Outcome::Lists(names) => compare_lists(names, &transcript.listed),
-    };
-    if missing.is_empty() { Verdict::Pass } else { Verdict::Fail(missing) }
+    }
+}
+
+/// Returns the verdict on a kernel that died by its own word.
+fn death(diagnosis: &str) -> Verdict {
+    match diagnosis.split(' ').next() {
+        Some("illegal-access" | "protection") => Verdict::IllegalAccess(diagnosis.into()),
+        _ => Verdict::Panic(diagnosis.into()),
+    }
 }
 
 /// Judges the end of the machine alone; `None` if it is the one that was `wanted`.
 fn judge_end(wanted: i32, ended: &Ended) -> Option<Verdict> {
-    let seen = match ended {
-        Ended::Status(status) if *status == wanted => return None,
-        Ended::Status(0) => return Some(Verdict::Reset),
+    let seen = match ended.clone() {
+        Ended::Status(status) if status == wanted => return None,
+        // A kernel that fails stands still before it comes to its exit status, where there is a freeze port.
+        Ended::Frozen if wanted == FAILURE => return None,
+        Ended::Frozen => "it stood still at the freeze port: the kernel says failure".into(),
+        Ended::Status(0) => return Some(Verdict::Reset("it ended without a word at the exit device")),
+        Ended::Reset => return Some(Verdict::Reset("it asked to be reset")),
+        Ended::PoweredOff => return Some(Verdict::Reset("it switched itself off without a word")),
+        Ended::TripleFault(chain) => return Some(Verdict::TripleFault(chain)),
+        Ended::Halted(place) => return Some(Verdict::Halted(place)),
+        Ended::Spinning(place, limit) => return Some(Verdict::Hang(place, limit)),
+        Ended::FaultLoop { address, place, times } => return Some(Verdict::FaultLoop { address, place, times }),
+        Ended::OverLimit(limit) => return Some(Verdict::Timeout(limit)),
+        Ended::NotStarted(reason) => return Some(Verdict::Infrastructure(reason)),
         Ended::Status(FAILURE) => format!("exit status {FAILURE}: the kernel says failure"),
         Ended::Status(SUCCESS) => format!("exit status {SUCCESS}: the kernel says success"),
         Ended::Status(status) => format!("exit status {status}"),
         Ended::Signal(signal) => format!("ended by signal {signal}"),
-        Ended::OverLimit(limit) => return Some(Verdict::TimedOut(*limit)),
-        Ended::NotStarted(reason) => return Some(Verdict::Infrastructure(reason.clone())),
     };
-    Some(Verdict::UnexpectedEnd(check("the machine", &format!("exit status {wanted}"), seen)))
+    Some(Verdict::Fail(vec![Check::new("the machine", format!("exit status {wanted}"), seen)]))
 }
 
 /// Returns a check for each name that only one side has, and for each that the kernel lists twice.
@@ -231,23 +331,16 @@ fn compare_lists(manifest: &BTreeSet<String>, listed: &[&str]) -> Vec<Check> {
     let kernel: BTreeSet<String> = listed.iter().map(|&name| name.into()).collect();
     let mut checks: Vec<Check> = manifest
         .difference(&kernel)
-        .map(|name| check(name, "in the kernel's list", "in the manifest alone".into()))
+        .map(|name| Check::new(name, "in the kernel's list", "in the manifest alone"))
         .collect();
     checks.extend(
-        kernel.difference(manifest).map(|name| check(name, "in the manifest", "in the kernel's list alone".into())),
+        kernel.difference(manifest).map(|name| Check::new(name, "in the manifest", "in the kernel's list alone")),
     );
     if listed.len() != kernel.len() {
-        checks.push(check(
-            "the kernel's list",
-            "each name once",
-            format!("{} names twice", listed.len() - kernel.len()),
-        ));
+        let twice = format!("{} names twice", listed.len() - kernel.len());
+        checks.push(Check::new("the kernel's list", "each name once", twice));
     }
     checks
-}
-
-fn check(what: &str, expected: &str, seen: String) -> Check {
-    Check { what: what.into(), expected: expected.into(), seen }
 }
 
 #[cfg(test)]

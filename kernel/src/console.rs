@@ -115,7 +115,7 @@ pub fn write(words: Arguments<'_>) {
 
 /// Writes a record to the control channel. For `control!`.
 pub fn write_control(record: Arguments<'_>) {
-    if CONTROL_OPEN.load(Ordering::Relaxed) {
+    if control_is_open() {
         let mut port = COM2.lock();
         // A record is a line, whatever is in it.
         let _ = write!(OneLine(&mut *port), "{record}");
@@ -133,6 +133,16 @@ impl<W: Write> Write for OneLine<W> {
             None => self.0.write_str(part),
         })
     }
+}
+
+/// Says whether there is a test harness to tell records.
+pub fn control_is_open() -> bool {
+    CONTROL_OPEN.load(Ordering::Relaxed)
+}
+
+/// Returns the next byte that the test harness sent, if there is one.
+pub fn read_control_byte() -> Option<u8> {
+    COM2.lock().receive()
 }
 
 /// The console as something to write on.

@@ -117,7 +117,7 @@ fn standard_pages(name: &'static str, words: u32, pages: u32) -> Outcome {
         Ok(())
     })?;
     let after = free_frames();
-    let filled = filled.ok_or(Failure { what: "the run ended", expected: 1, seen: 0 })?;
+    let filled = filled.ok_or(Failure::new("the run ended", 1, 0))?;
     // The directory was taken before the run and given back with the rest.
     let returned = after - free - 1;
     Part {

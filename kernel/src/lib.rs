@@ -22,6 +22,8 @@ pub mod arch;
 pub mod bench;
 pub mod boot_info;
 #[cfg(target_arch = "x86")]
+pub mod claims;
+#[cfg(target_arch = "x86")]
 pub mod console;
 pub mod events;
 pub mod fault;

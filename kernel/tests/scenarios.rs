@@ -103,6 +103,12 @@ scenarios! {
     fault_runs_out: "fault-runs-out", 32;
     random_operations: "random-operations", 32;
     random_spaces: "random-spaces", 32;
+    audited_standard_pages: "audited-standard-pages", 32;
+    audited_standard_pools: "audited-standard-pools", 32;
+    audited_lazy_region: "audited-lazy-region", 32;
+    audited_release: "audited-release", 32;
+    audited_spaces: "audited-spaces", 32;
+    audited_random: "audited-random", 32;
 }
 
 #[test]

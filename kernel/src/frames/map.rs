@@ -54,6 +54,11 @@ impl<'a> Map<'a> {
         Self { words, summary: [summary0, summary1, summary2], lowest: 0 }
     }
 
+    /// Returns where the words are, for whoever reads them from outside.
+    pub fn address(&self) -> usize {
+        self.words.as_ptr().addr()
+    }
+
     /// Returns how many words the map has.
     pub fn words(&self) -> usize {
         self.words.len()

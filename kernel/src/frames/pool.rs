@@ -109,6 +109,12 @@ impl<'a> FramePool<'a> {
         self.range
     }
 
+    /// Returns where the map of the pool is in memory, two bits a frame in pairs of words, for whoever reads it from
+    /// outside: in the first word of a pair the bit says *free*, in the second *head*, and both together *inaccessible*.
+    pub fn map_address(&self) -> usize {
+        self.map.address()
+    }
+
     /// Returns how many frames are free.
     pub fn free_frames(&self) -> u32 {
         self.free

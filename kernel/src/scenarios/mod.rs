@@ -4,6 +4,8 @@
 //! the same ones in virtual machines, on real page faults with the timer ticking. A scenario gets an address space of its
 //! own, and must leave as many frames free as it found (rule **free-count**): [`run`] sees to both.
 
+mod audited;
+mod claims;
 mod exhaustion;
 mod frame_pools;
 mod large;
@@ -15,17 +17,19 @@ mod random_spaces;
 mod spaces;
 mod standard;
 
+pub use claims::Claim;
 pub use frame_pools::FRAME_POOLS;
 pub use large::{FRAMES_A_SPACE, many_spaces};
 pub use random::{Random, random_operations};
 pub use random_spaces::random_spaces;
 pub use standard::{Filled, fill_pages, fill_regions};
 
-use crate::addr::VirtAddr;
+use crate::addr::{Frame, VirtAddr};
 use crate::frames::FrameSource;
 use crate::paging::{Memory, Mmu};
 use crate::vm::{AddressSpace, Refusal};
 use core::fmt;
+use core::panic::Location;
 
 /// A machine that a scenario runs on: its memory between accesses, and accesses as instructions make them.
 pub trait Machine {
@@ -52,6 +56,10 @@ pub trait Machine {
     /// Returns the seed of random scenarios, which can be set from outside.
     fn seed(&self) -> u32;
 
+    /// Stands still until whoever watches has checked `claims` about the current address space. `others` are the
+    /// directories of address spaces that are alive beside it and the kernel's first one. Mostly nobody watches.
+    fn checkpoint(&mut self, _name: &str, _others: &[Frame], _claims: &[Claim]) {}
+
     /// Tells people something.
     fn say(&mut self, words: fmt::Arguments<'_>);
 }
@@ -65,11 +73,29 @@ pub struct Failure {
     pub expected: u32,
     /// What it was.
     pub seen: u32,
+    /// Where the demand is made.
+    pub at: &'static Location<'static>,
+}
+
+impl Failure {
+    /// Makes the failure of a demand of the caller's.
+    #[track_caller]
+    pub fn new(what: &'static str, expected: u32, seen: u32) -> Self {
+        Self { what, expected, seen, at: Location::caller() }
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} expected={:#x} seen={:#x}", self.what, self.expected, self.seen)
+        write!(
+            f,
+            "{} expected={:#x} seen={:#x} at={}:{}",
+            self.what,
+            self.expected,
+            self.seen,
+            self.at.file(),
+            self.at.line()
+        )
     }
 }
 
@@ -109,13 +135,19 @@ impl Word for Result<(), Refusal> {
 /// # Errors
 ///
 /// A [`Failure`] with both, if not.
+#[track_caller]
 pub fn demand<T: Word>(what: &'static str, expected: T, seen: T) -> Outcome {
-    if expected == seen { Ok(()) } else { Err(Failure { what, expected: expected.word(), seen: seen.word() }) }
+    if expected == seen { Ok(()) } else { Err(Failure::new(what, expected.word(), seen.word())) }
 }
 
 /// Turns an unexpected error of an operation into a failure.
+#[track_caller]
 pub(crate) fn done<T, E>(what: &'static str, result: Result<T, E>) -> Result<T, Failure> {
-    result.map_err(|_| Failure { what, expected: 1, seen: 0 })
+    // A closure would be the caller that is named.
+    match result {
+        Ok(value) => Ok(value),
+        Err(_) => Err(Failure::new(what, 1, 0)),
+    }
 }
 
 /// Returns every scenario.
@@ -130,6 +162,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         .chain(exhaustion::all())
         .chain(random::all())
         .chain(random_spaces::all())
+        .chain(audited::all())
 }
 
 /// Runs `scenario` in an address space of its own, and demands that everything is given back.

@@ -17,6 +17,9 @@ pub enum Verdict {
 
 /// QEMU's `isa-debug-exit` device: it ends QEMU with status 2 × value + 1.
 const DEBUG_EXIT: u16 = 0xF4;
+/// QEMU's `pvpanic` device: told that the guest panicked, it can freeze the machine at this very instruction.
+const FREEZE: u16 = 0x505;
+const PANICKED: u8 = 1;
 /// QEMU's ACPI power management register 1a, and the bit in it that enters soft-off.
 const ACPI_POWER: u16 = 0x604;
 const ACPI_SOFT_OFF: u16 = 1 << 13;
@@ -55,9 +58,12 @@ pub fn give_up() -> ! {
     halt()
 }
 
-/// Tells the debug exit device, which ends the machine if it is there.
+/// Tells the debug exit device, which ends the machine if it is there. A failure can be looked at before.
 fn report(verdict: Verdict) {
     serial::drain();
+    if verdict == Verdict::Failure {
+        freeze();
+    }
     // SAFETY: the port either ends the machine or has no device.
     unsafe { outl(DEBUG_EXIT, verdict as u32) };
 }
@@ -65,6 +71,13 @@ fn report(verdict: Verdict) {
 /// Says that the last words were followed by others, which somebody listened to: the next death is one of its own.
 pub fn listened_to() {
     DEATHS.store(0, Ordering::Relaxed);
+}
+
+/// Stands still until whoever watches from outside has looked at the machine; if nobody does, goes on at once.
+pub fn freeze() {
+    serial::drain();
+    // SAFETY: the port freezes the machine, which goes on as it was, or has no device.
+    unsafe { outb(FREEZE, PANICKED) };
 }
 
 /// Restarts the machine.

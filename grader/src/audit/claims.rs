@@ -1,0 +1,105 @@
+//! What the kernel claims at a checkpoint, and the numbers that host and kernel both work out from the seed.
+//!
+//! ```text
+//! claim pool FIRST END MAP               a frame pool: its frames, and the physical address of its map
+//! claim directory FRAME                  an address space that is alive
+//! claim faults COUNT                     page faults answered since the start
+//! claim backed START END                 every page of these has a frame
+//! claim absent START END                 none of these has
+//! claim filled START END SALT            backed, and each word is what the seed says
+//! claim scattered START END COUNT SALT   so many draws from the seed say which of these are backed, and their first word;
+//!                                        the other words of these pages are zeros
+//! audit NAME                             the machine stands still to be looked at
+//! ```
+//!
+//! Pages and frames are numbers, everything is hexadecimal. Pages are those of the current address space.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// One claim.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Claim {
+    /// A frame pool.
+    Pool {
+        /// Its frames.
+        frames: Range<u32>,
+        /// Where its map is in memory.
+        map: u32,
+    },
+    /// The directory of an address space that is alive.
+    Directory(u32),
+    /// Page faults answered since the start.
+    Faults(u32),
+    /// Pages that have a frame.
+    Backed(Range<u32>),
+    /// Pages that have none.
+    Absent(Range<u32>),
+    /// Pages full of what the seed says.
+    Filled(Range<u32>, u32),
+    /// Pages of which the seed says which were touched.
+    Scattered {
+        /// The pages.
+        pages: Range<u32>,
+        /// How many draws.
+        draws: u32,
+        /// What makes these draws differ from others.
+        salt: u32,
+    },
+}
+
+impl Claim {
+    /// Reads what follows `claim `.
+    pub fn read(words: &str) -> Option<Self> {
+        let mut words = words.split(' ');
+        let kind = words.next()?;
+        let numbers: Option<Vec<u32>> =
+            words.map(|word| u32::from_str_radix(word.strip_prefix("0x")?, 16).ok()).collect();
+        Some(match (kind, numbers?.as_slice()) {
+            ("pool", &[first, end, map]) if first < end => Self::Pool { frames: first..end, map },
+            ("directory", &[frame]) => Self::Directory(frame),
+            ("faults", &[count]) => Self::Faults(count),
+            ("backed", &[start, end]) if start < end => Self::Backed(start..end),
+            ("absent", &[start, end]) if start < end => Self::Absent(start..end),
+            ("filled", &[start, end, salt]) if start < end => Self::Filled(start..end, salt),
+            ("scattered", &[start, end, draws, salt]) if start < end => {
+                Self::Scattered { pages: start..end, draws, salt }
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Returns the word that a story puts at `address`: the same function of the same seed as in the kernel.
+pub fn word(seed: u32, salt: u32, address: u32) -> u32 {
+    let mixed = (seed ^ salt.wrapping_mul(0x9E37_79B9) ^ address.rotate_left(13)).wrapping_mul(0x85EB_CA6B);
+    (mixed ^ mixed >> 15).wrapping_mul(0xC2B2_AE35)
+}
+
+/// Returns the pages that a story touches: the same draws from the same seed as in the kernel.
+pub fn scattered(seed: u32, pages: &Range<u32>, draws: u32, salt: u32) -> BTreeSet<u32> {
+    (0..draws).map(|draw| pages.start + word(seed, salt, draw) % (pages.end - pages.start)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_read_strictly() {
+        assert_eq!(Claim::read("filled 0x400 0x402 0x1"), Some(Claim::Filled(0x400..0x402, 1)));
+        assert_eq!(Claim::read("faults 0x100"), Some(Claim::Faults(256)));
+        for wrong in ["filled 0x400 0x402", "faults 256", "backed 0x402 0x400", "faults", "truth 0x1", "faults 0x1 0x2"]
+        {
+            assert_eq!(Claim::read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn draws_stay_in_their_pages_and_differ_by_salt() {
+        let pages = 0x1000..0x5000;
+        let touched = scattered(7, &pages, 40, 1);
+        assert!(touched.len() > 30 && touched.iter().all(|page| pages.contains(page)));
+        assert_ne!(touched, scattered(7, &pages, 40, 2));
+    }
+}

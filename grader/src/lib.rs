@@ -1,0 +1,28 @@
+//! The grader: starts Droste in virtual machines, judges them from outside and reports.
+//!
+//! It is run at the root of the project. Read the modules in this order:
+//!
+//! 1. [`verdict`]: what a run is worth; with [`records`], what the kernel says on the control channel.
+//! 2. [`machine`]: what can be run, and the running of one; with [`qemu`], the watch over it, and [`child`], which makes
+//!    sure that it ends.
+//! 3. [`audit`]: what is seen in the machine's memory; [`post_mortem`], what is told of a machine that did not pass.
+//! 4. [`manifest`] and [`matrix`]: what there is to run; [`plan`]: the running of it; [`session`]: a run of the grader.
+//! 5. [`marks`], [`report`] and [`outputs`]: what people and programs get to see.
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod child;
+pub mod machine;
+pub mod manifest;
+pub mod marks;
+pub mod matrix;
+pub mod memory;
+pub mod outputs;
+pub mod plan;
+pub mod post_mortem;
+pub mod qemu;
+pub mod records;
+pub mod report;
+pub mod session;
+pub mod symbols;
+pub mod verdict;

@@ -1,0 +1,94 @@
+//! Marks: what was earned of what could be.
+
+use crate::machine::Judged;
+use crate::plan::{Job, Plan};
+use crate::verdict::{Expects, Verdict};
+
+/// Points, earned and possible.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct Marks {
+    /// What was earned.
+    pub earned: f64,
+    /// What could have been.
+    pub possible: f64,
+}
+
+impl Marks {
+    /// Returns the marks of one job; of one that was not run, `None` as its judgement.
+    ///
+    /// Where there was no machine to judge, nothing was possible: that is never held against the kernel.
+    pub fn of(job: &Job, judged: Option<&Judged>) -> Self {
+        let possible = f64::from(job.points);
+        let share = match judged.map(|judged| (&judged.verdict, &judged.run)) {
+            Some((Verdict::Infrastructure(_), _)) => return Self::default(),
+            Some((Verdict::Pass, _)) => 1.0,
+            // The end of the test counts too, so one that failed never earns everything.
+            Some((_, run)) if job.partial => match &job.expects {
+                Expects::Test { checkpoints, .. } => run.held.len() as f64 / (1 + checkpoints.len()) as f64,
+                Expects::Boot { .. } => 0.0,
+            },
+            _ => 0.0,
+        };
+        // To a hundredth, so that sums are what they look like.
+        let earned = (possible * share * 100.0).floor() / 100.0;
+        Self { earned, possible }
+    }
+
+    /// Adds up.
+    pub fn sum(all: impl Iterator<Item = Self>) -> Self {
+        all.fold(Self::default(), |sum, marks| Self {
+            earned: sum.earned + marks.earned,
+            possible: sum.possible + marks.possible,
+        })
+    }
+
+    /// Returns how much of the possible was earned, in percent; all of nothing is everything.
+    pub fn percent(&self) -> f64 {
+        if self.possible > 0.0 { 100.0 * self.earned / self.possible } else { 100.0 }
+    }
+}
+
+/// How all jobs of a plan went, as far as they were run.
+pub struct Results {
+    /// The plan.
+    pub plan: Plan,
+    /// A judgement for each of its jobs that was run.
+    pub judged: Vec<Option<Judged>>,
+    /// What random tests started with.
+    pub seed: u32,
+}
+
+impl Results {
+    /// Makes the results of a plan that nothing was run of yet.
+    pub fn new(plan: Plan, seed: u32) -> Self {
+        let judged = plan.jobs.iter().map(|_| None).collect();
+        Self { plan, judged, seed }
+    }
+
+    /// Returns every job, with its judgement if it was run.
+    pub fn all(&self) -> impl Iterator<Item = (&Job, Option<&Judged>)> {
+        self.plan.jobs.iter().zip(self.judged.iter().map(Option::as_ref))
+    }
+
+    /// Returns the marks of a group; of all, for `None`.
+    pub fn marks(&self, group: Option<&str>) -> Marks {
+        let of_group = self.all().filter(|(job, _)| group.is_none_or(|group| job.group == group));
+        Marks::sum(of_group.map(|(job, judged)| Marks::of(job, judged)))
+    }
+
+    /// Returns how many passed, and how many did not or were not run.
+    pub fn count(&self) -> (usize, usize) {
+        let passed = self.judged.iter().flatten().filter(|judged| judged.verdict == Verdict::Pass).count();
+        (passed, self.judged.len() - passed)
+    }
+
+    /// Returns how many were not run.
+    pub fn not_run(&self) -> usize {
+        self.judged.iter().filter(|judged| judged.is_none()).count()
+    }
+
+    /// Says whether something was not judged because of the grader's surroundings.
+    pub fn is_unfair(&self) -> bool {
+        self.judged.iter().flatten().any(|judged| matches!(judged.verdict, Verdict::Infrastructure(_)))
+    }
+}

@@ -1,0 +1,31 @@
+//! A directory for each failure: `failed/GROUP-ID/`, with the console, the records, the post-mortem and the commands that
+//! repeat it.
+
+use crate::machine::Judged;
+use crate::plan::Job;
+use crate::report;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Writes the failure of `job` below `directory`.
+pub fn write(directory: &Path, job: &Job, judged: &Judged, seed: u32) -> io::Result<()> {
+    let directory = directory.join(job.name().replace('/', "-"));
+    fs::create_dir_all(&directory)?;
+    let lines = report::message(job, judged, seed).map(|(label, text)| format!("{label:<9}  {text}\n"));
+    let all = report::details(&judged.verdict.checks());
+    fs::write(directory.join("message.txt"), format!("{}\n{}\n{all}\n", judged.verdict.name(), lines.concat()))?;
+    fs::write(directory.join("console.txt"), &judged.run.console)?;
+    fs::write(directory.join("control.txt"), &judged.run.control)?;
+    fs::write(directory.join("complaints.txt"), &judged.run.complaints)?;
+    let machine = job.machine.command();
+    let repeat = report::repeat(job, seed);
+    fs::write(directory.join("repeat.txt"), format!("{repeat}\n\nOn a terminal, without the grader:\n{machine}\n"))?;
+    if let Some(post_mortem) = &judged.post_mortem {
+        fs::write(directory.join("post-mortem.txt"), post_mortem.to_string())?;
+        if let Some(picture) = &post_mortem.picture {
+            fs::copy(picture, directory.join("screen.png"))?;
+        }
+    }
+    Ok(())
+}

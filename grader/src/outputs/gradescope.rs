@@ -1,0 +1,67 @@
+//! `results.json`, which Gradescope reads (its autograder documentation, "Output format"). The part of the format that is
+//! used here is in `grader/schema/gradescope.json`.
+
+use crate::machine::Judged;
+use crate::marks::{Marks, Results};
+use crate::plan::Job;
+use crate::report;
+use crate::verdict::Verdict;
+use serde_json::{Map, Value, json};
+
+/// Returns the results as JSON.
+pub fn text(results: &Results) -> String {
+    let marks = results.marks(None);
+    let (passed, failed) = results.count();
+    let took: f64 = results.judged.iter().flatten().map(|judged| judged.run.took.as_secs_f64()).sum();
+    let mut output = format!("{passed} of {} tests passed, seed {:#010x}", passed + failed, results.seed);
+    if results.is_unfair() {
+        output += "\nSome tests could not be judged, for want of a tool or a file: ask for another run.";
+    }
+    if results.not_run() > 0 {
+        output += &format!("\n{} tests were not run.", results.not_run());
+    }
+    let tests: Vec<Value> = results.all().map(|(job, judged)| test(job, judged, results.seed)).collect();
+    let all = json!({
+        "score": rounded(marks.earned),
+        "execution_time": took.ceil() as u64,
+        "output": output,
+        "output_format": "text",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+        "extra_data": { "possible": rounded(marks.possible), "seed": results.seed, "not_run": results.not_run() },
+    });
+    format!("{all:#}\n")
+}
+
+fn test(job: &Job, judged: Option<&Judged>, seed: u32) -> Value {
+    let mut test = Map::new();
+    let mut set = |key: &str, value: Value| test.insert(key.into(), value);
+    set("name", format!("{}: {}", job.name(), job.sentence).into());
+    set("name_format", "text".into());
+    set("visibility", json!(job.visibility));
+    set("tags", json!([job.group]));
+    let verdict = judged.map_or("NOT RUN", |judged| judged.verdict.name());
+    set("extra_data", json!({ "id": job.name(), "verdict": verdict }));
+    if let Some(judged) = judged.filter(|judged| judged.verdict != Verdict::Pass) {
+        let lines = report::message(job, judged, seed).map(|(label, text)| format!("{label}: {text}"));
+        set("output", format!("{verdict}\n{}\n\n{}", lines.join("\n"), report::console(judged)).into());
+        set("output_format", "text".into());
+    } else if judged.is_none() {
+        set("output", "not run".into());
+        set("output_format", "text".into());
+    }
+    // Without score and status a test is shown, and counts for nothing.
+    if !judged.is_some_and(|judged| matches!(judged.verdict, Verdict::Infrastructure(_))) {
+        let marks = Marks::of(job, judged);
+        let passed = judged.is_some_and(|judged| judged.verdict == Verdict::Pass);
+        set("score", rounded(marks.earned));
+        set("max_score", rounded(marks.possible));
+        set("status", if passed { "passed" } else { "failed" }.into());
+    }
+    Value::Object(test)
+}
+
+/// Returns points to a hundredth: sums of hundredths are not exact in binary.
+fn rounded(points: f64) -> Value {
+    json!((points * 100.0).round() / 100.0)
+}

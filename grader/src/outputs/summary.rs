@@ -1,0 +1,45 @@
+//! `summary.md`: the marks as a table, and every failure, for people.
+
+use crate::marks::Results;
+use crate::report::{self, points};
+use crate::verdict::Verdict;
+use std::fmt::Write;
+
+/// Returns the results as Markdown.
+pub fn text(results: &Results) -> String {
+    let (passed, failed) = results.count();
+    let marks = results.marks(None);
+    let mut text = String::from("# Results\n\n| group | passed | points | of |\n|---|---:|---:|---:|\n");
+    for group in &results.plan.groups {
+        let jobs = results.all().filter(|(job, _)| job.group == group.id);
+        let (mut all, mut good) = (0, 0);
+        for (_, judged) in jobs {
+            all += 1;
+            good += usize::from(judged.is_some_and(|judged| judged.verdict == Verdict::Pass));
+        }
+        if all > 0 {
+            let marks = results.marks(Some(&group.id));
+            let (earned, possible) = (points(marks.earned), points(marks.possible));
+            // Writing to a string never fails.
+            let _ = writeln!(text, "| {} | {good} of {all} | {earned} | {possible} |", group.title);
+        }
+    }
+    let (earned, possible) = (points(marks.earned), points(marks.possible));
+    let _ = writeln!(text, "| **total** | {passed} of {} | **{earned}** | **{possible}** |", passed + failed);
+    let _ = writeln!(text, "\nSeed {:#010x}.", results.seed);
+    for (job, judged) in results.all() {
+        match judged {
+            Some(judged) if judged.verdict != Verdict::Pass => {
+                let _ = writeln!(text, "\n## {}: {}\n", job.name(), judged.verdict.name());
+                for (label, line) in report::message(job, judged, results.seed) {
+                    let _ = writeln!(text, "- **{label}** {}", line.replace('|', "\\|"));
+                }
+            }
+            Some(_) => {}
+            None => {
+                let _ = writeln!(text, "\n## {}: not run", job.name());
+            }
+        }
+    }
+    text
+}

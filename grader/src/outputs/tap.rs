@@ -1,0 +1,35 @@
+//! `results.tap`: the Test Anything Protocol, version 14 (testanything.org).
+
+use crate::machine::Judged;
+use crate::marks::Results;
+use crate::plan::Job;
+use crate::report;
+use crate::verdict::Verdict;
+use serde_json::json;
+
+/// Returns the results as TAP.
+pub fn text(results: &Results) -> String {
+    let mut text = format!("TAP version 14\n1..{}\n", results.plan.jobs.len());
+    for (number, (job, judged)) in (1..).zip(results.all()) {
+        text += &point(number, job, judged, results.seed);
+    }
+    text
+}
+
+fn point(number: usize, job: &Job, judged: Option<&Judged>, seed: u32) -> String {
+    // A number sign would start a directive.
+    let description = format!("{} - {}", job.name(), job.sentence).replace('#', "\\#");
+    match judged {
+        Some(judged) if judged.verdict == Verdict::Pass => format!("ok {number} - {description}\n"),
+        Some(judged) => {
+            let lines = report::message(job, judged, seed);
+            let lines = lines.map(|(label, text)| format!("  {}: {}\n", label.replace(' ', "_"), json!(text)));
+            format!(
+                "not ok {number} - {description}\n  ---\n  verdict: {}\n{}  ...\n",
+                json!(judged.verdict.name()),
+                lines.concat()
+            )
+        }
+        None => format!("not ok {number} - {description}\n  ---\n  verdict: \"NOT RUN\"\n  ...\n"),
+    }
+}

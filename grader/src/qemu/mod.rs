@@ -1,0 +1,247 @@
+//! The reference machine in QEMU, and the watch over it.
+//!
+//! What is seen of a machine is seen from outside: its memory is a file that the grader reads, its registers and events
+//! come from QEMU. Of its two serial ports COM1 is the console, for people, and is never read for a verdict; COM2 is the
+//! control channel, lines of text in both directions.
+//!
+//! A machine that resets or powers off stands still instead, and so does one that writes to the freeze port (the ISA
+//! device `pvpanic`), at that very instruction. So what it was about to do can be looked at.
+
+pub mod log;
+pub mod qmp;
+pub mod registers;
+mod watch;
+
+use crate::child::{Exit, Running};
+use crate::memory::Ram;
+use qmp::Qmp;
+use registers::Registers;
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub use watch::{Guide, Step};
+
+/// The program that plays the machine.
+pub const QEMU: &str = "qemu-system-i386";
+
+/// How long QEMU may take to connect to the grader.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// How often a machine that is being waited for is looked at.
+const POLL: Duration = Duration::from_millis(1);
+
+/// What to boot, and on how much memory.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The kernel, which QEMU loads itself.
+    pub kernel: PathBuf,
+    /// How much memory, as QEMU reads it.
+    pub memory: String,
+    /// The kernel's command line.
+    pub command_line: String,
+    /// Whether time is counted in instructions, so that two runs are the same.
+    pub deterministic: bool,
+}
+
+/// What a machine has beside the usual, to be looked at more closely. Both slow it down.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Closer {
+    /// A log of all exceptions and interrupts.
+    pub log: bool,
+    /// A screen.
+    pub screen: bool,
+}
+
+impl Reference {
+    /// Returns QEMU's words for the machine alone. ACPI is off because its tables would take frames from the end of memory.
+    fn words(&self) -> Vec<String> {
+        let words = [
+            ["-accel", "tcg"],
+            ["-m", &self.memory],
+            ["-display", "none"],
+            ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
+            ["-kernel", &self.kernel.display().to_string()],
+            ["-append", &self.command_line],
+        ];
+        let mut words: Vec<String> = words.as_flattened().iter().map(|&word| word.into()).collect();
+        words.push("-nodefaults".into());
+        if self.deterministic {
+            words.extend(["-icount".into(), "shift=0,sleep=off".into()]);
+        }
+        words
+    }
+
+    /// Returns QEMU's words for a person who wants to see the machine, with the console on the terminal.
+    pub fn words_for_people(&self) -> Vec<String> {
+        let more = ["-no-reboot", "-machine", "pc,acpi=off", "-serial", "stdio", "-serial", "null"];
+        self.words().into_iter().chain(more.map(String::from)).collect()
+    }
+
+    /// Starts the machine, with its files and sockets in `room`, which is emptied.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start; what QEMU says about that is in `room`.
+    pub fn start(&self, room: &Path, closer: Closer) -> io::Result<Session> {
+        match fs::remove_dir_all(room) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => fs::create_dir_all(room)?,
+        }
+        let file = |name: &str| room.join(name).display().to_string();
+        let [monitor, control] = ["qmp", "com2"].map(|name| UnixListener::bind(room.join(name)));
+        let mut words = self.words();
+        words.extend([
+            "-object".into(),
+            format!("memory-backend-file,id=ram,size={},share=on,mem-path={}", self.memory, file("ram")),
+            "-machine".into(),
+            "pc,acpi=off,memory-backend=ram".into(),
+            "-action".into(),
+            "reboot=shutdown,shutdown=pause,panic=pause".into(),
+            "-device".into(),
+            "pvpanic".into(),
+            "-chardev".into(),
+            format!("socket,id=qmp,path={}", file("qmp")),
+            "-mon".into(),
+            "chardev=qmp,mode=control".into(),
+            "-serial".into(),
+            format!("file:{}", file("console")),
+            "-chardev".into(),
+            format!("socket,id=com2,path={}", file("com2")),
+            "-serial".into(),
+            "chardev:com2".into(),
+            "-D".into(),
+            file("log"),
+        ]);
+        if closer.log {
+            words.extend(["-d".into(), "int,cpu_reset".into()]);
+        }
+        if closer.screen {
+            words.extend(["-vga".into(), "std".into()]);
+        }
+        let output = [File::create(room.join("words"))?, File::create(room.join("complaints"))?];
+        let mut child = Running::start(QEMU, &words, &[], output)?;
+        let until = Instant::now() + CONNECT;
+        // QEMU connects to the first before it makes the second, and speaks when all devices are there.
+        let monitor = accept(&monitor?, &mut child, until)?;
+        let control = accept(&control?, &mut child, until)?;
+        control.set_nonblocking(true)?;
+        Ok(Session {
+            qmp: Qmp::new(monitor)?,
+            child,
+            control,
+            heard: Vec::new(),
+            ram: Ram::open(&room.join("ram"))?,
+            room: room.into(),
+        })
+    }
+}
+
+/// Waits for QEMU to connect.
+fn accept(listener: &UnixListener, child: &mut Running, until: Instant) -> io::Result<UnixStream> {
+    listener.set_nonblocking(true)?;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            Err(_) if child.exit()?.is_some() => return Err(io::Error::other("QEMU ended before it connected")),
+            Err(_) if Instant::now() >= until => return Err(ErrorKind::TimedOut.into()),
+            Err(_) => sleep(POLL),
+        }
+    }
+}
+
+/// A machine that was started. Dropping it ends it.
+#[derive(Debug)]
+pub struct Session {
+    qmp: Qmp,
+    child: Running,
+    control: UnixStream,
+    heard: Vec<u8>,
+    ram: Ram,
+    room: PathBuf,
+}
+
+impl Session {
+    /// Returns the machine's memory.
+    pub fn ram(&self) -> &Ram {
+        &self.ram
+    }
+
+    /// Returns the processor's registers. While the machine runs, EIP may be a little behind.
+    ///
+    /// # Errors
+    ///
+    /// If QEMU does not answer.
+    pub fn registers(&mut self) -> io::Result<Registers> {
+        let text = self.qmp.monitor("info registers")?;
+        Registers::read(&text).ok_or_else(|| io::Error::other(format!("QEMU's registers are unreadable: {text}")))
+    }
+
+    /// Returns QEMU's log of exceptions and interrupts so far.
+    pub fn log(&self) -> String {
+        read(&self.room.join("log"))
+    }
+
+    /// Returns what people have seen so far.
+    pub fn console(&self) -> String {
+        read(&self.room.join("console"))
+    }
+
+    /// Returns all that came over the control channel so far.
+    pub fn heard(&self) -> String {
+        String::from_utf8_lossy(&self.heard).into_owned()
+    }
+
+    /// Takes in what has come over the control channel. While the machine stands still, nothing is missing afterwards.
+    fn listen(&mut self) -> io::Result<()> {
+        let mut bytes = [0; 4096];
+        loop {
+            match self.control.read(&mut bytes) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self.heard.extend(&bytes[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends a line over the control channel to a machine that stands still. On return it has all arrived.
+    fn tell(&mut self, line: &str) -> io::Result<()> {
+        self.control.write_all(line.as_bytes())?;
+        self.control.write_all(b"\n")?;
+        // QEMU hands the port a byte or more each time around its loop, which every command goes through.
+        for _ in 0..2 * line.len() {
+            self.qmp.command("query-status", json!({}))?;
+        }
+        Ok(())
+    }
+
+    /// Saves the screen, if there is one, as a picture.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn screen(&mut self, file: &Path) -> io::Result<()> {
+        self.qmp.command("screendump", json!({"filename": file.display().to_string(), "format": "png"})).map(|_| ())
+    }
+}
+
+/// Reads a file that may be missing and may hold any bytes.
+pub fn read(file: &Path) -> String {
+    fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+impl From<Exit> for crate::verdict::Ended {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Status(status) => Self::Status(status),
+            Exit::Signal(signal) => Self::Signal(signal),
+        }
+    }
+}

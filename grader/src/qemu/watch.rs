@@ -1,0 +1,152 @@
+//! The watch over a machine: to its end, or until it is plain that it has none.
+
+use super::log;
+use super::qmp::Event;
+use super::{POLL, Session};
+use crate::symbols::Symbols;
+use crate::verdict::Ended;
+use serde_json::json;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How often a running machine's registers are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a machine at its time limit is logged, to see whether it faults for ever.
+const LOGGED: Duration = Duration::from_millis(30);
+
+/// How often EIP of a machine at its time limit is looked at, and how far apart.
+const SAMPLES: u32 = 25;
+const BETWEEN_SAMPLES: Duration = Duration::from_millis(4);
+
+/// In how many functions a machine is that spins.
+const FUNCTIONS_OF_A_LOOP: usize = 3;
+
+/// What happens after the machine stood still of its own accord.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// It goes on.
+    GoOn,
+    /// It goes on, and has been told this line.
+    Tell(String),
+    /// It is at its end.
+    End,
+}
+
+/// Who says how it goes on with a machine that stands still of its own accord.
+pub trait Guide {
+    /// Looks at the machine, which stands still, and at the last line that it said before.
+    ///
+    /// # Errors
+    ///
+    /// If the machine can't be looked at.
+    fn frozen(&mut self, session: &mut Session, last: &str) -> io::Result<Step>;
+}
+
+impl Session {
+    /// Watches the machine to its end or for `limit`. Returns `None` if `stop` became true.
+    pub fn watch(
+        &mut self,
+        limit: Duration,
+        stop: &AtomicBool,
+        symbols: &Symbols,
+        guide: &mut dyn Guide,
+    ) -> Option<Ended> {
+        let started = Instant::now();
+        let mut looked = started;
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            // A connection that ends means that QEMU has ended, which says more.
+            let step = self.step(&mut looked, symbols, guide);
+            match (step, self.child.exit()) {
+                (Ok(Some(ended)), _) => return Some(ended),
+                (_, Ok(Some(exit))) => {
+                    self.listen().ok();
+                    return Some(exit.into());
+                }
+                (_, Err(error)) => return Some(Ended::NotStarted(error.to_string())),
+                (Err(_), Ok(None)) => sleep(POLL),
+                (Ok(None), Ok(None)) => {}
+            }
+            if started.elapsed() >= limit {
+                return Some(self.at_limit(limit, symbols).unwrap_or(Ended::OverLimit(limit)));
+            }
+        }
+    }
+
+    /// Waits a moment for something to happen; an end of the machine is returned.
+    fn step(&mut self, looked: &mut Instant, symbols: &Symbols, guide: &mut dyn Guide) -> io::Result<Option<Ended>> {
+        self.listen()?;
+        match self.qmp.event(POLL)? {
+            Some(Event::Reset) => return Ok(Some(Ended::Reset)),
+            Some(Event::PoweredOff) => return Ok(Some(Ended::PoweredOff)),
+            Some(Event::Frozen) => {
+                self.listen()?;
+                let heard = self.heard();
+                let last = heard.lines().last().unwrap_or_default().to_owned();
+                match guide.frozen(self, &last)? {
+                    Step::End => return Ok(Some(Ended::Frozen)),
+                    Step::GoOn => {}
+                    Step::Tell(line) => self.tell(&line)?,
+                }
+                self.qmp.command("cont", json!({}))?;
+            }
+            None => {}
+        }
+        if looked.elapsed() >= LOOK {
+            *looked = Instant::now();
+            let first = self.registers()?;
+            // The flags were read a moment before the rest: a second look, at the same place, makes sure.
+            if first.halted_for_good() {
+                sleep(POLL);
+                let second = self.registers()?;
+                if second.halted_for_good() && first.eip == second.eip {
+                    self.listen()?;
+                    return Ok(Some(Ended::Halted(symbols.place(first.eip))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds out what a machine does that has not ended in time, and stops it.
+    fn at_limit(&mut self, limit: Duration, symbols: &Symbols) -> io::Result<Ended> {
+        self.listen()?;
+        let logged_before = self.log().len();
+        self.qmp.monitor("log int")?;
+        sleep(LOGGED);
+        self.qmp.monitor("log none")?;
+        let log = self.log();
+        if let Some((fault, times)) = log::fault_loop(log.get(logged_before..).unwrap_or_default()) {
+            self.qmp.command("stop", json!({}))?;
+            let address = fault.address.unwrap_or_default();
+            return Ok(Ended::FaultLoop { address, place: symbols.place(fault.eip), times });
+        }
+        let mut places = Vec::new();
+        for _ in 0..SAMPLES {
+            self.qmp.command("cont", json!({}))?;
+            sleep(BETWEEN_SAMPLES);
+            // A processor that runs says where it was a while ago; one that stands still says where it is.
+            self.qmp.command("stop", json!({}))?;
+            places.push(symbols.place(self.registers()?.eip));
+        }
+        let most = most_frequent(&places);
+        let mut functions: Vec<&str> = places.iter().map(|place| place.function.as_str()).collect();
+        functions.sort_unstable();
+        functions.dedup();
+        Ok(match most {
+            Some(place) if functions.len() <= FUNCTIONS_OF_A_LOOP => Ended::Spinning(place, limit),
+            _ => Ended::OverLimit(limit),
+        })
+    }
+}
+
+/// Returns the place whose function is seen most often.
+fn most_frequent(places: &[crate::symbols::Place]) -> Option<crate::symbols::Place> {
+    let count = |function: &str| places.iter().filter(|place| place.function == function).count();
+    places.iter().max_by_key(|place| count(&place.function)).cloned()
+}

@@ -1,0 +1,130 @@
+//! A run of the grader: what is asked of it, and what comes of it.
+
+use crate::machine::Judged;
+use crate::manifest::Manifest;
+use crate::marks::Results;
+use crate::outputs::Outputs;
+use crate::plan::{FIRST, Plan, Setting, run_all};
+use crate::report;
+use crate::verdict::Verdict;
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How many boots that do nothing are measured. The slowest counts.
+const MEASURED_BOOTS: u32 = 3;
+
+/// The normal time limit, in boots that do nothing.
+const BOOTS_IN_LIMIT: u32 = 60;
+
+/// The least normal time limit: other programs may slow a machine down at any time.
+const LEAST_LIMIT: Duration = Duration::from_secs(8);
+
+/// The time limit of a boot that does nothing, before anything is measured.
+const FIRST_LIMIT: Duration = Duration::from_secs(60);
+
+/// The seed of a run that is to be the same each time.
+pub const FIXED_SEED: u32 = 0x00D5_05E5;
+
+/// What is asked of the grader.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// A directory with hidden tests, which the kernel was built with.
+    pub overlay: Option<PathBuf>,
+    /// Whether time is counted in instructions.
+    pub deterministic: bool,
+    /// What random tests start with.
+    pub seed: u32,
+    /// How many machines run at once.
+    pub workers: usize,
+    /// Where results are written.
+    pub results: PathBuf,
+    /// Parts of the names of the tests to run; all if there are none.
+    pub filters: Vec<String>,
+}
+
+impl Request {
+    /// Makes the plan of what is asked for.
+    ///
+    /// # Errors
+    ///
+    /// In words, if a manifest is not well-formed.
+    pub fn plan(&self) -> Result<Plan, String> {
+        let manifest = Manifest::load(self.overlay.as_deref())?;
+        let mut plan = Plan::new(&manifest, &self.kernel, self.deterministic)?;
+        plan.select(&self.filters);
+        Ok(plan)
+    }
+
+    /// Runs everything, reports to `out` and writes the results. Once `stop` is true it ends as soon as it can.
+    ///
+    /// # Errors
+    ///
+    /// If there is nothing to run, or results cannot be written.
+    pub fn run(&self, out: &mut impl Write, stop: &AtomicBool) -> Result<Results, Box<dyn Error>> {
+        let directory = tempfile::Builder::new().prefix("droste-").tempdir()?;
+        let outputs = Outputs::new(&self.results)?;
+        let mut results = Results::new(self.plan()?, self.seed);
+        outputs.write(&results)?;
+        writeln!(out, "seed {:#010x}{}", self.seed, if self.deterministic { ", time by instructions" } else { "" })?;
+
+        let mut setting = Setting { limit: FIRST_LIMIT, seed: self.seed, directory: directory.path(), stop };
+        let jobs = results.plan.jobs.clone();
+        let mut written = Ok(());
+        let mut settle = |place: usize, judged: Judged| {
+            let mut write = || {
+                report::write_job(out, &jobs[place], &judged, self.seed)?;
+                let passed = judged.verdict == Verdict::Pass;
+                results.judged[place] = Some(judged.clone());
+                outputs.write(&results)?;
+                if passed { Ok(()) } else { outputs.write_failure(&results, place) }
+            };
+            if written.is_ok() {
+                written = write();
+                // Nobody reads the report any more, or the disk is full.
+                stop.fetch_or(written.is_err(), Ordering::Relaxed);
+            }
+        };
+        if let Some(noop) = measure(&setting, &jobs) {
+            let verdict = noop.verdict.clone();
+            setting.limit = LEAST_LIMIT.max(noop.run.took * BOOTS_IN_LIMIT);
+            settle(0, noop);
+            if verdict == Verdict::Pass {
+                run_all(&jobs[1..FIRST], 1, &setting, |place, judged| settle(1 + place, judged));
+                run_all(&jobs[FIRST..], self.workers, &setting, |place, judged| settle(FIRST + place, judged));
+            } else {
+                // Where nothing boots, every other test would only wait for its time limit.
+                for place in 1..jobs.len() {
+                    let judged = match &verdict {
+                        Verdict::Infrastructure(reason) => Verdict::Infrastructure(reason.clone()),
+                        _ => Verdict::Skipped(jobs[0].name()),
+                    };
+                    settle(place, Judged::unstarted(judged));
+                }
+            }
+        }
+        written?;
+        report::write_end(out, &results)?;
+        Ok(results)
+    }
+}
+
+/// Boots machines that do nothing, one after the other. Returns the slowest, or the first that does not pass; `None` if it
+/// was stopped.
+fn measure(setting: &Setting<'_>, jobs: &[crate::plan::Job]) -> Option<Judged> {
+    let mut slowest: Option<Judged> = None;
+    for _ in 0..MEASURED_BOOTS {
+        let judged = setting.run(0, &jobs[0])?;
+        if judged.verdict != Verdict::Pass {
+            return Some(judged);
+        }
+        if slowest.as_ref().is_none_or(|slowest| slowest.run.took < judged.run.took) {
+            slowest = Some(judged);
+        }
+    }
+    slowest
+}

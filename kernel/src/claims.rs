@@ -1,0 +1,62 @@
+//! What is claimed to the grader at a checkpoint, and the questions that it answers.
+//!
+//! Records go out on the control channel; then the machine stands still, and the grader looks at it or puts an answer into
+//! the channel before it goes on. Where nobody watches, nothing stands still and nothing is answered.
+
+use crate::addr::Frame;
+use crate::arch::x86::exit;
+use crate::console::{self, control};
+use crate::frames::FramePool;
+use crate::machine::Kernel;
+use crate::paging::Mmu;
+use crate::scenarios::{Claim, Machine};
+use crate::trap;
+
+/// How many ticks an answer is waited for. It is there at once, if somebody answers.
+const PATIENCE: u32 = 10;
+
+/// Asks the grader for a seed.
+pub fn ask_seed() -> Option<u32> {
+    if !console::control_is_open() {
+        return None;
+    }
+    control!("ask seed");
+    exit::freeze();
+    let (asked, mut seed) = (trap::ticks(), None);
+    while trap::ticks() - asked < PATIENCE {
+        match console::read_control_byte() {
+            Some(digit @ b'0'..=b'9') => {
+                let so_far: u32 = seed.unwrap_or(0);
+                seed = Some(so_far.wrapping_mul(10).wrapping_add(u32::from(digit - b'0')));
+            }
+            Some(b'\n') => return seed,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Claims what is in the memory and stands still to be audited. `home` is the directory of the kernel's first address
+/// space; `others` are alive beside that and the current one.
+pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
+    if !console::control_is_open() {
+        return;
+    }
+    Kernel::with_kernel_pool(|pool| claim_pool(pool));
+    let current = Kernel.with(|memory| {
+        claim_pool(&memory.frames);
+        memory.mmu.root()
+    });
+    for root in [home, current].iter().chain(others.iter().filter(|other| **other != current)) {
+        control!("claim directory {:#x}", root.number());
+    }
+    control!("claim faults {:#x}", Kernel.faults());
+    claims.iter().for_each(|claim| control!("claim {claim}"));
+    control!("audit {name}");
+    exit::freeze();
+}
+
+fn claim_pool(pool: &FramePool<'_>) {
+    let range = pool.range();
+    control!("claim pool {:#x} {:#x} {:#x}", range.start.number(), range.end.number(), pool.map_address());
+}
