@@ -1,8 +1,8 @@
 //! Demand-zero faults: by fill of the frame pool, by number of regions, and with a new page table.
 
-use super::largest_pool;
 use super::regions::Regions;
 use super::samples::Samples;
+use super::{SEED, largest_pool};
 use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, PageRange};
 use crate::arch::x86::floor;
 use crate::console::control;
@@ -80,7 +80,7 @@ fn filling_up(kernel: &mut Kernel) -> Outcome {
 fn at_fill(kernel: &mut Kernel, fill: u32) -> Outcome {
     const SAMPLES: u32 = 512;
     prepare_tables(1);
-    let mut random = Random::new(kernel.seed());
+    let mut random = Random::new(SEED);
     let mut samples = Samples::new(SAMPLES);
     let mut taken = Vec::with_capacity(kernel.with(|memory| memory.frames.free_frames()) as usize);
     let free = (taken.capacity() as u32 * (1000 - fill)).div_ceil(1000);
@@ -147,7 +147,7 @@ fn drop_pool(kernel: &mut Kernel, pool: VmPool) -> Outcome {
 fn among_regions(kernel: &mut Kernel, count: u32) -> Outcome {
     const SAMPLES: u32 = 1000;
     let regions = Regions::new(kernel, count, |_| 8)?;
-    let mut random = Random::new(kernel.seed());
+    let mut random = Random::new(SEED);
     regions.back_one_page_of_each_table();
     let mut samples = Samples::new(SAMPLES);
     let mut left = SAMPLES;

@@ -1,7 +1,7 @@
 //! Regions: allocated, released untouched, and asked for, by how many there are.
 
-use super::largest_pool;
 use super::samples::Samples;
+use super::{SEED, largest_pool};
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::floor;
 use crate::machine::Kernel;
@@ -88,7 +88,7 @@ fn at_the_end(kernel: &mut Kernel, count: u32) -> Outcome {
 
 /// Releases one region in four, then at random, and allocates into the holes.
 fn among_holes(kernel: &mut Kernel, count: u32) -> Outcome {
-    let mut random = Random::new(kernel.seed());
+    let mut random = Random::new(SEED);
     let mut regions = Regions::new(kernel, count * 4 / 3, mixed)?;
     while regions.starts.len() as u32 > count {
         let start = regions.take_random(&mut random);
