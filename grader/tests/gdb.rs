@@ -153,7 +153,7 @@ fn gdb_explains_a_death() {
             "refused: 16 bytes past the end of region v0x4000_1000..v0x4000_3000, in pool v0x4000_0000..v0x4010_0000",
         ],
     );
-    session.says("backtrace", &["droste::tests::past_a_region", "droste::tests::run", "droste::kmain::kmain"]);
+    session.says("backtrace", &["droste::tests::deaths::past_a_region", "droste::tests::run", "droste::kmain::kmain"]);
     session.says("tlbcheck $cr2", &["agreed: the processor faults there"]);
     session.says("info registers cr2", &["0x40003010"]);
 }

@@ -24,8 +24,8 @@ pub const BEFORE_MEMORY: &[Death] = &[
 /// All others.
 pub const ALL: &[Death] = &[
     ("dies-null-pointer", || _ = crimes::read(VirtAddr::new(0))),
-    ("dies-off-by-one", || read_behind_a_region(0)),
-    ("dies-past-a-region", || read_behind_a_region(16)),
+    ("dies-off-by-one", off_by_one),
+    ("dies-past-a-region", past_a_region),
     ("dies-before-a-region", before_a_region),
     ("dies-after-release", after_release),
     ("dies-after-drop", after_drop),
@@ -72,9 +72,15 @@ fn pool_and_region() -> Option<(VmPool, VirtAddr)> {
     made
 }
 
-fn read_behind_a_region(bytes: u32) {
+fn off_by_one() {
     if let Some((_, region)) = pool_and_region() {
-        crimes::read(VirtAddr::new(region.as_u32() + 8192 + bytes));
+        crimes::read(VirtAddr::new(region.as_u32() + 8192));
+    }
+}
+
+fn past_a_region() {
+    if let Some((_, region)) = pool_and_region() {
+        crimes::read(VirtAddr::new(region.as_u32() + 8192 + 16));
     }
 }
 

@@ -1,0 +1,44 @@
+//! The table of causes: that each is tested in a machine, and those that a virtual machine cannot bring about.
+
+use droste::addr::{Frame, VirtAddr};
+use droste::fault::{CAUSES, Happening, Place, Signs, Unanswered, Walk, cause};
+use droste::paging::Entry;
+use droste::vm::{Fault, Refusal};
+
+/// QEMU looks at the tables again before it raises a fault, and checks no reserved bits here.
+const ON_REAL_PROCESSORS_ONLY: [&str; 2] = ["stale translation", "reserved bit"];
+
+#[test]
+fn each_cause_has_a_crime_of_its_own() {
+    let manifest = include_str!("../../grader/tests.toml");
+    for cause in CAUSES.iter().filter(|cause| !ON_REAL_PROCESSORS_ONLY.contains(&cause.name)) {
+        assert!(manifest.contains(&format!("\"why    {}:\"", cause.name)), "no test dies of: {}", cause.name);
+    }
+}
+
+/// Returns the name of the cause of a fault in a region whose entry is `table`.
+fn cause_of(error: u32, table: Entry) -> &'static str {
+    let address = VirtAddr::new(0x4000_1000);
+    let fault = droste::fault::decode(error, address);
+    let Fault { present, .. } = fault;
+    let refusal = if present { Refusal::Protection } else { Refusal::Illegitimate };
+    let happening = Happening::PageFault { fault, error, unanswered: Unanswered::Refused(refusal) };
+    let directory = Entry::writable(Frame::new(0x400));
+    let walk = Walk { address, root: Frame::new(0x401), directory, table: Some(table) };
+    let region = droste::addr::PageRange::of_table(0x100);
+    let signs = Signs { happening, place: Some(Place::Region(region)), walk: Some(walk), eip: None, sound: true };
+    cause(&signs).unwrap().name
+}
+
+#[test]
+fn a_fault_that_the_tables_do_not_explain_is_a_stale_translation() {
+    let (read, write_to_read_only) = (0, 3);
+    assert_eq!(cause_of(read, Entry::read_only(Frame::new(0x402))), "stale translation");
+    assert_eq!(cause_of(write_to_read_only, Entry::writable(Frame::new(0x402))), "stale translation");
+    assert_eq!(cause_of(write_to_read_only, Entry::read_only(Frame::new(0x402))), "read-only page");
+}
+
+#[test]
+fn a_reserved_bit_is_a_cause_of_its_own() {
+    assert_eq!(cause_of(9, Entry::writable(Frame::new(0x402))), "reserved bit");
+}
