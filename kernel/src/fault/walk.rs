@@ -74,8 +74,8 @@ fn is_large(directory: Entry) -> bool {
     directory.is_present() && directory.bits() & Entry::LARGE != 0
 }
 
-/// Says whether `root` holds a directory of this kernel's: one that leads to itself, and to the same first 4 MiB as the
-/// current directory does or did. It is looked at through the second window.
+/// Says whether `root` holds a directory that the kernel can run in: one that leads to itself and to a table of the first
+/// 4 MiB. It is looked at through the second window.
 pub fn is_directory(mmu: &mut impl Mmu, root: Frame) -> bool {
     let entry_of = |window: Window, index: u32| window.directory_entry_of(Page::new(index << 10));
     let note = mmu.load(entry_of(Window::Own, OTHER_WINDOW_ENTRY));
