@@ -85,14 +85,19 @@ pub fn page_faults(log: &str) -> u32 {
 /// Returns the exceptions that led to a triple fault, oldest first, in words; `None` if there was none.
 pub fn triple_fault(log: &str) -> Option<Vec<String>> {
     let (before, _) = log.rsplit_once("Triple fault")?;
-    // A chain starts with an exception that came while none was being delivered.
-    let start = before.rfind("check_exception old: 0xffffffff").unwrap_or(0);
-    let mut chain: Vec<String> = deliveries(&before[start..]).iter().map(Delivery::to_string).collect();
+    let all = deliveries(before);
+    // Each comes up while the one before it is being delivered, so at the same instruction.
+    let same = all.iter().rev().take_while(|one| Some(one.eip) == all.last().map(|last| last.eip)).take(LONGEST_CHAIN);
+    let mut chain: Vec<String> = same.map(Delivery::to_string).collect();
+    chain.reverse();
     let refused = before.lines().rev().find(|line| line.starts_with("check_exception"));
     let vector = refused.and_then(|line| number_after(line, "new 0x"));
     chain.extend(vector.map(|vector| format!("{}, with {} not yet delivered", name(vector), name(DOUBLE_FAULT))));
     Some(chain)
 }
+
+/// How many exceptions that led to a triple fault are told.
+const LONGEST_CHAIN: usize = 4;
 
 /// How many page faults in a row, all the same, are a loop.
 const LOOP: usize = 20;

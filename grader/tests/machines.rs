@@ -1,0 +1,65 @@
+//! The grader's tests for those who know cargo: `cargo test -p grader --test machines -- machine/pools` runs some,
+//! `-- --list` lists them all. `make test` leaves them out here, since there the grader itself runs them.
+
+use grader::machine::Judged;
+use grader::plan::{Job, Plan, Setting};
+use grader::report;
+use grader::session::{FIXED_SEED, Request};
+use grader::verdict::Verdict;
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// The normal time limit. Nothing is measured here.
+const LIMIT: Duration = Duration::from_secs(15);
+
+fn main() -> ExitCode {
+    // The scripts of the boot matrix are named from the root of the project.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    if let Err(error) = std::env::set_current_dir(&root) {
+        eprintln!("{}: {error}", root.display());
+        return ExitCode::FAILURE;
+    }
+    let request = Request {
+        kernel: "build/droste.elf".into(),
+        overlay: None,
+        deterministic: false,
+        seed: FIXED_SEED,
+        workers: 1,
+        results: "build/results".into(),
+        filters: Vec::new(),
+    };
+    match (request.plan(), tempfile::Builder::new().prefix("droste-").tempdir()) {
+        (Ok(Plan { jobs, .. }), Ok(directory)) => {
+            let room: Arc<Path> = directory.path().into();
+            let trials = (0..).zip(jobs).map(|(number, job)| trial(number, job, room.clone())).collect();
+            libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+        }
+        (Err(error), _) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+        (_, Err(error)) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trial(number: usize, job: Job, directory: Arc<Path>) -> Trial {
+    Trial::test(format!("machine/{}", job.name()), move || {
+        let stop = AtomicBool::new(false);
+        let setting = Setting { limit: LIMIT, seed: FIXED_SEED, directory: &directory, stop: &stop };
+        match setting.run(number, &job) {
+            Some(Judged { verdict: Verdict::Pass, .. }) => Ok(()),
+            Some(judged) => {
+                let lines = report::message(&job, &judged, FIXED_SEED).map(|(label, text)| format!("{label:<9}  {text}"));
+                Err(Failed::from(format!("{}\n{}", judged.verdict.name(), lines.join("\n"))))
+            }
+            None => Err(Failed::from("stopped")),
+        }
+    })
+}

@@ -1,0 +1,143 @@
+//! The four outputs of a run, each read by a parser of its format that knows nothing of the grader; and what is left of
+//! them when the grader is killed.
+
+use boon::{Compiler, Schemas};
+use grader::machine::{Judged, Machine, Script};
+use grader::manifest::{Group, Visibility};
+use grader::marks::Results;
+use grader::outputs::Outputs;
+use grader::plan::{Job, Plan};
+use grader::symbols::Place;
+use grader::verdict::{Check, Ended, Expects, Run, Verdict};
+use junit_parser::TestStatus;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use tap_parser::{TapParser, TapStatement};
+use tempfile::TempDir;
+
+fn job(id: &str, points: u32) -> Job {
+    let machine = Machine::Script(Script { program: "scripts/run".into(), words: Vec::new(), settings: Vec::new() });
+    Job {
+        group: "g".into(),
+        id: id.into(),
+        sentence: "a # sentence with <marks> & \"quotes\"".into(),
+        points,
+        partial: false,
+        needs: Vec::new(),
+        visibility: Visibility::AfterDueDate,
+        hint: "testing.md".into(),
+        cause: "a cause".into(),
+        limit: 1,
+        expects: Expects::Boot { status: 0 },
+        machine,
+    }
+}
+
+fn judged(verdict: Verdict) -> Judged {
+    let console = "words\u{1b}[31m & <more>\n".into();
+    let run = Run { console, took: Duration::from_millis(1234), ..Run::nothing(Ended::Status(1)) };
+    Judged { run, verdict, post_mortem: None }
+}
+
+/// One job for each verdict, worth 2 points, and one that was not run.
+fn results() -> Results {
+    let place = Place { address: 0x10_0000, function: "droste::spin".into(), line: Some("kernel/src/a.rs:7".into()) };
+    let limit = Duration::from_secs(8);
+    let verdicts = [
+        Verdict::Pass,
+        Verdict::Fail(vec![Check::new("frames", "0x2", "0x3")]),
+        Verdict::Panic("panic words".into()),
+        Verdict::IllegalAccess("illegal-access words".into()),
+        Verdict::TripleFault(vec!["#PF".into(), "#DF".into()]),
+        Verdict::Reset("it asked to be reset"),
+        Verdict::Halted(place.clone()),
+        Verdict::Hang(place.clone(), limit),
+        Verdict::FaultLoop { address: 0x50_0000, place, times: 99 },
+        Verdict::Timeout(limit),
+        Verdict::Skipped("g/1".into()),
+        Verdict::Infrastructure("no qemu".into()),
+    ];
+    let jobs = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
+    let group = Group { id: "g".into(), title: "G".into(), hint: "testing.md".into(), cause: "c".into() };
+    let mut results = Results::new(Plan { groups: vec![group], jobs }, 7);
+    for (place, verdict) in verdicts.into_iter().enumerate() {
+        results.judged[place] = Some(judged(verdict));
+    }
+    results
+}
+
+fn written() -> (TempDir, Results) {
+    let directory = TempDir::new().expect("a temporary directory");
+    let outputs = Outputs::new(&directory.path().join("results")).expect("a directory");
+    let results = results();
+    outputs.write(&results).expect("written");
+    (0..results.judged.len()).for_each(|place| outputs.write_failure(&results, place).expect("written"));
+    (directory, results)
+}
+
+fn read(directory: &TempDir, name: &str) -> String {
+    fs::read_to_string(directory.path().join("results").join(name)).expect("it is there")
+}
+
+#[test]
+fn results_json_is_valid_by_the_schema() {
+    let (directory, _) = written();
+    let json: Value = serde_json::from_str(&read(&directory, "results.json")).expect("JSON");
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/gradescope.json");
+    let index = compiler.compile(schema.to_str().expect("text"), &mut schemas).expect("a schema");
+    schemas.validate(&json, index).unwrap_or_else(|error| panic!("{error:#}"));
+    assert!(schemas.validate(&serde_json::json!({ "score": -1 }), index).is_err());
+    // 2 of 24: what could not be judged is not counted.
+    assert_eq!((json["score"].as_f64(), json["extra_data"]["possible"].as_f64()), (Some(2.0), Some(24.0)));
+    assert_eq!(json["tests"][11].get("max_score"), None);
+    assert_eq!(json["tests"][12]["extra_data"]["verdict"], "NOT RUN");
+}
+
+#[test]
+fn junit_xml_is_read_by_a_parser() {
+    let (directory, _) = written();
+    let suites = junit_parser::from_reader(read(&directory, "junit.xml").as_bytes()).expect("JUnit");
+    let cases = &suites.suites[0].cases;
+    let failures = cases.iter().filter(|case| matches!(case.status, TestStatus::Failure(_))).count();
+    let errors = cases.iter().filter(|case| matches!(case.status, TestStatus::Error(_))).count();
+    let skipped = cases.iter().filter(|case| matches!(case.status, TestStatus::Skipped(_))).count();
+    assert_eq!((cases.len(), failures, errors, skipped), (13, 9, 2, 1));
+}
+
+#[test]
+fn results_tap_is_read_by_a_parser() {
+    let (directory, _) = written();
+    let text = read(&directory, "results.tap");
+    let statements = TapParser::new().parse(&text).expect("TAP 14");
+    let points: Vec<bool> = statements
+        .iter()
+        .filter_map(|statement| if let TapStatement::TestPoint(test) = statement { Some(test.result) } else { None })
+        .collect();
+    assert_eq!((points.len(), points.iter().filter(|good| **good).count()), (13, 1));
+    let plan = statements.iter().find_map(|statement| if let TapStatement::Plan(plan) = statement { Some(plan) } else { None });
+    assert_eq!(plan.expect("a plan").count, 13);
+}
+
+#[test]
+fn summary_md_has_the_marks_and_every_failure() {
+    let (directory, _) = written();
+    let text = read(&directory, "summary.md");
+    assert!(text.contains("| G | 1 of 13 | 2 | 24 |") && text.contains("| **total** | 1 of 13 | **2** | **24** |"));
+    for heading in ["## g/8: FAULT LOOP", "## g/12: not run"] {
+        assert!(text.contains(heading), "{heading} in {text}");
+    }
+}
+
+#[test]
+fn a_failure_leaves_its_console_and_the_commands_that_repeat_it() {
+    let (directory, _) = written();
+    assert!(read(&directory, "failed/g-7/repeat.txt").contains("make test ONLY=g/7 SEED=0x00000007"));
+    assert!(read(&directory, "failed/g-7/console.txt").contains("words"));
+    let message = read(&directory, "failed/g-7/message.txt");
+    for words in ["HANG", "must hold", "kernel/src/a.rs:7", "a loop whose end never comes", "docs/src/testing.md"] {
+        assert!(message.contains(words), "{words} in {message}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Every verdict, earned: for each a kernel of a few instructions that does what the verdict is named after.
+//!
+//! They are assembled when the tests run, from `verdicts/*.s`.
+
+use grader::audit::Checkpoint;
+use grader::machine::{Judged, Machine, Place};
+use grader::qemu::Reference;
+use grader::verdict::{Expects, Outcome, Verdict};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Long enough for any of these kernels, also on a busy computer, and short enough to wait for.
+const LIMIT: Duration = Duration::from_millis(2500);
+
+/// Assembles and links `verdicts/NAME.s` in `directory`.
+fn assemble(directory: &Path, name: &str) -> PathBuf {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verdicts");
+    let (object, kernel) = (directory.join("kernel.o"), directory.join("kernel.elf"));
+    let run = |program: &str, words: &[&Path]| {
+        let output = Command::new(program).args(words).current_dir(&sources).output().expect("binutils are there");
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run("as", &["--32".as_ref(), "-o".as_ref(), &object, &sources.join(format!("{name}.s"))]);
+    let link = ["-m", "elf_i386", "-N", "-Ttext=0x100000", "-o"].map(Path::new);
+    run("ld", &[link.as_slice(), &[&kernel, &object]].concat());
+    kernel
+}
+
+fn checkpoint() -> Vec<Checkpoint> {
+    vec![Checkpoint { name: "filled".into(), faults: Some(256), backed: Some(256), claims: 1 }]
+}
+
+fn judge(directory: &TempDir, kernel: PathBuf, checkpoints: Vec<Checkpoint>) -> Judged {
+    let reference = Reference { kernel, memory: "32M".into(), command_line: String::new(), deterministic: false };
+    let expects = Expects::Test { name: "t".into(), outcome: Outcome::Passes, checkpoints };
+    let stop = AtomicBool::new(false);
+    let place = Place { room: directory.path().join("room"), limit: LIMIT, seed: 1, stop: &stop };
+    Machine::Reference(reference).run(&expects, &place).expect("nobody stops it")
+}
+
+/// Runs the kernel `name`, as a test that should simply pass.
+fn run(name: &str) -> Judged {
+    let directory = TempDir::new().expect("a temporary directory");
+    let kernel = assemble(directory.path(), name);
+    judge(&directory, kernel, Vec::new())
+}
+
+#[test]
+fn pass() {
+    assert_eq!(run("pass").verdict, Verdict::Pass);
+}
+
+#[test]
+fn fail_with_expected_and_seen_and_where() {
+    let checks = run("fail").verdict.checks();
+    assert_eq!((checks[0].expected.as_str(), checks[0].seen.as_str()), ("0x2", "0x3"));
+    assert_eq!(checks[0].at.as_deref(), Some("story.rs:7"));
+}
+
+#[test]
+fn fail_by_the_status_whatever_the_records_say() {
+    assert_eq!(run("says-pass").verdict.name(), "FAIL");
+}
+
+#[test]
+fn panic_in_the_kernels_words() {
+    assert_eq!(run("panic").verdict, Verdict::Panic("panic no frame left".into()));
+}
+
+#[test]
+fn illegal_access_in_the_kernels_words() {
+    assert_eq!(run("illegal-access").verdict, Verdict::IllegalAccess("illegal-access write to 0x5000_0000".into()));
+}
+
+#[test]
+fn triple_fault_with_its_chain_of_exceptions() {
+    let judged = run("triple-fault");
+    let Verdict::TripleFault(chain) = &judged.verdict else { panic!("{:?}", judged.verdict) };
+    assert!(chain[0].starts_with("#UD") && chain[1].starts_with("#GP") && chain[2].starts_with("#DF"), "{chain:?}");
+    let post_mortem = judged.post_mortem.expect("the machine stood still");
+    assert!(post_mortem.picture.is_some() && !post_mortem.exceptions.is_empty());
+}
+
+#[test]
+fn reset() {
+    assert_eq!(run("reset").verdict, Verdict::Reset("it asked to be reset"));
+}
+
+#[test]
+fn halted_and_where_at_once() {
+    let judged = run("halted");
+    let Verdict::Halted(place) = &judged.verdict else { panic!("{:?}", judged.verdict) };
+    assert_eq!(place.function, "stand_still");
+    assert!(judged.run.took < LIMIT, "it took {:?}", judged.run.took);
+}
+
+#[test]
+fn hang_and_where() {
+    let judged = run("hang");
+    let Verdict::Hang(place, LIMIT) = &judged.verdict else { panic!("{:?}", judged.verdict) };
+    assert_eq!(place.function, "spin");
+    assert!(!judged.post_mortem.expect("it was stopped").backtrace.is_empty());
+}
+
+#[test]
+fn fault_loop_with_address_and_instruction() {
+    let judged = run("fault-loop");
+    let Verdict::FaultLoop { address: 0x50_0000, place, .. } = &judged.verdict else { panic!("{:?}", judged.verdict) };
+    assert_eq!(place.function, "touch");
+    let walk = judged.post_mortem.expect("it was stopped").walk;
+    assert!(walk[0].starts_with("directory entry 0x1,") && walk[0].ends_with("absent"), "{walk:?}");
+}
+
+#[test]
+fn timeout() {
+    assert_eq!(run("timeout").verdict, Verdict::Timeout(LIMIT));
+}
+
+#[test]
+fn claims_without_the_memory_to_match_fail() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let kernel = assemble(directory.path(), "claims");
+    let judged = judge(&directory, kernel, checkpoint());
+    assert_eq!(judged.verdict.name(), "FAIL");
+    assert!(judged.run.held.is_empty() && !judged.run.findings.is_empty(), "{judged:?}");
+}
+
+#[test]
+fn an_audited_test_that_never_comes_to_its_checkpoint_fails() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let kernel = assemble(directory.path(), "pass");
+    assert_eq!(judge(&directory, kernel, checkpoint()).verdict.name(), "FAIL");
+}
+
+#[test]
+fn infrastructure_where_there_is_no_kernel_to_boot() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let [missing, text] = ["missing.elf", "text.elf"].map(|name| directory.path().join(name));
+    std::fs::write(&text, "no kernel at all\n").expect("a file");
+    for kernel in [missing, text] {
+        let verdict = judge(&directory, kernel, Vec::new()).verdict;
+        assert_eq!(verdict.name(), "INFRASTRUCTURE", "{verdict:?}");
+    }
+}

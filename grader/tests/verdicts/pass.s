@@ -1,0 +1,4 @@
+# Does everything right.
+.include "common.s"
+    say end pass
+    end SUCCESS
