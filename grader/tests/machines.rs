@@ -56,7 +56,8 @@ fn trial(number: usize, job: Job, directory: Arc<Path>) -> Trial {
         match setting.run(number, &job) {
             Some(Judged { verdict: Verdict::Pass, .. }) => Ok(()),
             Some(judged) => {
-                let lines = report::message(&job, &judged, FIXED_SEED).map(|(label, text)| format!("{label:<9}  {text}"));
+                let lines =
+                    report::message(&job, &judged, FIXED_SEED).map(|(label, text)| format!("{label:<9}  {text}"));
                 Err(Failed::from(format!("{}\n{}", judged.verdict.name(), lines.join("\n"))))
             }
             None => Err(Failed::from("stopped")),

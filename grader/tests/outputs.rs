@@ -117,7 +117,9 @@ fn results_tap_is_read_by_a_parser() {
         .filter_map(|statement| if let TapStatement::TestPoint(test) = statement { Some(test.result) } else { None })
         .collect();
     assert_eq!((points.len(), points.iter().filter(|good| **good).count()), (13, 1));
-    let plan = statements.iter().find_map(|statement| if let TapStatement::Plan(plan) = statement { Some(plan) } else { None });
+    let plan = statements
+        .iter()
+        .find_map(|statement| if let TapStatement::Plan(plan) = statement { Some(plan) } else { None });
     assert_eq!(plan.expect("a plan").count, 13);
 }
 

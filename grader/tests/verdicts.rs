@@ -67,7 +67,10 @@ fn fail_by_the_status_whatever_the_records_say() {
 
 #[test]
 fn panic_in_the_kernels_words() {
-    assert_eq!(run("panic").verdict, Verdict::Panic("panic no frame left".into()));
+    let judged = run("panic");
+    assert_eq!(judged.verdict, Verdict::Panic("panic no frame left".into()));
+    let post_mortem = judged.post_mortem.expect("the machine stood still");
+    assert!(post_mortem.picture.is_some() && post_mortem.place().is_some());
 }
 
 #[test]

@@ -17,11 +17,13 @@
     call send
 .endm
 
-# Stands still until it is let go on.
+# Stands still until it is let go on. QEMU stops at the next jump.
 .macro freeze
     mov dx, FREEZE
     mov al, 1
     out dx, al
+    jmp 1f
+1:
 .endm
 
 .macro end status

@@ -17,6 +17,11 @@ mod random_spaces;
 mod spaces;
 mod standard;
 
+/// Hidden tests, if the kernel is built with any: see `kernel/build.rs`.
+mod overlay {
+    include!(concat!(env!("OUT_DIR"), "/overlay.rs"));
+}
+
 pub use claims::Claim;
 pub use frame_pools::FRAME_POOLS;
 pub use large::{FRAMES_A_SPACE, many_spaces};
@@ -163,6 +168,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         .chain(random::all())
         .chain(random_spaces::all())
         .chain(audited::all())
+        .chain(overlay::all())
 }
 
 /// Runs `scenario` in an address space of its own, and demands that everything is given back.

@@ -2,6 +2,7 @@
 
 use super::serial;
 use crate::threads;
+use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
 use x86::io::{outb, outl, outw};
 
@@ -76,8 +77,9 @@ pub fn listened_to() {
 /// Stands still until whoever watches from outside has looked at the machine; if nobody does, goes on at once.
 pub fn freeze() {
     serial::drain();
+    // QEMU stops at the next jump: without this one it would run on to wherever that is.
     // SAFETY: the port freezes the machine, which goes on as it was, or has no device.
-    unsafe { outb(FREEZE, PANICKED) };
+    unsafe { asm!("out dx, al", "jmp 2f", "2:", in("dx") FREEZE, in("al") PANICKED) };
 }
 
 /// Restarts the machine.
