@@ -14,7 +14,7 @@ export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET O
 .PHONY: help setup doctor build iso run bochs debug where check test bench bench-host clean FORCE
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables of run: ARGS='log=debug' KERNEL=1 PROTOCOL=multiboot UEFI=1 MEM=64 ACCEL=kvm TIMEOUT=120"
 
@@ -80,3 +80,6 @@ $(ISO): $(ELF) grub/grub.cfg scripts/make-iso
 	scripts/make-iso $(ELF) $@
 
 FORCE:
+
+# Not in the tree that students get.
+-include instructor/instructor.mk

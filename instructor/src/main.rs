@@ -1,0 +1,88 @@
+//! What an instructor does with Droste: hands it out, grades what comes back, and makes sure that the grader sees what
+//! goes wrong.
+//!
+//! It is run at the root of the project. Read the modules in this order:
+//!
+//! 1. [`source`] and [`tree`]: text with places in it, files of a project.
+//! 2. [`handout`]: what students start from.
+//! 3. [`kernel`]: a kernel built in a tree, and the grader's word on it.
+//! 4. [`submission`]: what comes back; [`scan`]: what it may not say; [`results`]: what is told of it.
+//! 5. [`gradescope`]: all of that, packed for a platform.
+//! 6. [`mutants`]: mistakes that the grader must catch.
+#![forbid(unsafe_code)]
+
+mod gradescope;
+mod handout;
+mod kernel;
+mod mutants;
+mod results;
+mod scan;
+mod source;
+mod submission;
+mod tree;
+
+use clap::{Parser, Subcommand};
+use handout::Handout;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Hands Droste out as an exercise, grades what comes back, and tests the grader itself.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the tree that students start from
+    Handout {
+        /// Where it goes
+        #[arg(default_value = "build/handout")]
+        to: PathBuf,
+    },
+    /// Grades a submission
+    Grade(submission::Arguments),
+    /// Packs an autograder for Gradescope
+    Gradescope {
+        /// A directory with hidden tests
+        #[arg(long)]
+        overlay: Option<PathBuf>,
+        /// The zip
+        #[arg(default_value = "build/autograder.zip")]
+        to: PathBuf,
+    },
+    /// Plants mistakes, one at a time, and demands that the grader catches each
+    Mutants(mutants::Arguments),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("instructor: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs `command`. Returns whether all is as it must be.
+fn run(command: Command) -> Result<bool, Box<dyn Error>> {
+    let root = Path::new(".");
+    match command {
+        Command::Handout { to } => {
+            Handout::load(root)?.make(root, &to)?;
+            println!("the handout is in {}", to.display());
+            Ok(true)
+        }
+        Command::Grade(arguments) => submission::grade(root, &arguments),
+        Command::Gradescope { overlay, to } => {
+            gradescope::pack(root, &to, overlay.as_deref())?;
+            println!("the autograder is {}", to.display());
+            Ok(true)
+        }
+        Command::Mutants(arguments) => mutants::run(root, &arguments),
+    }
+}

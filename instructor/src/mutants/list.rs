@@ -1,0 +1,87 @@
+//! The list of mutants.
+
+use crate::source::Edit;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+/// Where the lists are, in the tree.
+const LISTS: &str = "grader/mutants";
+
+/// A mistake that is planted.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Mutant {
+    /// A word or some, joined by hyphens.
+    pub name: String,
+    /// What is wrong with it, in a sentence.
+    pub mistake: String,
+    /// Where the structure of the code excludes the mistake as it is seen in practice: why, and what stands for it.
+    pub note: Option<String>,
+    /// The tests that must catch it, as GROUP/ID, each with the verdict that it must give.
+    pub caught_by: BTreeMap<String, String>,
+    /// The mistake itself.
+    #[serde(rename = "edit")]
+    pub edits: Vec<Edit>,
+    /// The heading under which it is listed: that of its file.
+    #[serde(skip)]
+    pub part: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    part: String,
+    mutant: Vec<Mutant>,
+}
+
+impl Mutant {
+    /// Returns the tests that catch it and their verdicts, in words.
+    pub fn catchers(&self) -> String {
+        self.caught_by.iter().map(|(test, verdict)| format!("{test}: {verdict}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Says what is wrong with it.
+    fn check(&self) -> Result<(), &'static str> {
+        if self.caught_by.is_empty() {
+            return Err("says no test that must catch it");
+        }
+        if self.edits.is_empty() {
+            return Err("changes nothing");
+        }
+        if self.edits.iter().any(|edit| edit.find.trim() == edit.replace.trim()) {
+            return Err("replaces a text by itself");
+        }
+        Ok(())
+    }
+}
+
+/// Reads the mutants of the project at `root`.
+///
+/// # Errors
+///
+/// In words, if a list cannot be read or is not well-formed.
+pub fn load(root: &Path) -> Result<Vec<Mutant>, Box<dyn Error>> {
+    let mut paths: Vec<_> = fs::read_dir(root.join(LISTS))
+        .map_err(|error| format!("{LISTS}: {error}"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let mut mutants = Vec::new();
+    for path in paths {
+        let file: File =
+            toml::from_str(&fs::read_to_string(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+        mutants.extend(file.mutant.into_iter().map(|mutant| Mutant { part: file.part.clone(), ..mutant }));
+    }
+    let mut names = BTreeSet::new();
+    for mutant in &mutants {
+        mutant.check().map_err(|wrong| format!("{LISTS}: mutant `{}` {wrong}", mutant.name))?;
+        if !names.insert(&mutant.name) {
+            return Err(format!("{LISTS}: mutant `{}` is there twice", mutant.name).into());
+        }
+    }
+    Ok(mutants)
+}

@@ -1,0 +1,30 @@
+//! The page of the book that says which test catches which mistake.
+
+use super::list::Mutant;
+use std::fmt::Write;
+
+/// What stands above the tables.
+const HEAD: &str = "# Mutants\n\n\
+    <!-- Written by `make mutants`; change grader/mutants/ instead. -->\n\n\
+    A test that cannot fail is worth nothing. So each mistake below is planted in a copy of the kernel, one at a time, and \
+    the grader must give the verdict that is named here, on each of the tests that are named here. `make mutants` does \
+    that and fails if a mistake is missed, or no longer fits the code.\n";
+
+/// Returns the page.
+pub fn page(mutants: &[Mutant]) -> String {
+    let mut page = HEAD.to_owned();
+    let mut part = "";
+    for mutant in mutants {
+        if mutant.part != part {
+            part = &mutant.part;
+            page += &format!("\n## {part}\n\n| mistake | caught by | verdict |\n|---|---|---|\n");
+        }
+        let note = mutant.note.as_ref().map_or(String::new(), |note| format!(" *{}*", note.trim()));
+        for (row, (test, verdict)) in mutant.caught_by.iter().enumerate() {
+            let mistake = if row == 0 { format!("{}{note}", mutant.mistake) } else { String::new() };
+            // Writing to a string cannot fail.
+            let _ = writeln!(page, "| {mistake} | `{test}` | {verdict} |");
+        }
+    }
+    page
+}

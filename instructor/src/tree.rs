@@ -1,0 +1,106 @@
+//! Trees of files: what belongs to the project, copied to where it can be changed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a build leaves behind; never part of a tree.
+const BUILT: [&str; 3] = ["target", "build", ".git"];
+
+/// Returns the files of the project at `root`, relative to it: those that git knows or would know, all but what a build
+/// leaves behind where there is no git.
+///
+/// # Errors
+///
+/// If the tree cannot be read.
+pub fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if root.join(".git").exists() {
+        let words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+        let output = Command::new("git").arg("-C").arg(root).args(words).output()?;
+        if !output.status.success() {
+            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        let names = String::from_utf8_lossy(&output.stdout).into_owned();
+        found.extend(names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from));
+        // A file may be deleted, and git not told yet.
+        found.retain(|file| is_file(&root.join(file)));
+    } else {
+        walk(root, Path::new(""), &mut found)?;
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// Says whether `path` is a file, and no link to one.
+pub fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+fn walk(root: &Path, inside: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(inside))? {
+        let entry = entry?;
+        let path = inside.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() && !BUILT.iter().any(|name| path == Path::new(name)) {
+            walk(root, &path, found)?;
+        } else if kind.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Makes `to` a copy of the project at `from`, without what `leave_out` names: files, or directories with all in them.
+/// What was in `to` is gone, but for what a build left behind there.
+///
+/// # Errors
+///
+/// If something cannot be read or written.
+pub fn copy(from: &Path, to: &Path, leave_out: &[String]) -> io::Result<()> {
+    let to_copy: Vec<PathBuf> =
+        files(from)?.into_iter().filter(|file| !leave_out.iter().any(|name| file.starts_with(name))).collect();
+    clear(to)?;
+    for file in to_copy {
+        let target = to.join(&file);
+        fs::create_dir_all(target.parent().unwrap_or(to))?;
+        fs::copy(from.join(&file), target)?;
+    }
+    Ok(())
+}
+
+fn clear(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if BUILT.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_what_belongs_to_the_project_and_replaces_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        for file in ["kept/a", "kept/build/b", "left/c", "build/d"] {
+            let file = from.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "text").unwrap();
+        }
+        for file in ["old", "build"] {
+            fs::create_dir_all(to.join(file)).unwrap();
+        }
+        copy(&from, &to, &["left".into()]).unwrap();
+        assert_eq!(files(&to).unwrap(), [PathBuf::from("kept/a"), PathBuf::from("kept/build/b")]);
+        assert!(!to.join("old").exists() && to.join("build").exists());
+    }
+}
