@@ -19,7 +19,7 @@
 //! memory = "512M"                             # of the machine, 32M if absent
 //! limit = 3                                   # times the normal time limit, 1 if absent
 //! dies = "illegal-access"                     # for a test that expects death: the kind of the diagnosis,
-//! says = ["0x5000_0000", "no region"]         # and words that the console must show
+//! says = ["0x5000_0000", "no region"]         # and words of its report
 //! partial = true                              # each checkpoint that holds earns its share of the points
 //! checkpoints = [                             # for a test that is audited: where, and what must be seen there
 //!     { name = "filled", faults = 256, backed = 256, claims = 2 },
@@ -106,7 +106,7 @@ pub struct Test {
     pub cause: Option<String>,
     /// The kind of death that it expects, if any.
     pub dies: Option<String>,
-    /// Words that the console must show of that death.
+    /// Words that lines of its report must have.
     #[serde(default)]
     pub says: Vec<String>,
     /// The memory of its machine, as QEMU reads it.

@@ -8,6 +8,7 @@
 //! claim WORDS                                  what the auditor will find: see `audit::claims`
 //! audit NAME                                   the machine stands still to be audited
 //! fail WHAT expected=0x2 seen=0x3 at=FILE:LINE a check that did not hold; WHAT may have spaces
+//! report WORDS                                 a line of the report that people read on the console
 //! diagnosis KIND WORDS                         the kernel's own words for why it dies
 //! end pass | end fail | end died               always last
 //! ```
@@ -39,6 +40,8 @@ pub struct Transcript<'a> {
     pub listed: Vec<&'a str>,
     /// The checks that did not hold.
     pub failed: Vec<Check>,
+    /// The lines of the kernel's report.
+    pub reported: Vec<&'a str>,
     /// The words after `diagnosis`, the kind first.
     pub diagnosis: Option<&'a str>,
     /// How the test ended.
@@ -80,6 +83,7 @@ impl<'a> Transcript<'a> {
             // The auditor has dealt with these when they came.
             "ask" | "claim" | "audit" => {}
             "test" => self.listed.push(rest),
+            "report" => self.reported.push(rest),
             "fail" => self.failed.push(failed_check(rest).ok_or_else(|| format!("`{line}`, which lacks its figures"))?),
             "diagnosis" if self.diagnosis.is_none() => self.diagnosis = Some(rest),
             "end" => {

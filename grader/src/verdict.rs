@@ -1,7 +1,7 @@
 //! The verdict on one run: a pure function of what was expected and what the machine left behind.
 //!
-//! Words on the console never make a test pass: it takes the records of the control channel, the end of the machine and
-//! what the auditor found in its memory together. A reset looks like success to whoever asks for QEMU's exit status alone;
+//! What is on the console is for people and is not looked at: it takes the records of the control channel, the end of the
+//! machine and what the auditor found in its memory together. A reset looks like success to whoever asks for QEMU's exit status alone;
 //! and anything can print PASS.
 
 use crate::audit::Checkpoint;
@@ -93,11 +93,11 @@ pub enum Expects {
 pub enum Outcome {
     /// Every check holds.
     Passes,
-    /// The kernel dies of this kind of death, with these words on the console.
+    /// The kernel dies of this kind of death, with these words in its report.
     Dies {
         /// The first word of the diagnosis.
         kind: String,
-        /// Words that the console must show.
+        /// Words that lines of the report must have.
         says: Vec<String>,
     },
     /// The kernel lists exactly these tests.
@@ -228,12 +228,12 @@ pub fn judge(expects: &Expects, run: &Run) -> Verdict {
     }
 }
 
-/// Returns the words with which QEMU refused what it was given to boot, or `scripts/need` named what is missing.
+/// Returns the words with which QEMU refused what a script gave it to boot, or `scripts/need` named what is missing.
 fn refused_to_start(run: &Run) -> Option<String> {
-    let is_silent = run.control.is_empty() && run.console.is_empty();
-    let complaint = run.complaints.lines().next()?;
-    let refused = complaint.starts_with("qemu-system-") || complaint.starts_with("need: ");
-    (run.ended == Ended::Status(1) && is_silent && refused).then(|| complaint.into())
+    let is_refusal =
+        |line: &&str| line.starts_with("need: ") || line.starts_with("qemu-system-") && !line.contains(": warning: ");
+    let refusal = run.complaints.lines().find(is_refusal)?;
+    (run.ended == Ended::Status(1)).then(|| refusal.into())
 }
 
 /// Judges an in-machine test. What the auditor has seen comes first, then what the kernel says of itself, since it says
@@ -270,7 +270,7 @@ fn judge_test(name: &str, outcome: &Outcome, checkpoints: &[Checkpoint], run: &R
         let seen = transcript.end.map_or("none".into(), |seen| format!("`end {seen:?}`").to_lowercase());
         return Verdict::Fail(vec![Check::new("the last record", end_record, seen)]);
     }
-    let mut missing = missing_from(outcome, &transcript, run);
+    let mut missing = missing_from(outcome, &transcript);
     let planned: Vec<&str> = checkpoints.iter().map(|checkpoint| checkpoint.name.as_str()).collect();
     if run.held != planned {
         missing.push(Check::new("audited checkpoints", planned.join(", "), run.held.join(", ")));
@@ -279,7 +279,7 @@ fn judge_test(name: &str, outcome: &Outcome, checkpoints: &[Checkpoint], run: &R
 }
 
 /// Returns what the outcome asks for beside the right end.
-fn missing_from(outcome: &Outcome, transcript: &Transcript<'_>, run: &Run) -> Vec<Check> {
+fn missing_from(outcome: &Outcome, transcript: &Transcript<'_>) -> Vec<Check> {
     match outcome {
         Outcome::Passes => Vec::new(),
         Outcome::Dies { kind, .. } if transcript.diagnosis.is_none() => {
@@ -287,8 +287,8 @@ fn missing_from(outcome: &Outcome, transcript: &Transcript<'_>, run: &Run) -> Ve
         }
         Outcome::Dies { says, .. } => says
             .iter()
-            .filter(|words| !run.console.contains(words.as_str()))
-            .map(|words| Check::new("the console", format!("\"{words}\""), "not there"))
+            .filter(|words| !transcript.reported.iter().any(|line| line.contains(words.as_str())))
+            .map(|words| Check::new("the report", format!("\"{words}\""), "not there"))
             .collect(),
         Outcome::Lists(names) => compare_lists(names, &transcript.listed),
     }

@@ -5,10 +5,12 @@ use crate::arch::x86::serial::{COM1, COM2};
 use crate::arch::x86::vga::SCREEN;
 use crate::arch::x86::{keyboard, lock::Locked, pit};
 use crate::log_levels::Levels;
-use crate::report::{Ink, Paper};
+use crate::report::{COLUMNS, Ink, Paper};
 use crate::shell::keys::{self, Key, Keys};
+use crate::text::Text;
 use crate::trap;
 use core::fmt::{self, Arguments, Write};
+use core::mem;
 use core::sync::atomic::{AtomicBool, Ordering};
 use log::{Log, Metadata, Record};
 use pc_keyboard::layouts::Us104Key;
@@ -65,20 +67,30 @@ pub fn set_colours(wanted: bool) {
     COLOURS.store(wanted, Ordering::Relaxed);
 }
 
-/// The console as something that reports are written on: the screen is cleared first, a terminal scrolls.
-pub struct ReportPaper;
+/// The console as something that reports are written on: the screen is cleared first, a terminal scrolls. The test harness,
+/// which does not read what is meant for people, gets each line as a record too, once it is whole.
+pub struct ReportPaper {
+    line: Text<COLUMNS>,
+}
 
 impl ReportPaper {
     /// Clears the screen.
     pub fn fresh() -> Self {
         SCREEN.lock().clear();
         let _ = COM1.lock().write_str("\n");
-        Self
+        Self { line: Text::EMPTY }
     }
 }
 
 impl Write for ReportPaper {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive('\n') {
+            let end = part.strip_suffix('\n');
+            self.line.write_str(end.unwrap_or(part))?;
+            if end.is_some() {
+                control!("report {}", mem::replace(&mut self.line, Text::EMPTY).as_str());
+            }
+        }
         Console.write_str(text)
     }
 }

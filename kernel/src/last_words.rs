@@ -118,6 +118,7 @@ fn short_words(trouble: &Trouble<'_>, dying: &Dying) {
         Some(source) => println!(", {source}"),
         None => println!(),
     }
+    control!("report while that was being reported: {}: {happening}", happening.kind());
     control!("diagnosis fault-while-reporting {happening}");
     control!("end died");
 }

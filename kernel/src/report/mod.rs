@@ -6,7 +6,7 @@
 mod sheet;
 mod trace;
 
-pub use sheet::{Ink, Paper, ROWS};
+pub use sheet::{COLUMNS, Ink, Paper, ROWS};
 
 use crate::addr::{Page, VirtAddr};
 use crate::events::{Event, Events};
