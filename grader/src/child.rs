@@ -3,8 +3,9 @@
 //! A child leads a process group of its own, so that what a script starts ends with the script; the kernel ends it, by
 //! `setpriv --pdeathsig`, should the grader itself be killed.
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -61,6 +62,19 @@ impl Running {
         }))
     }
 
+    /// Returns how much time processors have had for it (proc(5), fields `utime` and `stime` of `stat`).
+    ///
+    /// # Errors
+    ///
+    /// If it has been waited for, and so is gone.
+    pub fn worked(&self) -> io::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The second field, in parentheses, may hold anything.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Ok(Duration::from_secs(ticks) / clock_ticks_per_second() as u32)
+    }
+
     fn runs(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }
@@ -86,5 +100,27 @@ impl Drop for Running {
             }
             sleep(POLL);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(script: &str) -> Running {
+        let output = || tempfile::tempfile().expect("a temporary file");
+        Running::start("sh", &["-c".into(), script.into()], &[], [output(), output()]).expect("it starts")
+    }
+
+    #[test]
+    fn only_time_on_a_processor_is_work() {
+        let (idle, busy) = (start("sleep 1000"), start("while :; do :; done"));
+        let patience = Instant::now() + Duration::from_secs(60);
+        let wanted = Duration::from_millis(300);
+        while busy.worked().expect("it runs") < wanted && Instant::now() < patience {
+            sleep(POLL);
+        }
+        assert!(busy.worked().expect("it runs") >= wanted);
+        assert!(idle.worked().expect("it runs") < wanted);
     }
 }

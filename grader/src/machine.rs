@@ -41,7 +41,7 @@ pub struct Script {
 pub struct Place<'a> {
     /// A directory for its files and sockets, of its own.
     pub room: PathBuf,
-    /// How long it may take.
+    /// How much processor time it may take; on the clock, if it is idle or a script.
     pub limit: Duration,
     /// What random tests start with.
     pub seed: u32,

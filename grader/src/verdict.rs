@@ -41,7 +41,7 @@ pub enum Ended {
         address: u32,
         /// The instruction.
         place: Place,
-        /// How often it was seen in 30 milliseconds.
+        /// How often it was seen in a moment.
         times: usize,
     },
     /// It was still at work at its time limit.
@@ -149,7 +149,7 @@ pub enum Verdict {
         address: u32,
         /// The instruction.
         place: Place,
-        /// How often it was seen in 30 milliseconds.
+        /// How often it was seen in a moment.
         times: usize,
     },
     /// The machine was at work, here and there, up to the limit.
@@ -192,7 +192,7 @@ impl Verdict {
             Self::Halted(place) => ends(format!("waits for an interrupt with interrupts off, after {place}")),
             Self::Hang(place, limit) => ends(format!("after {} s it still runs around {place}", limit.as_secs())),
             Self::FaultLoop { address, place, times } => ends(format!(
-                "the instruction {place} faults at {address:#010x} again and again, {times} times in 30 ms"
+                "the instruction {place} faults at {address:#010x} again and again, {times} times in a moment"
             )),
             Self::Timeout(limit) => ends(format!("still at work after {} s", limit.as_secs())),
             Self::Skipped(need) => vec![Check::new("what must hold first", format!("{need} passes"), "it does not")],

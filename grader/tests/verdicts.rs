@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Long enough for any of these kernels, also on a busy computer, and short enough to wait for.
+/// Processor time enough for any of these kernels, and short enough to wait for.
 const LIMIT: Duration = Duration::from_millis(2500);
 
 /// Assembles and links `verdicts/NAME.s` in `directory`.
@@ -97,7 +97,6 @@ fn halted_and_where_at_once() {
     let judged = run("halted");
     let Verdict::Halted(place) = &judged.verdict else { panic!("{:?}", judged.verdict) };
     assert_eq!(place.function, "stand_still");
-    assert!(judged.run.took < LIMIT, "it took {:?}", judged.run.took);
 }
 
 #[test]
@@ -115,6 +114,16 @@ fn fault_loop_with_address_and_instruction() {
     assert_eq!(place.function, "touch");
     let walk = judged.post_mortem.expect("it was stopped").walk;
     assert!(walk[0].starts_with("directory entry 0x1,") && walk[0].ends_with("absent"), "{walk:?}");
+}
+
+/// A log of exceptions that has no end neither fills the disk nor hides what comes again and again.
+#[test]
+fn fault_loop_in_a_machine_whose_exceptions_are_logged() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let kernel = assemble(directory.path(), "fault-loop");
+    assert_eq!(judge(&directory, kernel, checkpoint()).verdict.name(), "FAULT LOOP");
+    let log = std::fs::metadata(directory.path().join("room/log")).expect("it is there");
+    assert!(log.len() < 256 << 20, "{} bytes", log.len());
 }
 
 #[test]

@@ -14,8 +14,16 @@ use std::time::{Duration, Instant};
 /// How often a running machine's registers are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a machine at its time limit is logged, to see whether it faults for ever.
-const LOGGED: Duration = Duration::from_millis(30);
+/// A machine that has had less than this part of a processor is idle.
+const IDLE: u32 = 10;
+
+/// How long a machine at its time limit is logged at most, to see whether it faults for ever, and how often its log is
+/// looked at.
+const LOGGED: Duration = Duration::from_millis(500);
+const BETWEEN_LOGS: Duration = Duration::from_millis(30);
+
+/// The longest log of exceptions that is read: what faults more often than this tells of has no end.
+const LONGEST_LOG: u64 = 64 << 20;
 
 /// How often EIP of a machine at its time limit is looked at, and how far apart.
 const SAMPLES: u32 = 25;
@@ -72,10 +80,17 @@ impl Session {
                 (Err(_), Ok(None)) => sleep(POLL),
                 (Ok(None), Ok(None)) => {}
             }
-            if started.elapsed() >= limit {
+            if self.is_over(limit, started.elapsed()) {
                 return Some(self.at_limit(limit, symbols).unwrap_or(Ended::OverLimit(limit)));
             }
         }
+    }
+
+    /// Says whether the machine has had all the time that it gets. What counts is the time that processors had for it, since
+    /// other programs may slow it down; what an idle machine has had is the time on the clock.
+    fn is_over(&self, limit: Duration, elapsed: Duration) -> bool {
+        let is_over = |worked| worked >= limit || worked * IDLE < elapsed;
+        self.log_length() > LONGEST_LOG || elapsed >= limit && self.child.worked().is_ok_and(is_over)
     }
 
     /// Waits a moment for something to happen; an end of the machine is returned.
@@ -116,12 +131,16 @@ impl Session {
     /// Finds out what a machine does that has not ended in time, and stops it.
     fn at_limit(&mut self, limit: Duration, symbols: &Symbols) -> io::Result<Ended> {
         self.listen()?;
-        let logged_before = self.log().len();
+        let logged_before = self.log_length();
         self.qmp.monitor("log int")?;
-        sleep(LOGGED);
+        let until = Instant::now() + LOGGED;
+        let mut found = None;
+        while found.is_none() && Instant::now() < until {
+            sleep(BETWEEN_LOGS);
+            found = log::fault_loop(&self.log_since(logged_before));
+        }
         self.qmp.monitor("log none")?;
-        let log = self.log();
-        if let Some((fault, times)) = log::fault_loop(log.get(logged_before..).unwrap_or_default()) {
+        if let Some((fault, times)) = found {
             self.qmp.command("stop", json!({}))?;
             let address = fault.address.unwrap_or_default();
             return Ok(Ended::FaultLoop { address, place: symbols.place(fault.eip), times });
