@@ -12,7 +12,8 @@
 //! audit NAME                             the machine stands still to be looked at
 //! ```
 //!
-//! Pages and frames are numbers, everything is hexadecimal. Pages are those of the current address space.
+//! Pages and frames are numbers, everything is hexadecimal. Pages are those of the current address space. There are no more
+//! draws than pages.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -48,21 +49,30 @@ pub enum Claim {
     },
 }
 
+/// How many pages an address space has.
+const PAGES: u32 = 1 << 20;
+
 impl Claim {
+    /// Says whether it is about pages of the current address space.
+    pub fn is_about_pages(&self) -> bool {
+        !matches!(self, Self::Pool { .. } | Self::Directory(_) | Self::Faults(_))
+    }
+
     /// Reads what follows `claim `.
     pub fn read(words: &str) -> Option<Self> {
         let mut words = words.split(' ');
         let kind = words.next()?;
         let numbers: Option<Vec<u32>> =
             words.map(|word| u32::from_str_radix(word.strip_prefix("0x")?, 16).ok()).collect();
+        let is_range = |start, end| start < end && end <= PAGES;
         Some(match (kind, numbers?.as_slice()) {
-            ("pool", &[first, end, map]) if first < end => Self::Pool { frames: first..end, map },
+            ("pool", &[first, end, map]) if is_range(first, end) => Self::Pool { frames: first..end, map },
             ("directory", &[frame]) => Self::Directory(frame),
             ("faults", &[count]) => Self::Faults(count),
-            ("backed", &[start, end]) if start < end => Self::Backed(start..end),
-            ("absent", &[start, end]) if start < end => Self::Absent(start..end),
-            ("filled", &[start, end, salt]) if start < end => Self::Filled(start..end, salt),
-            ("scattered", &[start, end, draws, salt]) if start < end => {
+            ("backed", &[start, end]) if is_range(start, end) => Self::Backed(start..end),
+            ("absent", &[start, end]) if is_range(start, end) => Self::Absent(start..end),
+            ("filled", &[start, end, salt]) if is_range(start, end) => Self::Filled(start..end, salt),
+            ("scattered", &[start, end, draws, salt]) if is_range(start, end) && draws <= PAGES => {
                 Self::Scattered { pages: start..end, draws, salt }
             }
             _ => return None,
@@ -89,8 +99,16 @@ mod tests {
     fn claims_are_read_strictly() {
         assert_eq!(Claim::read("filled 0x400 0x402 0x1"), Some(Claim::Filled(0x400..0x402, 1)));
         assert_eq!(Claim::read("faults 0x100"), Some(Claim::Faults(256)));
-        for wrong in ["filled 0x400 0x402", "faults 256", "backed 0x402 0x400", "faults", "truth 0x1", "faults 0x1 0x2"]
-        {
+        for wrong in [
+            "filled 0x400 0x402",
+            "faults 256",
+            "backed 0x402 0x400",
+            "faults",
+            "truth 0x1",
+            "faults 0x1 0x2",
+            "absent 0x0 0xffffffff",
+            "scattered 0x400 0x500 0xffffffff 0x1",
+        ] {
             assert_eq!(Claim::read(wrong), None, "{wrong}");
         }
     }

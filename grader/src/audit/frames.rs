@@ -1,9 +1,10 @@
 //! The frames of the machine: who has each of them, by the page tables, and what the kernel's own books say.
 
 use super::claims::Claim;
-use crate::memory::Ram;
-use crate::verdict::Check;
+use super::findings::Findings;
+use crate::memory::{FRAME, Ram};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::ops::Range;
 
@@ -21,30 +22,56 @@ pub fn is_process_frame(frame: u32, ram: &Ram) -> bool {
     (PROCESS_POOL_START..ram.frames()).contains(&frame) && !HOLE.contains(&frame)
 }
 
-/// Who has which frame, by the page tables of all address spaces.
-#[derive(Default)]
-pub struct Owners {
-    all: BTreeMap<u32, String>,
-    /// Frames that two have.
-    twice: Vec<Check>,
+/// What a frame is there for, in the address space whose directory is in frame `root`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// It is the directory.
+    Directory {
+        /// The frame of the directory.
+        root: u32,
+    },
+    /// It is the table of the first 4 MiB, which all address spaces share.
+    FirstTable,
+    /// It is the table of a directory entry.
+    Table {
+        /// The frame of the directory.
+        root: u32,
+        /// The number of the entry.
+        index: u32,
+    },
+    /// It is behind a page.
+    Page {
+        /// The frame of the directory.
+        root: u32,
+        /// The page.
+        page: u32,
+    },
 }
 
-impl Owners {
-    /// Notes that `owner` has `frame`.
-    pub fn note(&mut self, frame: u32, owner: String) {
-        if let Some(other) = self.all.get(&frame) {
-            if *other != owner {
-                let both = format!("{other} and {owner}");
-                self.twice.push(Check::new(format!("owners of frame {frame:#x}"), "one", both));
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { root } => write!(f, "the directory of address space {root:#x}"),
+            Self::FirstTable => write!(f, "the table of the first 4 MiB"),
+            Self::Table { root, index } => {
+                write!(f, "the table of directory entry {index:#x} of address space {root:#x}")
             }
-        } else {
-            self.all.insert(frame, owner);
+            Self::Page { root, page } => write!(f, "page {page:#x} of address space {root:#x}"),
         }
     }
+}
 
-    /// Adds to `wrong` each frame that two have.
-    pub fn check(&mut self, wrong: &mut Vec<Check>) {
-        wrong.append(&mut self.twice);
+/// Who has which frame, by the page tables of all address spaces.
+#[derive(Default)]
+pub struct Owners(BTreeMap<u32, Owner>);
+
+impl Owners {
+    /// Notes that `owner` has `frame`, which nobody else may have.
+    pub fn note(&mut self, frame: u32, owner: Owner, wrong: &mut Findings) {
+        let other = *self.0.entry(frame).or_insert(owner);
+        if other != owner {
+            wrong.add(format!("owners of frame {frame:#x}"), "one", format!("{other} and {owner}"));
+        }
     }
 }
 
@@ -65,14 +92,9 @@ pub struct Book {
 }
 
 impl Book {
-    /// Reads the books of the pool that the kernel claims.
-    ///
-    /// # Errors
-    ///
-    /// If they are not in the memory.
-    pub fn read(ram: &Ram, frames: Range<u32>, map: u32) -> io::Result<Self> {
-        let map = ram.words(map, 2 * frames.len().div_ceil(32) as u32)?;
-        Ok(Self { frames, map })
+    /// Returns how many frames are handed out.
+    pub fn used(&self) -> usize {
+        self.frames.clone().filter(|frame| self.state(*frame) == State::Used).count()
     }
 
     fn state(&self, frame: u32) -> State {
@@ -86,49 +108,52 @@ impl Book {
         }
     }
 
-    /// Returns how many frames are handed out.
-    pub fn used(&self) -> usize {
-        self.frames.clone().filter(|frame| self.state(*frame) == State::Used).count()
-    }
-
     /// Checks that the frames that are handed out are exactly those that the page tables lead to.
-    pub fn check(&self, owners: &Owners, wrong: &mut Vec<Check>) {
+    pub fn check(&self, owners: &Owners, wrong: &mut Findings) {
         for frame in self.frames.clone() {
-            let (state, owner) = (self.state(frame), owners.all.get(&frame));
+            let (state, owner) = (self.state(frame), owners.0.get(&frame));
             let expected = match owner {
                 _ if HOLE.contains(&frame) => State::Inaccessible,
                 Some(_) => State::Used,
                 None => State::Free,
             };
             if state != expected {
-                let owner = owner.map_or("no page table leads to it", String::as_str);
+                let owner = owner.map_or("no page table leads to it".into(), Owner::to_string);
+                let what = format!("frame {frame:#x} in the pool's books");
                 let expected = format!("{expected:?}: {owner}").to_lowercase();
-                wrong.push(Check::new(
-                    format!("frame {frame:#x} in the pool's books"),
-                    expected,
-                    format!("{state:?}").to_lowercase(),
-                ));
+                wrong.add(what, expected, format!("{state:?}").to_lowercase());
             }
         }
     }
 }
 
-/// Takes the books of the two pools out of the claims: the kernel pool's and the process pool's.
-pub fn books(claims: &[Claim], ram: &Ram) -> io::Result<Result<[Book; 2], Check>> {
-    let pool = |frames: Range<u32>| {
+/// Takes the books of the kernel pool and of the process pool out of the claims, which say where they are: in the kernel pool.
+///
+/// # Errors
+///
+/// If they are not in the memory.
+pub fn books(claims: &[Claim], ram: &Ram, wrong: &mut Findings) -> io::Result<Option<[Book; 2]>> {
+    let mut book = |frames: Range<u32>| {
         let map = claims.iter().find_map(|claim| match claim {
             Claim::Pool { frames: claimed, map } if *claimed == frames => Some(*map),
             _ => None,
         });
-        map.map(|map| Book::read(ram, frames, map)).transpose()
+        let words = 2 * frames.len().div_ceil(32) as u32;
+        let inside = |map: &u32| {
+            *map >= KERNEL_POOL.start * FRAME
+                && map.checked_add(4 * words).is_some_and(|end| end <= KERNEL_POOL.end * FRAME)
+        };
+        let Some(map) = map.filter(inside) else {
+            let what = format!("the books of frames {:#x}..{:#x}", frames.start, frames.end);
+            wrong.add(
+                what,
+                "claimed, and in the kernel pool",
+                map.map_or("no claim".into(), |map| format!("at {map:#x}")),
+            );
+            return Ok(None);
+        };
+        Ok::<_, io::Error>(Some(Book { map: ram.words(map, words)?, frames }))
     };
-    let (kernel, process) = (pool(KERNEL_POOL)?, pool(PROCESS_POOL_START..ram.frames())?);
-    Ok(match (kernel, process) {
-        (Some(kernel), Some(process)) => Ok([kernel, process]),
-        _ => Err(Check::new(
-            "claimed frame pools",
-            format!("frames 0x200..0x400 and 0x400..{:#x}", ram.frames()),
-            format!("{:x?}", claims.iter().filter(|claim| matches!(claim, Claim::Pool { .. })).collect::<Vec<_>>()),
-        )),
-    })
+    let (kernel, process) = (book(KERNEL_POOL)?, book(PROCESS_POOL_START..ram.frames())?);
+    Ok(kernel.zip(process).map(|(kernel, process)| [kernel, process]))
 }

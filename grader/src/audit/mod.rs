@@ -1,27 +1,35 @@
 //! The auditor: looks into the machine at checkpoints, while it stands still, and believes nothing that it is told.
 //!
 //! At a checkpoint the kernel [claims] what is in its memory. The auditor walks the page tables itself (`tables`), looks
-//! who has each frame (`frames`), counts the page faults in QEMU's own log, and predicts the contents of pages from the seed that it gave the kernel when it asked. What the kernel must claim at least is in the
-//! manifest, so it can't get by with claiming little.
+//! who has each frame (`frames`), finds the page faults in QEMU's own log, and predicts the contents of pages from the seed
+//! that it gave the kernel when it asked. What the kernel must claim at least is in the manifest, so it can't get by with
+//! claiming little.
 
 pub mod claims;
+mod findings;
 mod frames;
 mod image;
 mod tables;
 
 use crate::memory::{FRAME, Ram};
+use crate::qemu::registers::Registers;
 use crate::qemu::{Guide, Session, Step, log};
 use crate::verdict::Check;
 use claims::Claim;
+use findings::Findings;
 use frames::Owners;
 use image::Image;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use tables::Space;
 
-/// How many findings of one checkpoint are told.
-const FINDINGS: usize = 5;
+/// How many address spaces are looked at together.
+const SPACES: usize = 16;
+
+/// CR0.WP: read-only pages are read-only for the kernel too.
+const WRITE_PROTECT: u32 = 1 << 16;
 
 /// A checkpoint that a test must come to, and what the manifest says of it.
 #[derive(Clone, PartialEq, Eq, Deserialize, Debug)]
@@ -52,6 +60,17 @@ pub struct Auditor {
     pub held: Vec<String>,
 }
 
+/// What there is to see at a checkpoint.
+struct Scene<'a> {
+    /// What the kernel said since the last one.
+    said: &'a str,
+    /// QEMU's log of exceptions.
+    log: &'a str,
+    registers: &'a Registers,
+    ram: &'a Ram,
+    image: &'a Image,
+}
+
 impl Auditor {
     /// Makes the auditor of a run of `kernel`, which is to come to the `planned` checkpoints.
     pub fn new(kernel: PathBuf, seed: u32, planned: &[Checkpoint]) -> Self {
@@ -61,106 +80,122 @@ impl Auditor {
 
     /// Audits the machine at the checkpoint `name`.
     fn audit(&mut self, session: &mut Session, name: &str) -> io::Result<Vec<Check>> {
-        let heard = session.heard();
-        let claimed: Vec<&str> =
-            heard[self.read..].lines().filter_map(|line| line.trim_end().strip_prefix("claim ")).collect();
+        let image = Image::of(&self.kernel).map_err(io::Error::other)?;
+        let (heard, log, registers) = (session.heard(), session.log(), session.registers()?);
+        let said = &heard[self.read..];
         self.read = heard.len();
-        let claims: Option<Vec<Claim>> = claimed.iter().map(|words| Claim::read(words)).collect();
-        let Some(claims) = claims else {
-            return Ok(vec![Check::new("the claims", "well-formed", claimed.join("; "))]);
-        };
-        let Some(planned) = self.planned.get(self.held.len()).filter(|planned| planned.name == name).cloned() else {
-            let next = self.planned.get(self.held.len()).map_or("none", |planned| planned.name.as_str());
-            return Ok(vec![Check::new("the next checkpoint", next, name)]);
-        };
-        let image = match Image::of(&self.kernel) {
-            Ok(image) => image,
-            Err(error) => return Ok(vec![Check::new("the kernel's file", "its symbols", error)]),
-        };
-        let mut wrong = Vec::new();
-        check_faults(&claims, &planned, &session.log(), &mut wrong);
-        let registers = session.registers()?;
-        if !registers.paging() || registers.cr0 & WRITE_PROTECT == 0 {
-            let seen = format!("CR0={:#x}", registers.cr0);
-            wrong.push(Check::new("paging and write protection", "both on", seen));
-            return Ok(wrong);
-        }
-        let ram = session.ram();
-        let mut spaces = Vec::new();
-        for claim in &claims {
-            if let Claim::Directory(root) = claim {
-                spaces.push(Space::walk(ram, *root)?);
-            }
-        }
-        let Some(current) = spaces.iter().find(|space| space.root == registers.cr3 >> 12) else {
-            let seen = format!("CR3={:#x}, which is none of them", registers.cr3);
-            return Ok(vec![Check::new("claimed directories", "the current one among them", seen)]);
-        };
-        let mut owners = Owners::default();
-        for space in &spaces {
-            space.check(ram, &image, &mut wrong)?;
-            space.note_owners(&mut owners);
-        }
-        owners.check(&mut wrong);
-        match frames::books(&claims, ram)? {
-            Ok([kernel, process]) => {
-                process.check(&owners, &mut wrong);
-                let (used, before) = (kernel.used(), *self.kernel_frames.get_or_insert(kernel.used()));
-                if used != before {
-                    let what = "frames of the kernel pool in use";
-                    wrong.push(Check::new(what, format!("{before:#x}, as before"), format!("{used:#x}")));
-                }
-            }
-            Err(check) => wrong.push(check),
-        }
-        let backed = self.check_pages(&claims, current, ram, &mut wrong)?;
-        let about_pages = claims.iter().filter(|claim| is_about_pages(claim)).count();
-        if about_pages != planned.claims || planned.backed.is_some_and(|planned| planned != backed) {
-            wrong.push(Check::new(
-                "what is claimed",
-                format!("{} claims about pages{}", planned.claims, words(", backed: ", planned.backed)),
-                format!("{about_pages} claims, backed: {backed:#x}"),
-            ));
-        }
-        Ok(wrong)
+        let scene = Scene { said, log: &log, registers: &registers, ram: session.ram(), image: &image };
+        let mut wrong = Findings::default();
+        self.look(name, &scene, &mut wrong)?;
+        Ok(wrong.told())
     }
 
+    /// Looks at the scene of the checkpoint `name`. What makes all else meaningless ends it.
+    fn look(&mut self, name: &str, scene: &Scene<'_>, wrong: &mut Findings) -> io::Result<()> {
+        let claimed: Vec<&str> = scene.said.lines().filter_map(|line| line.trim_end().strip_prefix("claim ")).collect();
+        let Some(claims) = claimed.iter().map(|words| Claim::read(words)).collect::<Option<Vec<Claim>>>() else {
+            wrong.add("the claims", "well-formed", claimed.join("; "));
+            return Ok(());
+        };
+        let next = self.planned.get(self.held.len());
+        let Some(planned) = next.filter(|planned| planned.name == name).cloned() else {
+            wrong.add("the next checkpoint", next.map_or("none", |planned| planned.name.as_str()), name);
+            return Ok(());
+        };
+        let about_pages = claims.iter().filter(|claim| claim.is_about_pages()).count();
+        if about_pages != planned.claims {
+            wrong.add("claims about pages", planned.claims.to_string(), about_pages.to_string());
+            return Ok(());
+        }
+        let (registers, ram) = (scene.registers, scene.ram);
+        if !registers.paging() || registers.cr0 & WRITE_PROTECT == 0 {
+            wrong.add("paging and write protection", "both on", format!("CR0={:#x}", registers.cr0));
+            return Ok(());
+        }
+        let roots =
+            claims.iter().filter_map(|claim| if let Claim::Directory(root) = claim { Some(*root) } else { None });
+        let roots: BTreeSet<u32> = roots.collect();
+        if !roots.contains(&(registers.cr3 >> 12)) || roots.len() > SPACES {
+            let expected = format!("the one in CR3, {:#x}, and up to {} others", registers.cr3 >> 12, SPACES - 1);
+            wrong.add("claimed directories", expected, format!("{:x?}", roots.iter().take(SPACES).collect::<Vec<_>>()));
+            return Ok(());
+        }
+        let faults = log::page_faults(scene.log);
+        check_faults(&claims, &planned, faults.len(), wrong);
+        let mut owners = Owners::default();
+        for root in roots {
+            let space = Space::walk(ram, root)?;
+            space.check(ram, scene.image, wrong)?;
+            space.note_owners(&mut owners, wrong);
+            if root == registers.cr3 >> 12 {
+                let faulted = faults.iter().map(|address| address / FRAME).collect();
+                let pages = Pages { space, ram, seed: self.seed, faulted };
+                let backed = pages.check(&claims, wrong)?;
+                if let Some(planned) = planned.backed.filter(|planned| *planned != backed) {
+                    wrong.add("pages claimed backed", format!("{planned:#x}"), format!("{backed:#x}"));
+                }
+            }
+        }
+        if let Some([kernel, process]) = frames::books(&claims, ram, wrong)? {
+            process.check(&owners, wrong);
+            let (used, before) = (kernel.used(), *self.kernel_frames.get_or_insert(kernel.used()));
+            if used != before {
+                wrong.add("frames of the kernel pool in use", format!("{before:#x}, as before"), format!("{used:#x}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks the number of page faults: what is claimed, what was planned and what QEMU saw must agree.
+fn check_faults(claims: &[Claim], planned: &Checkpoint, seen: usize, wrong: &mut Findings) {
+    let words =
+        |prefix: &str, number: Option<u32>| number.map_or(String::new(), |number| format!("{prefix}{number:#x}"));
+    let claimed = claims.iter().find_map(|claim| if let Claim::Faults(count) = claim { Some(*count) } else { None });
+    let is_seen = |number: u32| number as usize == seen;
+    if !claimed.is_some_and(is_seen) || !planned.faults.is_none_or(is_seen) {
+        let expected = format!("as many as the kernel claims{}", words(", and ", planned.faults));
+        wrong.add("page faults", expected, format!("{seen:#x} in QEMU's log{}", words(", claimed: ", claimed)));
+    }
+}
+
+/// The pages of the current address space.
+struct Pages<'a> {
+    space: Space,
+    ram: &'a Ram,
+    seed: u32,
+    /// Those at which the processor has raised a page fault, in whichever address space.
+    faulted: BTreeSet<u32>,
+}
+
+impl Pages<'_> {
     /// Checks the claims about pages. Returns how many pages they call backed.
-    fn check_pages(&self, claims: &[Claim], space: &Space, ram: &Ram, wrong: &mut Vec<Check>) -> io::Result<u32> {
+    fn check(&self, claims: &[Claim], wrong: &mut Findings) -> io::Result<u32> {
         let mut backed = 0;
         for claim in claims {
             match claim {
                 Claim::Backed(pages) => {
                     backed += pages.len() as u32;
-                    for page in pages.clone().filter(|page| space.frame(*page).is_none()) {
-                        wrong.push(Check::new(format!("page {page:#x}"), "backed", "absent"));
-                    }
+                    pages.clone().for_each(|page| _ = self.frame(page, wrong));
                 }
-                Claim::Absent(pages) => {
-                    for page in pages.clone() {
-                        if let Some(frame) = space.frame(page) {
-                            wrong.push(Check::new(format!("page {page:#x}"), "absent", format!("frame {frame:#x}")));
-                        }
-                    }
-                }
+                Claim::Absent(pages) => pages.clone().for_each(|page| self.check_absent(page, wrong)),
                 Claim::Filled(pages, salt) => {
                     backed += pages.len() as u32;
                     for page in pages.clone() {
-                        check_contents(space, ram, page, |address| claims::word(self.seed, *salt, address), wrong)?;
+                        self.check_contents(page, |address| claims::word(self.seed, *salt, address), wrong)?;
                     }
                 }
                 Claim::Scattered { pages, draws, salt } => {
                     let touched = claims::scattered(self.seed, pages, *draws, *salt);
                     backed += touched.len() as u32;
+                    let first_word = |address| {
+                        if address % FRAME == 0 { claims::word(self.seed, *salt, address) } else { 0 }
+                    };
                     for page in pages.clone() {
                         if touched.contains(&page) {
-                            let first = |address| {
-                                if address % FRAME == 0 { claims::word(self.seed, *salt, address) } else { 0 }
-                            };
-                            check_contents(space, ram, page, first, wrong)?;
-                        } else if let Some(frame) = space.frame(page) {
-                            let seen = format!("frame {frame:#x}");
-                            wrong.push(Check::new(format!("untouched page {page:#x}"), "absent", seen));
+                            self.check_contents(page, first_word, wrong)?;
+                        } else {
+                            self.check_absent(page, wrong);
                         }
                     }
                 }
@@ -169,52 +204,35 @@ impl Auditor {
         }
         Ok(backed)
     }
-}
 
-/// CR0.WP: read-only pages are read-only for the kernel too.
-const WRITE_PROTECT: u32 = 1 << 16;
-
-fn is_about_pages(claim: &Claim) -> bool {
-    !matches!(claim, Claim::Pool { .. } | Claim::Directory(_) | Claim::Faults(_))
-}
-
-/// Checks that `page` is backed and that each of its words is what `expected` says of its address.
-fn check_contents(
-    space: &Space,
-    ram: &Ram,
-    page: u32,
-    expected: impl Fn(u32) -> u32,
-    wrong: &mut Vec<Check>,
-) -> io::Result<()> {
-    let Some(frame) = space.frame(page) else {
-        wrong.push(Check::new(format!("page {page:#x}"), "backed", "absent"));
-        return Ok(());
-    };
-    let words = ram.frame(frame)?;
-    let differs = (page * FRAME..).step_by(4).zip(words).find(|(address, word)| expected(*address) != *word);
-    if let Some((address, word)) = differs {
-        let expected = format!("{:#010x}, by the seed", expected(address));
-        wrong.push(Check::new(format!("word at {address:#010x}"), expected, format!("{word:#010x}")));
+    fn check_absent(&self, page: u32, wrong: &mut Findings) {
+        if let Some(frame) = self.space.frame(page) {
+            wrong.add(format!("page {page:#x}"), "absent", format!("frame {frame:#x}"));
+        }
     }
-    Ok(())
-}
 
-/// Checks the number of page faults: what is claimed, what was planned and what QEMU saw must agree.
-fn check_faults(claims: &[Claim], planned: &Checkpoint, log: &str, wrong: &mut Vec<Check>) {
-    let seen = log::page_faults(log);
-    let claimed = claims.iter().find_map(|claim| if let Claim::Faults(count) = claim { Some(*count) } else { None });
-    if claimed != Some(seen) || planned.faults.is_some_and(|planned| planned != seen) {
-        wrong.push(Check::new(
-            "page faults",
-            format!("as many as the kernel claims{}", words(", and ", planned.faults)),
-            format!("{seen:#x} in QEMU's log{}", words(", claimed: ", claimed)),
-        ));
+    /// Checks that `page` is backed, and since a page fault. Returns its frame.
+    fn frame(&self, page: u32, wrong: &mut Findings) -> Option<u32> {
+        let frame = self.space.frame(page);
+        if frame.is_none() {
+            wrong.add(format!("page {page:#x}"), "backed", "absent");
+        } else if !self.faulted.contains(&page) {
+            wrong.add(format!("page {page:#x}"), "backed at a page fault", "backed without one");
+        }
+        frame
     }
-}
 
-/// Returns `prefix` and the number, if there is one.
-fn words(prefix: &str, number: Option<u32>) -> String {
-    number.map_or(String::new(), |number| format!("{prefix}{number:#x}"))
+    /// Checks that `page` is backed and that each of its words is what `expected` says of its address.
+    fn check_contents(&self, page: u32, expected: impl Fn(u32) -> u32, wrong: &mut Findings) -> io::Result<()> {
+        // A frame outside the memory has been found wrong already.
+        let Some(frame) = self.frame(page, wrong).filter(|frame| *frame < self.ram.frames()) else { return Ok(()) };
+        let words = (page * FRAME..=u32::MAX).step_by(4).zip(self.ram.frame(frame)?);
+        if let Some((address, word)) = words.into_iter().find(|(address, word)| expected(*address) != *word) {
+            let expected = format!("{:#010x}, by the seed", expected(address));
+            wrong.add(format!("word at {address:#010x}"), expected, format!("{word:#010x}"));
+        }
+        Ok(())
+    }
 }
 
 impl Guide for Auditor {
@@ -222,7 +240,7 @@ impl Guide for Auditor {
         match last.trim_end().split_once(' ') {
             Some(("ask", "seed")) => Ok(Step::Tell(self.seed.to_string())),
             Some(("audit", name)) => {
-                // What can't be read, since a claim or a table leads out of the memory, is as wrong as what differs.
+                // What can't be read is as wrong as what differs.
                 let mut wrong = self
                     .audit(session, name)
                     .unwrap_or_else(|error| vec![Check::new("the machine's memory", "readable", error.to_string())]);
@@ -230,7 +248,6 @@ impl Guide for Auditor {
                     self.held.push(name.into());
                     return Ok(Step::GoOn);
                 }
-                wrong.truncate(FINDINGS);
                 wrong.iter_mut().for_each(|check| check.what = format!("at checkpoint \"{name}\": {}", check.what));
                 self.findings = wrong;
                 Ok(Step::End)
@@ -239,3 +256,6 @@ impl Guide for Auditor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,10 @@
 //!
 //! Source: Intel SDM volume 3, section 4.3.
 
-use super::frames::{Owners, PROCESS_POOL_START, is_process_frame};
+use super::findings::Findings;
+use super::frames::{Owner, Owners, PROCESS_POOL_START, is_process_frame};
 use super::image::Image;
 use crate::memory::{Ram, Words};
-use crate::verdict::Check;
 use std::io;
 
 const PRESENT: u32 = 1 << 0;
@@ -27,7 +27,7 @@ pub struct Space {
     /// The frame of its directory.
     pub root: u32,
     directory: Words,
-    /// Directory index, frame and entries of each table but the first 4 MiB's and the windows'.
+    /// Directory index, frame and entries of each table in the memory but the first 4 MiB's and the windows'.
     tables: Vec<(u32, u32, Words)>,
 }
 
@@ -36,13 +36,13 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// If it, or a table, is not in the memory.
+    /// If it is not in the memory.
     pub fn walk(ram: &Ram, root: u32) -> io::Result<Self> {
         let directory = ram.frame(root)?;
         let present =
             (0..).zip(&directory).filter(|(index, entry)| (1..1022).contains(index) && **entry & PRESENT != 0);
-        let tables = present.map(|(index, entry)| Ok((index, frame_of(*entry), ram.frame(frame_of(*entry))?)));
-        let tables = tables.collect::<io::Result<_>>()?;
+        let frames = present.map(|(index, entry)| (index, frame_of(*entry))).filter(|(_, frame)| *frame < ram.frames());
+        let tables = frames.map(|(index, frame)| Ok((index, frame, ram.frame(frame)?))).collect::<io::Result<_>>()?;
         Ok(Self { root, directory, tables })
     }
 
@@ -63,16 +63,17 @@ impl Space {
     }
 
     /// Notes the owner of every frame that the directory leads to.
-    pub fn note_owners(&self, owners: &mut Owners) {
-        let space = format!("address space {:#x}", self.root);
-        owners.note(self.root, format!("the directory of {space}"));
-        // All address spaces share the table of the first 4 MiB.
-        owners.note(frame_of(self.directory[0]), "the table of the first 4 MiB".into());
+    pub fn note_owners(&self, owners: &mut Owners, wrong: &mut Findings) {
+        let root = self.root;
+        owners.note(root, Owner::Directory { root }, wrong);
+        if self.directory[0] & PRESENT != 0 {
+            owners.note(frame_of(self.directory[0]), Owner::FirstTable, wrong);
+        }
         for (index, frame, _) in &self.tables {
-            owners.note(*frame, format!("the table of directory entry {index:#x} of {space}"));
+            owners.note(*frame, Owner::Table { root, index: *index }, wrong);
         }
         for (page, entry) in self.pages() {
-            owners.note(frame_of(entry), format!("page {page:#x} of {space}"));
+            owners.note(frame_of(entry), Owner::Page { root, page }, wrong);
         }
     }
 
@@ -80,62 +81,51 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// If the table of the first 4 MiB is not in the memory.
-    pub fn check(&self, ram: &Ram, image: &Image, wrong: &mut Vec<Check>) -> io::Result<()> {
+    /// If the memory cannot be read.
+    pub fn check(&self, ram: &Ram, image: &Image, wrong: &mut Findings) -> io::Result<()> {
         let expected = self.root << 12 | PRESENT | WRITABLE;
         let recursive = self.directory[RECURSIVE];
         if recursive & (!0xFFF | PRESENT | WRITABLE | USER | LARGE) != expected {
-            wrong.push(differs("directory entry 1023", expected, recursive));
+            differs("directory entry 1023", expected, recursive, wrong);
         }
-        if self.directory[OTHER_WINDOW] & PRESENT != 0 {
-            wrong.push(Check::new(
-                "directory entry 1022 while a program runs",
-                "absent",
-                format!("{:#x}", self.directory[OTHER_WINDOW]),
-            ));
+        let other = self.directory[OTHER_WINDOW];
+        if other & PRESENT != 0 {
+            wrong.add("directory entry 1022 while a program runs", "absent", format!("{other:#x}"));
+        }
+        if !is_process_frame(self.root, ram) {
+            wrong.add("frame of the directory", "in the process pool", format!("{:#x}", self.root));
         }
         let entries = (0..1022).map(|index| (index, self.directory[index as usize]));
         for (index, entry) in entries.filter(|(_, entry)| entry & PRESENT != 0) {
-            self.check_table(index, entry, ram, wrong);
-        }
-        if !is_process_frame(self.root, ram) {
-            wrong.push(Check::new("frame of the directory", "in the process pool", format!("{:#x}", self.root)));
+            let what = format!("directory entry {index:#x}");
+            if entry & (WRITABLE | USER | LARGE) != WRITABLE {
+                wrong.add(&what, "a writable table, supervisor only", format!("{entry:#x}"));
+            }
+            if !is_process_frame(frame_of(entry), ram) {
+                wrong.add(what, "a table in the process pool", format!("frame {:#x}", frame_of(entry)));
+            }
         }
         for (page, entry) in self.pages() {
             if entry & USER != 0 {
-                wrong.push(Check::new(format!("page {page:#x}"), "supervisor only", format!("entry {entry:#x}")));
+                wrong.add(format!("page {page:#x}"), "supervisor only", format!("entry {entry:#x}"));
             }
             if !is_process_frame(frame_of(entry), ram) {
-                let frame = format!("frame {:#x}", frame_of(entry));
-                wrong.push(Check::new(
-                    format!("frame of page {page:#x}"),
-                    "in the process pool, not in the hole",
-                    frame,
-                ));
+                let seen = format!("frame {:#x}", frame_of(entry));
+                wrong.add(format!("frame of page {page:#x}"), "in the process pool, not in the hole", seen);
             }
         }
         self.check_identity(ram, image, wrong)
     }
 
-    fn check_table(&self, index: u32, entry: u32, ram: &Ram, wrong: &mut Vec<Check>) {
-        let what = format!("directory entry {index:#x}");
-        if entry & (WRITABLE | USER | LARGE) != WRITABLE {
-            wrong.push(Check::new(&what, "a writable table, supervisor only", format!("{entry:#x}")));
-        }
-        if !is_process_frame(frame_of(entry), ram) {
-            let frame = format!("frame {:#x}", frame_of(entry));
-            wrong.push(Check::new(what, "a table in the process pool", frame));
-        }
-    }
-
     /// Checks that the first 4 MiB map themselves for the kernel alone, code and constants read-only, but for page 0 and
     /// the page below the kernel's stack.
-    fn check_identity(&self, ram: &Ram, image: &Image, wrong: &mut Vec<Check>) -> io::Result<()> {
-        if self.directory[0] & PRESENT == 0 {
-            wrong.push(Check::new("directory entry 0", "the table of the first 4 MiB", "absent"));
+    fn check_identity(&self, ram: &Ram, image: &Image, wrong: &mut Findings) -> io::Result<()> {
+        let first = self.directory[0];
+        if first & PRESENT == 0 || frame_of(first) >= ram.frames() {
+            wrong.add("directory entry 0", "the table of the first 4 MiB", format!("{first:#x}"));
             return Ok(());
         }
-        let table = ram.frame(frame_of(self.directory[0]))?;
+        let table = ram.frame(frame_of(first))?;
         for (page, entry) in (0..PROCESS_POOL_START).zip(table) {
             let expected = if page == 0 || page == image.stack_guard {
                 0
@@ -146,7 +136,7 @@ impl Space {
             };
             let seen = if entry & PRESENT == 0 { 0 } else { entry & (!0xFFF | PRESENT | WRITABLE | USER) };
             if expected != seen {
-                wrong.push(differs(&format!("entry of page {page:#x}"), expected, seen));
+                differs(&format!("entry of page {page:#x}"), expected, seen, wrong);
             }
         }
         Ok(())
@@ -157,6 +147,6 @@ fn frame_of(entry: u32) -> u32 {
     entry >> 12
 }
 
-fn differs(what: &str, expected: u32, seen: u32) -> Check {
-    Check::new(what, format!("{expected:#x}"), format!("{seen:#x}"))
+fn differs(what: &str, expected: u32, seen: u32, wrong: &mut Findings) {
+    wrong.add(what, format!("{expected:#x}"), format!("{seen:#x}"));
 }

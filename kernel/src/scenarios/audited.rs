@@ -4,7 +4,7 @@
 
 use super::claims::{Claim, draw, word};
 use super::pools::{HEAP, allocate, register, release};
-use super::{Failure, Machine, Outcome, Scenario, demand, done, free_frames};
+use super::{Failure, Machine, Outcome, Scenario, above, demand, done, free_frames};
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::memory_map::POOL_PAGES;
 use crate::paging::{Mmu, PageTable};
@@ -59,25 +59,32 @@ fn standard_pages<M: Machine>(machine: &mut M) -> Outcome {
     Ok(())
 }
 
+/// Pages of each of the two pools.
+const STANDARD_PAGES: u32 = 65_536;
+
 fn standard_pools<M: Machine>(machine: &mut M) -> Outcome {
+    let bases = [0x2000_0000, 0x4000_0000].map(VirtAddr::new);
     let mut pools = Vec::new();
-    for base in [0x2000_0000, 0x4000_0000].map(VirtAddr::new) {
-        pools.push(register(machine, base, 256 << 20)?);
+    for base in bases {
+        pools.push(register(machine, base, STANDARD_PAGES << 12)?);
     }
-    machine.checkpoint("registered", &[], &[]);
-    for (name, pool) in ["code pool", "heap pool"].into_iter().zip(&mut pools) {
+    // The first page of each is its own.
+    let untouched = bases.map(|base| pages(above(base, 4096), STANDARD_PAGES - 1));
+    let all_untouched = untouched.map(Claim::Absent);
+    machine.checkpoint("registered", &[], &all_untouched);
+    for (place, name) in ["code pool", "heap pool"].into_iter().enumerate() {
+        let pool = &mut pools[place];
         for round in 1..=49 {
             let region = allocate(machine, pool, 400 * round)?;
             let pages = pages(region, (400 * round).div_ceil(4096));
             fill(machine, pages, round);
             if round == 49 {
-                machine.checkpoint(name, &[], &[Claim::Filled(pages, round)]);
+                let rest = Claim::Absent(PageRange::new(pages.end, untouched[place].end));
+                machine.checkpoint(name, &[], &[Claim::Filled(pages, round), rest, all_untouched[1 - place]]);
             }
             demand("pages released", pages.len(), release(machine, pool, region)?)?;
-            if round == 49 {
-                machine.checkpoint("released", &[], &[Claim::Absent(pages)]);
-            }
         }
+        machine.checkpoint("released", &[], &all_untouched);
     }
     Ok(())
 }
@@ -118,7 +125,7 @@ fn release_in_the_middle<M: Machine>(machine: &mut M) -> Outcome {
 fn spaces<M: Machine>(machine: &mut M) -> Outcome {
     let home = machine.with(|memory| memory.mmu.root());
     let mut alive = Vec::from([home]);
-    let region = pages(VirtAddr::new(HEAP.as_u32() + 4096), 3);
+    let region = pages(above(HEAP, 4096), 3);
     let mut spaces = Vec::new();
     for salt in 1..=3 {
         let space = done("address space created", machine.with(AddressSpace::create))?;
@@ -167,13 +174,8 @@ fn random<M: Machine>(machine: &mut M) -> Outcome {
     for (region, _) in live {
         release_filled(machine, &mut pool, region)?;
     }
-    machine.checkpoint("released", &[], &[Claim::Absent(pages(above_first_page(), 4095))]);
+    machine.checkpoint("released", &[], &[Claim::Absent(pages(above(HEAP, 4096), 4095))]);
     demand("free frames", before, free_frames(machine))
-}
-
-/// Returns where the second page of the pool starts; the first is its own.
-fn above_first_page() -> VirtAddr {
-    VirtAddr::new(HEAP.as_u32() + 4096)
 }
 
 fn release_filled<M: Machine>(machine: &mut M, pool: &mut VmPool, region: PageRange) -> Result<(), Failure> {
