@@ -24,6 +24,7 @@ fn entry(table: u32, index: u32) -> u32 {
 
 /// A machine of 32 MiB that stands still at the checkpoint "filled": of pages 0x400 to 0x410 the first two are backed, by
 /// frames 0x403 and 0x404, and filled; a second address space has a directory alone.
+#[derive(Clone)]
 struct World {
     words: BTreeMap<u32, u32>,
     said: String,
@@ -255,18 +256,15 @@ fn scattered_pages_are_where_the_seed_says_and_hold_one_word_each() {
     }
     assert_eq!(sound.audit(), [""; 0]);
     let untouched = (0x402..0x800).find(|page| !touched.contains(page)).expect("there are more pages than draws");
-    let mistakes: [(String, &dyn Fn(&mut World)); 3] = [
-        (format!("page {untouched:#x}: absent"), &|world| world.set(TABLE, untouched - 0x400, 0x50_0003)),
-        (format!("page {:#x}: backed, absent", touched[2]), &|world| world.set(TABLE, touched[2] - 0x400, 0)),
-        (format!("word at {:#010x}", touched[1] * FRAME + 8), &|world| world.set(frame_of(1), 2, 1)),
-    ];
-    for (words, make) in mistakes {
-        let saved = sound.words.clone();
-        make(&mut sound);
-        let findings = sound.audit();
+    let expect = |words: String, table: u32, index: u32, value: u32| {
+        let mut world = sound.clone();
+        world.set(table, index, value);
+        let findings = world.audit();
         assert!(findings.iter().any(|finding| finding.starts_with(&words)), "not {words}, but {findings:?}");
-        sound.words = saved;
-    }
+    };
+    expect(format!("page {untouched:#x}: absent"), TABLE, untouched - 0x400, 0x50_0003);
+    expect(format!("page {:#x}: backed, absent", touched[2]), TABLE, touched[2] - 0x400, 0);
+    expect(format!("word at {:#010x}", touched[1] * FRAME + 8), frame_of(1), 2, 1);
 }
 
 #[test]
