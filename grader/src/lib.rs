@@ -4,7 +4,7 @@
 //!
 //! 1. [`verdict`]: what a run is worth; with [`records`], what the kernel says on the control channel.
 //! 2. [`machine`]: what can be run, and the running of one; with [`qemu`], the watch over it, and [`child`], which makes
-//!    sure that it ends.
+//!    sure that it ends; [`surroundings`], what both need.
 //! 3. [`audit`]: what is seen in the machine's memory; [`post_mortem`], what is told of a machine that did not pass.
 //! 4. [`manifest`] and [`matrix`]: what there is to run; [`plan`]: the running of it; [`session`]: a run of the grader.
 //! 5. [`marks`], [`report`] and [`outputs`]: what people and programs get to see.
@@ -24,5 +24,6 @@ pub mod qemu;
 pub mod records;
 pub mod report;
 pub mod session;
+pub mod surroundings;
 pub mod symbols;
 pub mod verdict;

@@ -4,6 +4,7 @@ use crate::audit::{Auditor, Checkpoint};
 use crate::child::Running;
 use crate::post_mortem::PostMortem;
 use crate::qemu::{self, Closer, QEMU, Reference, Session, log};
+use crate::surroundings;
 use crate::symbols::Symbols;
 use crate::verdict::{Ended, Expects, Run, Verdict, judge};
 use std::fs::{self, File};
@@ -152,13 +153,18 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn run(&self) -> Option<Judged> {
-        if let Some(missing) = self.missing() {
+        if let Some(missing) = surroundings::missing(&self.reference.kernel) {
             return Some(Judged::unstarted(Verdict::Infrastructure(missing)));
         }
         let symbols = Symbols::of(&self.reference.kernel);
         let audited = !self.checkpoints().is_empty();
         let (session, mut run) = self.once("", Closer { log: audited, screen: false }, &symbols)?;
         let mut verdict = judge(self.expects, &run);
+        if verdict != Verdict::Pass
+            && let Some(full) = surroundings::full(&self.place.room)
+        {
+            return Some(Judged::unstarted(Verdict::Infrastructure(full)));
+        }
         let Some(mut session) = session.filter(|_| verdict != Verdict::Pass) else {
             return Some(Judged { run, verdict, post_mortem: None });
         };
@@ -190,7 +196,10 @@ impl Attempt<'_> {
             Ok(session) => session,
             Err(error) => {
                 let complaint = qemu::read(&room.join("complaints")).lines().next().map(String::from);
-                let reason = complaint.unwrap_or_else(|| format!("{QEMU}: {error}"));
+                let reason = match complaint {
+                    Some(complaint) => format!("{complaint} (QEMU 6.0 or newer must be here: see `make doctor`)"),
+                    None => format!("{QEMU} with its files in {}: {error}", room.display()),
+                };
                 return Some((None, Run::nothing(Ended::NotStarted(reason))));
             }
         };
@@ -214,16 +223,6 @@ impl Attempt<'_> {
             Expects::Test { checkpoints, .. } => checkpoints,
             Expects::Boot { .. } => &[],
         }
-    }
-
-    /// Says what is missing and how to get it.
-    fn missing(&self) -> Option<String> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        if !std::env::split_paths(&path).any(|directory| directory.join(QEMU).is_file()) {
-            return Some(format!("{QEMU} is missing: run `make setup`"));
-        }
-        let kernel = &self.reference.kernel;
-        (!kernel.exists()).then(|| format!("{} is missing: run `make`", kernel.display()))
     }
 }
 

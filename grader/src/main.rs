@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Args, Parser, Subcommand};
+use grader::marks::Conditions;
 use grader::session::{FIXED_SEED, Request};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::hash_map::RandomState;
@@ -80,11 +81,13 @@ fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
     // The standard library's hasher starts with the system's random numbers.
     let random = || if arguments.deterministic { FIXED_SEED } else { RandomState::new().hash_one(()) as u32 };
     let request = Request {
-        seed: arguments.seed.unwrap_or_else(random),
+        conditions: Conditions {
+            seed: arguments.seed.unwrap_or_else(random),
+            deterministic: arguments.deterministic,
+            overlay: arguments.overlay,
+        },
         workers: arguments.jobs.map_or_else(cores, |jobs| jobs.max(1)),
         kernel: arguments.kernel,
-        overlay: arguments.overlay,
-        deterministic: arguments.deterministic,
         results: arguments.results,
         filters: arguments.filters,
     };

@@ -1,8 +1,11 @@
 //! Marks: what was earned of what could be.
 
-use crate::machine::Judged;
+use crate::machine::{Judged, quoted};
 use crate::plan::{Job, Plan};
 use crate::verdict::{Expects, Verdict};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Instant;
 
 /// Points, earned and possible.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
@@ -42,9 +45,31 @@ impl Marks {
         })
     }
 
-    /// Returns how much of the possible was earned, in percent; all of nothing is everything.
-    pub fn percent(&self) -> f64 {
-        if self.possible > 0.0 { 100.0 * self.earned / self.possible } else { 100.0 }
+    /// Returns how much of the possible was earned, in percent, if anything was possible.
+    pub fn percent(&self) -> Option<f64> {
+        (self.possible > 0.0).then(|| 100.0 * self.earned / self.possible)
+    }
+}
+
+/// What makes a run what it is, beside the kernel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Conditions {
+    /// What random tests start with.
+    pub seed: u32,
+    /// Whether time is counted in instructions.
+    pub deterministic: bool,
+    /// The directory of hidden tests.
+    pub overlay: Option<PathBuf>,
+}
+
+/// Prints as make reads them.
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SEED={:#010x}", self.seed)?;
+        if self.deterministic {
+            write!(f, " DET=1")?;
+        }
+        self.overlay.as_ref().map_or(Ok(()), |overlay| write!(f, " OVERLAY={}", quoted(&overlay.display().to_string())))
     }
 }
 
@@ -54,15 +79,17 @@ pub struct Results {
     pub plan: Plan,
     /// A judgement for each of its jobs that was run.
     pub judged: Vec<Option<Judged>>,
-    /// What random tests started with.
-    pub seed: u32,
+    /// What they were run with.
+    pub conditions: Conditions,
+    /// When the run began.
+    pub started: Instant,
 }
 
 impl Results {
     /// Makes the results of a plan that nothing was run of yet.
-    pub fn new(plan: Plan, seed: u32) -> Self {
+    pub fn new(plan: Plan, conditions: Conditions) -> Self {
         let judged = plan.jobs.iter().map(|_| None).collect();
-        Self { plan, judged, seed }
+        Self { plan, judged, conditions, started: Instant::now() }
     }
 
     /// Returns every job, with its judgement if it was run.
@@ -87,8 +114,8 @@ impl Results {
         self.judged.iter().filter(|judged| judged.is_none()).count()
     }
 
-    /// Says whether something was not judged because of the grader's surroundings.
-    pub fn is_unfair(&self) -> bool {
-        self.judged.iter().flatten().any(|judged| matches!(judged.verdict, Verdict::Infrastructure(_)))
+    /// Returns how many could not be judged because of the grader's surroundings.
+    pub fn not_judged(&self) -> usize {
+        self.judged.iter().flatten().filter(|judged| matches!(judged.verdict, Verdict::Infrastructure(_))).count()
     }
 }

@@ -1,9 +1,9 @@
 //! The report: a line for each test as it ends, five more for a failure, marks and count at the end.
 
 use crate::machine::{Judged, quoted};
-use crate::marks::{Marks, Results};
+use crate::marks::{Conditions, Marks, Results};
 use crate::plan::Job;
-use crate::verdict::{Check, Verdict};
+use crate::verdict::{Check, Ended, Verdict};
 use std::io::{self, Write};
 
 /// The five lines of a failure: a label and a text each.
@@ -11,7 +11,7 @@ pub type Message = [(&'static str, String); 5];
 
 /// Returns what there is to say of a job that did not pass: what must hold, expected and seen, where, the likely cause,
 /// how to repeat it.
-pub fn message(job: &Job, judged: &Judged, seed: u32) -> Message {
+pub fn message(job: &Job, judged: &Judged, conditions: &Conditions) -> Message {
     let checks = judged.verdict.checks();
     let seen = checks.first().map_or(String::new(), |check| {
         let more = if checks.len() > 1 { format!(" (and {} more)", checks.len() - 1) } else { String::new() };
@@ -19,20 +19,23 @@ pub fn message(job: &Job, judged: &Judged, seed: u32) -> Message {
     });
     let located = checks.iter().find_map(|check| check.at.clone());
     let place = judged.verdict.place().or_else(|| judged.post_mortem.as_ref()?.place()).map(ToString::to_string);
-    let place = located.or(place).unwrap_or_else(|| "see its console".into());
+    let place = located.or(place).unwrap_or_else(|| match judged.run.ended {
+        Ended::NotStarted(_) => "nowhere: it was not started".into(),
+        _ => "see its console".into(),
+    });
     let cause = cause(&judged.verdict).map_or_else(|| job.cause.clone(), String::from);
     [
         ("must hold", job.sentence.clone()),
         ("seen", printable(&seen)),
         ("where", printable(&place)),
         ("likely", format!("{cause} (docs/src/{})", job.hint)),
-        ("repeat", repeat(job, seed)),
+        ("repeat", repeat(job, conditions)),
     ]
 }
 
 /// Returns the command that runs a job once more.
-pub fn repeat(job: &Job, seed: u32) -> String {
-    format!("make test ONLY={} SEED={seed:#010x}", quoted(&job.name()))
+pub fn repeat(job: &Job, conditions: &Conditions) -> String {
+    format!("make test ONLY={} {conditions}", quoted(&job.name()))
 }
 
 /// Returns the likely cause of a verdict that says more about it than the test does.
@@ -52,9 +55,17 @@ fn cause(verdict: &Verdict) -> Option<&'static str> {
     })
 }
 
-/// Returns the lines that show what a machine said: its console, or why there is none.
+/// How many of the last lines of a console are shown, and how much of each; `failed/` has all of it.
+const LINES: usize = 100;
+const COLUMNS: usize = 200;
+
+/// Returns the last lines of what a machine said to people.
 pub fn console(judged: &Judged) -> String {
-    judged.run.console.lines().map(printable).collect::<Vec<_>>().join("\n")
+    let lines: Vec<&str> = judged.run.console.lines().collect();
+    let cut = lines.len().saturating_sub(LINES);
+    let note = (cut > 0).then(|| format!("... {cut} lines before these"));
+    let shown = lines[cut..].iter().map(|line| printable(&line.chars().take(COLUMNS).collect::<String>()));
+    note.into_iter().chain(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// Replaces what could move the cursor or change the colours of the terminal.
@@ -73,21 +84,21 @@ pub fn points(points: f64) -> String {
 /// # Errors
 ///
 /// If it cannot be written.
-pub fn write_job(out: &mut impl Write, job: &Job, judged: &Judged, seed: u32) -> io::Result<()> {
+pub fn write_job(out: &mut impl Write, job: &Job, judged: &Judged, conditions: &Conditions) -> io::Result<()> {
     let took = judged.run.took.as_secs_f64();
     let Marks { earned, possible } = Marks::of(job, Some(judged));
     if judged.verdict == Verdict::Pass {
         writeln!(out, "pass  {}  {}  ({took:.2} s)", job.name(), job.sentence)?;
     } else {
-        let name = judged.verdict.name();
-        writeln!(
-            out,
-            "FAIL  {}  {name}, {} of {} points  ({took:.2} s)",
-            job.name(),
-            points(earned),
-            points(possible)
-        )?;
-        for (label, text) in message(job, judged, seed) {
+        let word = match judged.verdict {
+            Verdict::Skipped(_) => "skip",
+            Verdict::Infrastructure(_) => "none",
+            _ => "FAIL",
+        };
+        let (name, verdict) = (job.name(), judged.verdict.name());
+        let (earned, possible) = (points(earned), points(possible));
+        writeln!(out, "{word}  {name}  {verdict}, {earned} of {possible} points  ({took:.2} s)")?;
+        for (label, text) in message(job, judged, conditions) {
             writeln!(out, "      {label:<9}  {text}")?;
         }
     }
@@ -109,9 +120,14 @@ pub fn write_end(out: &mut impl Write, results: &Results) -> io::Result<()> {
     }
     let marks = results.marks(None);
     let (earned, possible) = (points(marks.earned), points(marks.possible));
-    writeln!(out, "marks  {:<28} {earned:>6} of {possible:>6}  {} %", "total", points(marks.percent()))?;
-    if results.is_unfair() {
-        writeln!(out, "some tests could not be judged here, which is not held against the kernel: see INFRASTRUCTURE")?;
+    let percent = marks.percent().map_or(String::new(), |percent| format!("  {} %", points(percent)));
+    writeln!(out, "marks  {:<28} {earned:>6} of {possible:>6}{percent}", "total")?;
+    let not_judged = results.not_judged();
+    if not_judged > 0 {
+        writeln!(
+            out,
+            "{not_judged} tests could not be judged here: no points are lost by that, but they count as failed"
+        )?;
     }
     let (passed, failed) = results.count();
     let not_run = results.not_run();

@@ -2,13 +2,13 @@
 
 use crate::machine::Judged;
 use crate::manifest::Manifest;
-use crate::marks::Results;
+use crate::marks::{Conditions, Results};
 use crate::outputs::Outputs;
 use crate::plan::{FIRST, Plan, Setting, run_all};
 use crate::report;
 use crate::verdict::Verdict;
 use std::error::Error;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,12 +33,8 @@ pub const FIXED_SEED: u32 = 0x00D5_05E5;
 pub struct Request {
     /// The kernel.
     pub kernel: PathBuf,
-    /// A directory with hidden tests, which the kernel was built with.
-    pub overlay: Option<PathBuf>,
-    /// Whether time is counted in instructions.
-    pub deterministic: bool,
-    /// What random tests start with.
-    pub seed: u32,
+    /// The seed, the way time is counted, and the hidden tests, which the kernel was built with.
+    pub conditions: Conditions,
     /// How many machines run at once.
     pub workers: usize,
     /// Where results are written.
@@ -54,8 +50,8 @@ impl Request {
     ///
     /// In words, if a manifest is not well-formed.
     pub fn plan(&self) -> Result<Plan, String> {
-        let manifest = Manifest::load(self.overlay.as_deref())?;
-        let mut plan = Plan::new(&manifest, &self.kernel, self.deterministic)?;
+        let manifest = Manifest::load(self.conditions.overlay.as_deref())?;
+        let mut plan = Plan::new(&manifest, &self.kernel, self.conditions.deterministic)?;
         plan.select(&self.filters);
         Ok(plan)
     }
@@ -66,22 +62,30 @@ impl Request {
     ///
     /// If there is nothing to run, or results cannot be written.
     pub fn run(&self, out: &mut impl Write, stop: &AtomicBool) -> Result<Results, Box<dyn Error>> {
-        let directory = tempfile::Builder::new().prefix("droste-").tempdir()?;
-        let outputs = Outputs::new(&self.results)?;
-        let mut results = Results::new(self.plan()?, self.seed);
-        outputs.write(&results)?;
-        writeln!(out, "seed {:#010x}{}", self.seed, if self.deterministic { ", time by instructions" } else { "" })?;
+        let directory = tempfile::Builder::new()
+            .prefix("droste-")
+            .tempdir()
+            .map_err(|error| format!("the machines' files have no place, TMPDIR says where: {error}"))?;
+        let plan = self.plan()?;
+        let unwritten =
+            |error: io::Error| format!("the results cannot be written to {}: {error}", self.results.display());
+        let outputs = Outputs::new(&self.results).map_err(unwritten)?;
+        let mut results = Results::new(plan, self.conditions.clone());
+        outputs.write(&results).map_err(unwritten)?;
+        writeln!(out, "{}", self.conditions)?;
 
-        let mut setting = Setting { limit: FIRST_LIMIT, seed: self.seed, directory: directory.path(), stop };
+        let mut setting = Setting { limit: FIRST_LIMIT, seed: self.conditions.seed, directory: directory.path(), stop };
         let jobs = results.plan.jobs.clone();
         let mut written = Ok(());
         let mut settle = |place: usize, judged: Judged| {
-            let mut write = || {
-                report::write_job(out, &jobs[place], &judged, self.seed)?;
-                let passed = judged.verdict == Verdict::Pass;
+            let mut write = || -> Result<(), String> {
                 results.judged[place] = Some(judged.clone());
-                outputs.write(&results)?;
-                if passed { Ok(()) } else { outputs.write_failure(&results, place) }
+                if judged.verdict != Verdict::Pass {
+                    outputs.write_failure(&results, place).map_err(unwritten)?;
+                }
+                outputs.write(&results).map_err(unwritten)?;
+                let report = report::write_job(out, &jobs[place], &judged, &self.conditions);
+                report.map_err(|error| format!("nobody reads the report: {error}"))
             };
             if written.is_ok() {
                 written = write();

@@ -16,6 +16,9 @@ pub const SUCCESS: i32 = 33;
 /// QEMU's exit status after the kernel said failure at the exit device: (0x11 << 1) | 1.
 pub const FAILURE: i32 = 35;
 
+/// The signal that ends a program whose memory is a file, when the disk is full.
+const SIGBUS: i32 = 7;
+
 /// How a machine came to its end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Ended {
@@ -217,7 +220,10 @@ pub fn judge(expects: &Expects, run: &Run) -> Verdict {
         return Verdict::Infrastructure(reason.clone());
     }
     if let Ended::Signal(signal) = run.ended {
-        return Verdict::Infrastructure(format!("the program that plays the machine was ended by signal {signal}"));
+        let full = if signal == SIGBUS { ": no space is left for its memory where TMPDIR says" } else { "" };
+        return Verdict::Infrastructure(format!(
+            "the program that plays the machine was ended by signal {signal}{full}"
+        ));
     }
     if let Some(reason) = refused_to_start(run) {
         return Verdict::Infrastructure(reason);

@@ -4,7 +4,7 @@
 use boon::{Compiler, Schemas};
 use grader::machine::{Judged, Machine, Script};
 use grader::manifest::{Group, Visibility};
-use grader::marks::Results;
+use grader::marks::{Conditions, Results};
 use grader::outputs::Outputs;
 use grader::plan::{Job, Plan};
 use grader::symbols::Place;
@@ -61,7 +61,8 @@ fn results() -> Results {
     ];
     let jobs = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
     let group = Group { id: "g".into(), title: "G".into(), hint: "testing.md".into(), cause: "c".into() };
-    let mut results = Results::new(Plan { groups: vec![group], jobs }, 7);
+    let conditions = Conditions { seed: 7, deterministic: true, overlay: Some("hidden tests".into()) };
+    let mut results = Results::new(Plan { groups: vec![group], jobs }, conditions);
     for (place, verdict) in verdicts.into_iter().enumerate() {
         results.judged[place] = Some(judged(verdict));
     }
@@ -136,7 +137,10 @@ fn summary_md_has_the_marks_and_every_failure() {
 #[test]
 fn a_failure_leaves_its_console_and_the_commands_that_repeat_it() {
     let (directory, _) = written();
-    assert!(read(&directory, "failed/g-7/repeat.txt").contains("make test ONLY=g/7 SEED=0x00000007"));
+    assert!(
+        read(&directory, "failed/g-7/repeat.txt")
+            .contains("make test ONLY=g/7 SEED=0x00000007 DET=1 OVERLAY='hidden tests'")
+    );
     assert!(read(&directory, "failed/g-7/console.txt").contains("words"));
     let message = read(&directory, "failed/g-7/message.txt");
     for words in ["HANG", "must hold", "kernel/src/a.rs:7", "a loop whose end never comes", "docs/src/testing.md"] {

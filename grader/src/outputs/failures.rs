@@ -2,6 +2,7 @@
 //! repeat it.
 
 use crate::machine::Judged;
+use crate::marks::Conditions;
 use crate::plan::Job;
 use crate::report;
 use std::fs;
@@ -9,17 +10,17 @@ use std::io;
 use std::path::Path;
 
 /// Writes the failure of `job` below `directory`.
-pub fn write(directory: &Path, job: &Job, judged: &Judged, seed: u32) -> io::Result<()> {
+pub fn write(directory: &Path, job: &Job, judged: &Judged, conditions: &Conditions) -> io::Result<()> {
     let directory = directory.join(job.name().replace('/', "-"));
     fs::create_dir_all(&directory)?;
-    let lines = report::message(job, judged, seed).map(|(label, text)| format!("{label:<9}  {text}\n"));
+    let lines = report::message(job, judged, conditions).map(|(label, text)| format!("{label:<9}  {text}\n"));
     let all = report::details(&judged.verdict.checks());
     fs::write(directory.join("message.txt"), format!("{}\n{}\n{all}\n", judged.verdict.name(), lines.concat()))?;
     fs::write(directory.join("console.txt"), &judged.run.console)?;
     fs::write(directory.join("control.txt"), &judged.run.control)?;
     fs::write(directory.join("complaints.txt"), &judged.run.complaints)?;
     let machine = job.machine.command();
-    let repeat = report::repeat(job, seed);
+    let repeat = report::repeat(job, conditions);
     fs::write(directory.join("repeat.txt"), format!("{repeat}\n\nOn a terminal, without the grader:\n{machine}\n"))?;
     if let Some(post_mortem) = &judged.post_mortem {
         fs::write(directory.join("post-mortem.txt"), post_mortem.to_string())?;

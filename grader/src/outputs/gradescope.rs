@@ -2,7 +2,7 @@
 //! used here is in `grader/schema/gradescope.json`.
 
 use crate::machine::Judged;
-use crate::marks::{Marks, Results};
+use crate::marks::{Conditions, Marks, Results};
 use crate::plan::Job;
 use crate::report;
 use crate::verdict::Verdict;
@@ -12,28 +12,27 @@ use serde_json::{Map, Value, json};
 pub fn text(results: &Results) -> String {
     let marks = results.marks(None);
     let (passed, failed) = results.count();
-    let took: f64 = results.judged.iter().flatten().map(|judged| judged.run.took.as_secs_f64()).sum();
-    let mut output = format!("{passed} of {} tests passed, seed {:#010x}", passed + failed, results.seed);
-    if results.is_unfair() {
+    let mut output = format!("{passed} of {} tests passed, {}", passed + failed, results.conditions);
+    if results.not_judged() > 0 {
         output += "\nSome tests could not be judged, for want of a tool or a file: ask for another run.";
     }
     if results.not_run() > 0 {
         output += &format!("\n{} tests were not run.", results.not_run());
     }
-    let tests: Vec<Value> = results.all().map(|(job, judged)| test(job, judged, results.seed)).collect();
+    let tests: Vec<Value> = results.all().map(|(job, judged)| test(job, judged, &results.conditions)).collect();
     let all = json!({
         "score": rounded(marks.earned),
-        "execution_time": took.ceil() as u64,
+        "execution_time": results.started.elapsed().as_secs(),
         "output": output,
         "output_format": "text",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": { "possible": rounded(marks.possible), "seed": results.seed, "not_run": results.not_run() },
+        "extra_data": { "possible": rounded(marks.possible), "seed": results.conditions.seed, "not_run": results.not_run() },
     });
     format!("{all:#}\n")
 }
 
-fn test(job: &Job, judged: Option<&Judged>, seed: u32) -> Value {
+fn test(job: &Job, judged: Option<&Judged>, conditions: &Conditions) -> Value {
     let mut test = Map::new();
     let mut set = |key: &str, value: Value| test.insert(key.into(), value);
     set("name", format!("{}: {}", job.name(), job.sentence).into());
@@ -43,7 +42,7 @@ fn test(job: &Job, judged: Option<&Judged>, seed: u32) -> Value {
     let verdict = judged.map_or("NOT RUN", |judged| judged.verdict.name());
     set("extra_data", json!({ "id": job.name(), "verdict": verdict }));
     if let Some(judged) = judged.filter(|judged| judged.verdict != Verdict::Pass) {
-        let lines = report::message(job, judged, seed).map(|(label, text)| format!("{label}: {text}"));
+        let lines = report::message(job, judged, conditions).map(|(label, text)| format!("{label}: {text}"));
         set("output", format!("{verdict}\n{}\n\n{}", lines.join("\n"), report::console(judged)).into());
         set("output_format", "text".into());
     } else if judged.is_none() {

@@ -1,7 +1,7 @@
 //! `junit.xml`: a suite for each group.
 
 use crate::machine::Judged;
-use crate::marks::Results;
+use crate::marks::{Conditions, Results};
 use crate::plan::Job;
 use crate::report;
 use crate::verdict::Verdict;
@@ -18,14 +18,14 @@ pub fn text(results: &Results) -> io::Result<String> {
     for group in &results.plan.groups {
         let mut suite = TestSuite::new(group.id.clone());
         for (job, judged) in results.all().filter(|(job, _)| job.group == group.id) {
-            suite.add_test_case(case(job, judged, results.seed));
+            suite.add_test_case(case(job, judged, &results.conditions));
         }
         report.add_test_suite(suite);
     }
     report.to_string().map_err(io::Error::other)
 }
 
-fn case(job: &Job, judged: Option<&Judged>, seed: u32) -> TestCase {
+fn case(job: &Job, judged: Option<&Judged>, conditions: &Conditions) -> TestCase {
     let mut status = match judged.map(|judged| &judged.verdict) {
         Some(Verdict::Pass) => TestCaseStatus::success(),
         Some(Verdict::Skipped(_)) => TestCaseStatus::skipped(),
@@ -33,7 +33,7 @@ fn case(job: &Job, judged: Option<&Judged>, seed: u32) -> TestCase {
         Some(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
     };
     if let Some(judged) = judged.filter(|judged| judged.verdict != Verdict::Pass) {
-        let message = report::message(job, judged, seed);
+        let message = report::message(job, judged, conditions);
         status.set_type(judged.verdict.name()).set_message(message[1].1.clone());
         status.set_description(message.map(|(label, text)| format!("{label}: {text}")).join("\n"));
     } else if judged.is_none() {

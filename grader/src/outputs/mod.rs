@@ -14,22 +14,25 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+/// Where in the results the failures are.
+const FAILED: &str = "failed";
+
 /// The directory of one run's results.
 #[derive(Debug)]
 pub struct Outputs(PathBuf);
 
 impl Outputs {
-    /// Empties the directory.
+    /// Takes the failures of an earlier run out of the directory, and leaves alone what is not the grader's.
     ///
     /// # Errors
     ///
     /// If that cannot be done.
     pub fn new(directory: &Path) -> io::Result<Self> {
-        match fs::remove_dir_all(directory) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => fs::create_dir_all(directory)?,
+        fs::create_dir_all(directory)?;
+        match fs::remove_dir_all(directory.join(FAILED)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(Self(directory.into())),
         }
-        Ok(Self(directory.into()))
     }
 
     /// Writes the results so far.
@@ -51,7 +54,9 @@ impl Outputs {
     /// If that cannot be done.
     pub fn write_failure(&self, results: &Results, place: usize) -> io::Result<()> {
         match &results.judged[place] {
-            Some(judged) => failures::write(&self.0.join("failed"), &results.plan.jobs[place], judged, results.seed),
+            Some(judged) => {
+                failures::write(&self.0.join(FAILED), &results.plan.jobs[place], judged, &results.conditions)
+            }
             None => Ok(()),
         }
     }

@@ -26,12 +26,12 @@ pub fn text(results: &Results) -> String {
     }
     let (earned, possible) = (points(marks.earned), points(marks.possible));
     let _ = writeln!(text, "| **total** | {passed} of {} | **{earned}** | **{possible}** |", passed + failed);
-    let _ = writeln!(text, "\nSeed {:#010x}.", results.seed);
+    let _ = writeln!(text, "\n{}", results.conditions);
     for (job, judged) in results.all() {
         match judged {
             Some(judged) if judged.verdict != Verdict::Pass => {
                 let _ = writeln!(text, "\n## {}: {}\n", job.name(), judged.verdict.name());
-                for (label, line) in report::message(job, judged, results.seed) {
+                for (label, line) in report::message(job, judged, &results.conditions) {
                     let _ = writeln!(text, "- **{label}** {}", line.replace('|', "\\|"));
                 }
             }

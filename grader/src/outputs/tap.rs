@@ -1,7 +1,7 @@
 //! `results.tap`: the Test Anything Protocol, version 14 (testanything.org).
 
 use crate::machine::Judged;
-use crate::marks::Results;
+use crate::marks::{Conditions, Results};
 use crate::plan::Job;
 use crate::report;
 use crate::verdict::Verdict;
@@ -11,18 +11,18 @@ use serde_json::json;
 pub fn text(results: &Results) -> String {
     let mut text = format!("TAP version 14\n1..{}\n", results.plan.jobs.len());
     for (number, (job, judged)) in (1..).zip(results.all()) {
-        text += &point(number, job, judged, results.seed);
+        text += &point(number, job, judged, &results.conditions);
     }
     text
 }
 
-fn point(number: usize, job: &Job, judged: Option<&Judged>, seed: u32) -> String {
-    // A number sign would start a directive.
-    let description = format!("{} - {}", job.name(), job.sentence).replace('#', "\\#");
+fn point(number: usize, job: &Job, judged: Option<&Judged>, conditions: &Conditions) -> String {
+    // A number sign would start a directive, and a backslash takes the sense out of what follows.
+    let description = format!("{} - {}", job.name(), job.sentence).replace('\\', "\\\\").replace('#', "\\#");
     match judged {
         Some(judged) if judged.verdict == Verdict::Pass => format!("ok {number} - {description}\n"),
         Some(judged) => {
-            let lines = report::message(job, judged, seed);
+            let lines = report::message(job, judged, conditions);
             let lines = lines.map(|(label, text)| format!("  {}: {}\n", label.replace(' ', "_"), json!(text)));
             format!(
                 "not ok {number} - {description}\n  ---\n  verdict: {}\n{}  ...\n",
