@@ -26,11 +26,12 @@ fn kernel() -> PathBuf {
 /// Starts the grader on tests that take a while, with all of its files in `scratch`.
 fn start(scratch: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_grader"))
-        .args(["test", "-j", "2", "--results"])
+        .args(["test", "-j", "3", "--results"])
         .arg(scratch.join("results"))
         .arg("--kernel")
         .arg(kernel())
-        .args(["spaces/", "pools/"])
+        .args(["spaces/", "pools/", "matrix/uefi"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .env("TMPDIR", scratch)
         .stdout(Stdio::null())
         .spawn()
@@ -53,27 +54,47 @@ fn verdicts(scratch: &Path) -> Vec<String> {
     tests.map(|test| test["extra_data"]["verdict"].as_str().expect("a word").into()).collect()
 }
 
-/// Says whether a machine has files in `scratch`.
-fn a_machine_runs(scratch: &Path) -> bool {
-    let scratch = scratch.to_str().expect("text").as_bytes();
-    let processes = fs::read_dir("/proc").expect("it is there").flatten();
-    processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok()).any(|words| {
-        let program = words.split(|byte| *byte == 0).next().unwrap_or_default();
-        program.ends_with(b"qemu-system-i386") && words.windows(scratch.len()).any(|window| window == scratch)
-    })
+/// Returns the command lines of all processes that the grader started, or that these started: its `TMPDIR` is theirs too.
+fn children(scratch: &Path) -> Vec<String> {
+    let setting = format!("TMPDIR={}", scratch.display());
+    let is_set = |environment: &[u8]| environment.split(|byte| *byte == 0).any(|word| word == setting.as_bytes());
+    let processes = fs::read_dir("/proc").expect("it is there").flatten().map(|process| process.path());
+    let started = processes.filter(|process| fs::read(process.join("environ")).is_ok_and(|words| is_set(&words)));
+    let lines = started.filter_map(|process| fs::read(process.join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
 }
 
 fn a_killed_grader_leaves_no_machine(signal: Signal) {
     let scratch = TempDir::new().expect("a temporary directory");
     let mut grader = start(scratch.path());
-    let passed = || verdicts(scratch.path()).iter().filter(|verdict| *verdict == "PASS").count();
-    wait_for("three tests passed", || passed() >= 3 && a_machine_runs(scratch.path()));
+    let passed_so_far = || verdicts(scratch.path()).iter().filter(|verdict| *verdict == "PASS").count();
+    let runs = |program: &str| children(scratch.path()).iter().any(|line| line.contains(program));
+    // Those of the boot matrix, which scripts start, come first since they take the longest.
+    wait_for("three tests passed", || passed_so_far() >= 3 && runs("qemu-system-i386") && runs("scripts/run-qemu"));
     kill_process(Pid::from_child(&grader), signal).expect("it runs");
     grader.wait().expect("it is a child");
-    wait_for("no machine runs", || !a_machine_runs(scratch.path()));
+    wait_for("no machine runs", || children(scratch.path()).is_empty());
+    let read = |name: &str| fs::read_to_string(scratch.path().join("results").join(name)).expect("it is there");
     let verdicts = verdicts(scratch.path());
-    assert!(verdicts.iter().any(|verdict| verdict == "NOT RUN"), "{verdicts:?}");
+    let (passed, all) = (passed_so_far(), verdicts.len());
+    assert!(passed >= 3 && passed < all, "{verdicts:?}");
     assert!(verdicts.iter().all(|verdict| verdict == "PASS" || verdict == "NOT RUN"), "{verdicts:?}");
+    let tap = read("results.tap");
+    let junit = junit_parser::from_reader(read("junit.xml").as_bytes()).expect("JUnit");
+    let not_run_by_others = [
+        tap.lines().filter(|line| line.starts_with("not ok ")).count(),
+        read("summary.md").lines().filter(|line| line.ends_with(": not run")).count(),
+        junit.errors as usize,
+    ];
+    // They are written one after the other, so the others may be one test behind.
+    let behind = usize::from(signal == Signal::KILL);
+    for not_run in not_run_by_others {
+        assert!(
+            (all - passed..=all - passed + behind).contains(&not_run),
+            "{not_run} of {all} by one, {passed} passed"
+        );
+    }
+    assert_eq!((tap.lines().next(), junit.tests, junit.failures), (Some("TAP version 14"), all as u64, 0));
 }
 
 #[test]
@@ -84,6 +105,11 @@ fn a_grader_that_is_killed_leaves_no_machine_and_true_results() {
 #[test]
 fn a_grader_that_is_interrupted_leaves_no_machine_and_true_results() {
     a_killed_grader_leaves_no_machine(Signal::INT);
+}
+
+#[test]
+fn a_grader_that_is_ended_leaves_no_machine_and_true_results() {
+    a_killed_grader_leaves_no_machine(Signal::TERM);
 }
 
 #[test]
