@@ -1,21 +1,19 @@
 # What an instructor makes.
 
-.PHONY: handout grade gradescope mutants check-grading
+.PHONY: handout grade gradescope mutants
 
-# The instructor finds the grader beside itself.
-INSTRUCTOR = scripts/cargo build --quiet --package grader && scripts/cargo run --quiet --package instructor --
+INSTRUCTOR = scripts/cargo run --quiet --package instructor --
 
 handout: ## Make the tree that students start from, build/handout
 	@$(INSTRUCTOR) handout
 
-grade: ## Grade a submission, results in build/results/NAME: SUBMISSION=dir [OVERLAY=dir: hidden tests]
-	@$(INSTRUCTOR) grade $(if $(RESULTS),--results $(RESULTS)) $(if $(OVERLAY),--overlay $(OVERLAY)) $(or $(SUBMISSION),$(error SUBMISSION=dir says what is graded))
+grade: ## Grade a submission, results in build/grades/NAME: SUBMISSION=dir [OVERLAY=dir: hidden tests] [RESULTS=dir]
+	$(if $(SUBMISSION),,$(error SUBMISSION=dir says what is graded))@$(INSTRUCTOR) grade \
+		$(if $(RESULTS),--results '$(RESULTS)') $(if $(OVERLAY),--overlay '$(OVERLAY)') '$(SUBMISSION)'
 
-gradescope: ## Pack an autograder for Gradescope, build/autograder.zip
-	@$(INSTRUCTOR) gradescope $(if $(OVERLAY),--overlay $(OVERLAY))
+gradescope: ## Pack an autograder for Gradescope, build/autograder.zip [OVERLAY=dir: hidden tests]
+	@$(INSTRUCTOR) gradescope $(if $(OVERLAY),--overlay '$(OVERLAY)')
 
-mutants: ## Plant mistakes, one at a time, and demand that the grader catches each: ONLY='words of names'
+mutants: ## Plant mistakes, one at a time, and demand that the grader catches each: [ONLY='words of names']
+	@scripts/need qemu-system-i386 ld
 	@$(INSTRUCTOR) mutants $(if $(ONLY),$(ONLY),--table docs/src/mutants.md)
-
-check-grading: mutants ## Show that the grader sees what it must: mutants, and submissions of all kinds
-	scripts/cargo test --package instructor -- --ignored

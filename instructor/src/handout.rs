@@ -34,7 +34,7 @@ pub struct Handout {
     /// Files and directories that students do not get.
     leave_out: Vec<String>,
     /// Directories in which every file is either the students' or kept.
-    watch: Vec<String>,
+    pub watch: Vec<String>,
     /// Files of those directories that are not the students'.
     kept: Vec<String>,
     /// What must change since something was left out.
@@ -146,12 +146,20 @@ fn without_bodies(text: &str) -> Result<String, String> {
         }
     }
     changes.extend(outline.tests.iter().map(|tests| (with_blank_line(text, tests), String::new())));
+    let left = changed(text, changes);
+    let empty = Outline::of(&left)?.empty;
+    let changes = empty.iter().map(|block| (with_blank_line(&left, block), String::new())).collect();
+    Ok(changed(&left, changes))
+}
+
+/// Returns `text` with each range replaced.
+fn changed(text: &str, mut changes: Vec<(Range<usize>, String)>) -> String {
     changes.sort_by_key(|(range, _)| range.start);
     let mut changed = text.to_owned();
     for (range, replacement) in changes.into_iter().rev() {
         changed.replace_range(range, &replacement);
     }
-    Ok(changed)
+    changed
 }
 
 /// Returns the spaces at the start of the line that holds byte `at`.
@@ -185,7 +193,7 @@ mod tests {
 
     const TEXT: &str = "//! Words.\n\nuse core::fmt;\n\n/// A pool.\npub struct Pool {\n    free: u32,\n}\n\nimpl Pool {\n    \
                         /// Counts.\n    pub fn free(&self) -> u32 {\n        self.own()\n    }\n\n    /// Mine.\n    \
-                        #[cold]\n    fn own(&self) -> u32 {\n        self.free\n    }\n}\n\nimpl fmt::Display for Pool {\n    \
+                        #[cold]\n    fn own(&self) -> u32 {\n        self.free\n    }\n}\n\nimpl Pool {\n    fn other() {}\n}\n\nimpl fmt::Display for Pool {\n    \
                         fn fmt(&self) { kept() }\n}\n\n#[cfg(test)]\nmod tests {\n    fn f() {}\n}\n";
 
     #[test]

@@ -1,18 +1,20 @@
 //! A kernel, built in some tree, and the grader's word on it.
 
-use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
-use std::fs;
+use grader::manifest::Manifest;
+use grader::marks::Results;
+use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Where a build leaves the kernel, from the root of its tree.
 pub const KERNEL: &str = "build/droste.elf";
 
-/// Where the grader leaves its results.
-pub const RESULTS: &str = "build/results";
+/// How many minutes a build may take. The slowest that is seen takes two, on half a core.
+const MINUTES: u32 = 5;
+
+/// The status with which `timeout` says that it ended what it started.
+const TIMED_OUT: i32 = 124;
 
 /// What a build spends its time on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,112 +48,46 @@ impl Build {
 ///
 /// If the build cannot be started.
 pub fn build(tree: &Path, target: &Path, how: Build, overlay: Option<&Path>) -> io::Result<Result<(), String>> {
-    let mut command = child("make");
-    if let Some(overlay) = overlay {
-        command.env("OVERLAY", overlay);
-    }
-    let output = command
-        .args(["--no-print-directory", KERNEL])
-        .current_dir(tree)
-        .env("CARGO_TARGET_DIR", std::path::absolute(target)?)
-        .env("CARGO_NET_OFFLINE", "true")
-        .envs(how.settings().iter().copied())
-        .output()?;
-    if output.status.success() {
-        return Ok(Ok(()));
-    }
-    Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()))
-}
-
-/// Has the grader run the tests of `tree`'s kernel that `filters` select. Returns the name of the verdict on each test.
-///
-/// # Errors
-///
-/// If the grader cannot be started, or found something wrong with its own surroundings.
-pub fn verdicts(grader: &Path, tree: &Path, filters: &[&str]) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
-    let output = grader_in(grader, tree)?.args(filters).output()?;
-    if !matches!(output.status.code(), Some(0 | 1)) {
-        return Err(format!("the grader failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
-    }
-    let results: Results = serde_json::from_str(&fs::read_to_string(tree.join(RESULTS).join("results.json"))?)?;
-    Ok(results.tests.into_iter().map(|test| (test.extra_data.id, test.extra_data.verdict)).collect())
-}
-
-/// The part of the grader's results that says what each test is worth.
-#[derive(Deserialize)]
-struct Results {
-    tests: Vec<TestResult>,
-}
-
-#[derive(Deserialize)]
-struct TestResult {
-    extra_data: Extra,
-}
-
-#[derive(Deserialize)]
-struct Extra {
-    id: String,
-    verdict: String,
-}
-
-/// Has the grader run every test inside the machine of `tree`'s kernel, hidden ones of `overlay` too, and leave its results
-/// there. Returns whether all passed.
-///
-/// # Errors
-///
-/// If the grader cannot be started, or found something wrong with its own surroundings.
-pub fn test(grader: &Path, tree: &Path, overlay: Option<&Path>) -> Result<bool, Box<dyn Error>> {
-    let mut command = grader_in(grader, tree)?;
-    if let Some(overlay) = overlay {
-        command.arg("--overlay").arg(overlay);
-    }
-    let status = command.args(groups(tree, overlay)?).status()?;
-    match status.code() {
-        Some(0) => Ok(true),
-        Some(1) => Ok(false),
-        _ => Err(format!("the grader failed: {status}").into()),
-    }
-}
-
-fn grader_in(grader: &Path, tree: &Path) -> io::Result<Command> {
-    let mut command = child(&std::path::absolute(grader)?.display().to_string());
-    command.arg("test").current_dir(tree);
-    Ok(command)
-}
-
-/// Returns the groups of the manifest's tests. Whole boots by boot loaders are in none of them: they are not the students'
-/// work.
-fn groups(tree: &Path, overlay: Option<&Path>) -> Result<BTreeSet<String>, Box<dyn Error>> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        test: Vec<Test>,
-    }
-    #[derive(Deserialize)]
-    struct Test {
-        group: String,
-    }
-    let mut groups = BTreeSet::new();
-    let files = [Some(tree.join("grader/tests.toml")), overlay.map(|overlay| overlay.join("tests.toml"))];
-    for file in files.into_iter().flatten() {
-        let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let manifest: Manifest = toml::from_str(&text)?;
-        groups.extend(manifest.test.into_iter().map(|test| test.group + "/"));
-    }
-    Ok(groups)
-}
-
-/// Returns the command `program`, whose process ends if this one is ended.
-fn child(program: &str) -> Command {
+    // A build ends with this process, and in any case.
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", program]).stdin(Stdio::null());
-    command
+    command.args(["--pdeathsig", "TERM", "timeout", "--kill-after=10", &(60 * MINUTES).to_string()]);
+    command.args(["make", "--no-print-directory", KERNEL]).current_dir(tree).stdin(Stdio::null());
+    command.env("CARGO_TARGET_DIR", std::path::absolute(target)?).env("CARGO_NET_OFFLINE", "true");
+    command.envs(how.settings().iter().copied());
+    // What make was told to make here is not what it makes there.
+    command.env_remove("MAKEFLAGS");
+    match overlay {
+        Some(overlay) => command.env("OVERLAY", overlay),
+        None => command.env_remove("OVERLAY"),
+    };
+    // A kernel of the build before must not be taken for this one's.
+    match std::fs::remove_file(tree.join(KERNEL)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(match output.status.code() {
+        Some(0) => Ok(()),
+        Some(TIMED_OUT) => Err(format!("the build did not end within {MINUTES} minutes\n{said}")),
+        _ => Err(said),
+    })
 }
 
-/// Returns the grader: it was built with this program and lies beside it.
+/// Returns the names of the manifest's groups, and of those of `overlay`, as filters. Whole boots by boot loaders are in
+/// none of them: they are not the students' work.
 ///
 /// # Errors
 ///
-/// If this program's own place is not known.
-pub fn grader() -> io::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name("grader"))
+/// In words, if a manifest is not well-formed.
+pub fn groups(overlay: Option<&Path>) -> Result<Vec<String>, String> {
+    let tests = Manifest::load(overlay)?.tests;
+    let groups: BTreeSet<String> = tests.into_iter().map(|test| test.group + "/").collect();
+    Ok(groups.into_iter().collect())
+}
+
+/// Returns the name of the verdict on the test `name`.
+pub fn verdict<'a>(results: &'a Results, name: &str) -> &'a str {
+    let judged = results.all().find(|(job, _)| job.name() == name).and_then(|(_, judged)| judged);
+    judged.map_or("NOT RUN", |judged| judged.verdict.name())
 }

@@ -2,55 +2,107 @@
 //!
 //! `results.json` is in the form that Gradescope takes: <https://gradescope-autograders.readthedocs.io/en/latest/specs/>.
 
-use crate::kernel::RESULTS;
+use grader::manifest::Manifest;
 use serde_json::json;
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::Path;
+
+/// What the grader leaves in a directory of results.
+const FILES: [&str; 4] = ["results.json", "junit.xml", "results.tap", "summary.md"];
+
+/// The directory in it that has a directory for each failure.
+const FAILED: &str = "failed";
 
 /// How much of what a compiler says is kept: the first errors, which cause the rest.
 const WORDS_KEPT: usize = 20_000;
 
-/// Writes the results of a submission that was not run, since `rule` does not hold: `words` say why. Returns that it did
-/// not pass.
+/// Why a submission was not run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// None of the students' files is there.
+    Empty,
+    /// A file is none that can be taken, or says what it may not.
+    Forbidden,
+    /// It doesn't compile.
+    Broken,
+}
+
+impl Refusal {
+    /// Returns a name for programs, and what does not hold.
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Empty => ["files", "a file of the students' is there"],
+            Self::Forbidden => ["words", "the submission says only what memory management needs"],
+            Self::Broken => ["compiles", "the submission compiles"],
+        }
+    }
+}
+
+/// Takes the results of whatever was graded before out of `to`, and leaves what else is there.
+///
+/// # Errors
+///
+/// If that cannot be done.
+pub fn clear(to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let files = FILES.iter().map(|file| fs::remove_file(to.join(file)));
+    for removed in files.chain([fs::remove_dir_all(to.join(FAILED))]) {
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes the results of a submission that was not run, for `refusal`, which `words` explain. `taken` says what was taken of it.
 ///
 /// # Errors
 ///
 /// If they cannot be written.
-pub fn refused(to: &Path, rule: &str, taken: &str, words: &str) -> Result<bool, Box<dyn Error>> {
+pub fn refuse(to: &Path, refusal: Refusal, taken: &str, words: &str) -> Result<(), Box<dyn Error>> {
+    let [name, rule] = refusal.words();
     let kept: String = words.chars().take(WORDS_KEPT).collect();
+    let possible: u32 = Manifest::load(None)?.tests.iter().map(|test| test.points).sum();
     let results = json!({
-        "score": 0.0,
+        "score": 0,
         "output": format!("No test was run: it does not hold that {rule}.\n{taken}"),
-        "tests": [{ "name": rule, "score": 0.0, "status": "failed", "output": kept, "visibility": "visible" }],
+        "output_format": "text",
+        "tests": [{
+            "name": format!("submission/{name}: {rule}"),
+            "name_format": "text",
+            "score": 0,
+            "max_score": possible,
+            "status": "failed",
+            "output": kept,
+            "output_format": "text",
+            "visibility": "visible",
+            "extra_data": { "id": format!("submission/{name}"), "verdict": "FAIL" },
+        }],
+        "extra_data": { "possible": possible },
     });
     fs::write(to.join("results.json"), format!("{results:#}\n"))?;
-    fs::write(
-        to.join("summary.md"),
-        format!("# 0 points\n\nIt does not hold that {rule}.\n\n```\n{kept}\n```\n\n{taken}\n"),
-    )?;
-    Ok(false)
+    let summary = format!("# 0 of {possible} points\n\nIt does not hold that {rule}.\n\n```\n{kept}\n```\n\n{taken}\n");
+    fs::write(to.join("summary.md"), summary)?;
+    Ok(())
 }
 
-/// Moves the grader's results from `tree` to `to`.
+/// Copies the grader's results from `from` to `to`.
 ///
 /// # Errors
 ///
 /// If they cannot be read or written.
-pub fn move_to(tree: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
-    copy_all(&tree.join(RESULTS), to).map_err(|error| format!("{RESULTS}: {error}"))?;
-    Ok(())
-}
-
-fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            copy_all(&entry.path(), &target)?
+            copy(&entry.path(), &target)?;
         } else {
-            _ = fs::copy(entry.path(), target)?
+            fs::copy(entry.path(), target)?;
         }
     }
     Ok(())

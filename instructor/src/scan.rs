@@ -10,17 +10,25 @@ use std::fmt;
 /// Modules of the kernel that memory management is made of, or told of.
 const MODULES: [&str; 6] = ["addr", "events", "frames", "memory_map", "paging", "vm"];
 
-/// Macros that take something from outside the file, or make machine code.
-const MACROS: [(&str, &str); 8] = [
+/// Words that take something from outside the file, make machine code, or make names out of pieces. They are found with
+/// an exclamation mark or without: a macro can be imported by another name.
+const WORDS: [(&str, &str); 12] = [
     ("asm", "machine code"),
-    ("control", "the grader's channel"),
+    ("concat_idents", "names that are not in the text"),
     ("env", "the surroundings of the build"),
+    ("extern", "what is outside the kernel"),
     ("global_asm", "machine code"),
     ("include", "another file"),
     ("include_bytes", "another file"),
     ("include_str", "another file"),
+    ("macro_rules", "names that are not in the text"),
+    ("naked_asm", "machine code"),
     ("option_env", "the surroundings of the build"),
+    ("unsafe", "what no compiler checks; all of that is in kernel/src/arch/x86"),
 ];
+
+/// The macro that writes on the grader's channel.
+const CHANNEL: &str = "control";
 
 /// What no attribute may say.
 const ATTRIBUTES: [&str; 9] = [
@@ -67,9 +75,11 @@ fn scan(tokens: TokenStream, findings: &mut Vec<Finding>) {
     for (at, token) in tokens.iter().enumerate() {
         let rest = &tokens[at + 1..];
         match token {
+            // `pub(crate)` and its kin name a module only to say who may see something.
+            TokenTree::Group(group) if is_visibility(group) && at > 0 && is_word(&tokens[at - 1], "pub") => {}
             TokenTree::Group(group) => scan(group.stream(), findings),
             TokenTree::Ident(ident) => {
-                if let Some(what) = forbidden(&ident.to_string(), rest, is_visibility(&tokens, at)) {
+                if let Some(what) = forbidden(&ident.to_string(), rest) {
                     findings.push(finding(ident.span(), what));
                 }
             }
@@ -87,33 +97,39 @@ fn scan(tokens: TokenStream, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Says whether `group`, behind `pub`, is `(crate)`, `(super)` or `(in PATH)`, and not the type of a tuple's field.
+fn is_visibility(group: &Group) -> bool {
+    let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
+    group.delimiter() == Delimiter::Parenthesis
+        && match tokens.as_slice() {
+            [one] => is_word(one, "crate") || is_word(one, "super"),
+            [first, ..] => is_word(first, "in"),
+            [] => false,
+        }
+}
+
+fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if *ident == word)
+}
+
 fn finding(span: Span, what: String) -> Finding {
     Finding { line: span.start().line, what }
 }
 
 /// Says what is wrong with `word`, which `rest` follows.
-fn forbidden(word: &str, rest: &[TokenTree], is_visibility: bool) -> Option<String> {
+fn forbidden(word: &str, rest: &[TokenTree]) -> Option<String> {
     let word = word.trim_start_matches("r#");
-    if let (Some((_, what)), true) = (MACROS.iter().find(|(name, _)| *name == word), is_punct(rest.first(), '!')) {
-        return Some(format!("`{word}!` takes {what}"));
+    if let Some((_, what)) = WORDS.iter().find(|(name, _)| *name == word) {
+        return Some(format!("`{word}` brings in {what}"));
     }
     match word {
-        "unsafe" => Some("`unsafe`: all that is unsafe is in kernel/src/arch/x86".into()),
-        "extern" => Some("`extern` reaches outside the kernel".into()),
-        "crate" if !is_visibility => foreign_module(rest),
-        "super" if goes_further_up(rest) => Some("`super` twice: name the module from `crate` on".into()),
+        "crate" => foreign_module(rest),
+        "super" => foreign_parent(rest),
+        CHANNEL if is_punct(rest.first(), '!') => Some(format!("`{word}!` writes on the grader's channel")),
         _ if CRATES.contains(&word) && is_path(rest) => {
             Some(format!("`{word}` reaches the machine past the seams of memory management"))
         }
         _ => None,
-    }
-}
-
-/// Says whether the word at `at` is the `crate` of `pub(crate)` or of `pub(in crate::…)`.
-fn is_visibility(tokens: &[TokenTree], at: usize) -> bool {
-    match at {
-        0 => tokens.len() == 1,
-        _ => matches!(&tokens[at - 1], TokenTree::Ident(before) if *before == "in"),
     }
 }
 
@@ -144,15 +160,16 @@ fn first_words(group: &Group) -> Vec<String> {
     parts.filter_map(|part| part.first().map(ToString::to_string)).collect()
 }
 
-/// Says whether `super` goes on with another one.
-fn goes_further_up(rest: &[TokenTree]) -> bool {
-    let is_super = |token: &TokenTree| matches!(token, TokenTree::Ident(ident) if *ident == "super");
-    is_path(rest)
-        && match rest.get(2) {
-            Some(TokenTree::Group(group)) => first_words(group).iter().any(|word| word == "super"),
-            Some(token) => is_super(token),
-            None => false,
-        }
+/// Says what is wrong with `super`, followed by `rest`, if it is more than the module around the file.
+fn foreign_parent(rest: &[TokenTree]) -> Option<String> {
+    let twice = || Some("`super` twice: name the module from `crate` on".into());
+    match rest.get(2).filter(|_| is_path(rest)) {
+        Some(TokenTree::Group(group)) if first_words(group).iter().any(|word| word == "super") => twice(),
+        Some(TokenTree::Ident(ident)) if *ident == "super" => twice(),
+        Some(TokenTree::Group(_) | TokenTree::Ident(_)) => None,
+        Some(all) if is_punct(Some(all), '*') => None,
+        _ => Some("`super` without a name behind it".into()),
+    }
 }
 
 fn is_path(rest: &[TokenTree]) -> bool {
@@ -190,8 +207,8 @@ mod tests {
     #[test]
     fn memory_management_may_name_what_it_is_made_of() {
         let text = "use crate::addr::{Frame, Page};\nuse crate::{events::What, paging};\nuse super::map::Map;\n\
-                    pub(crate) fn include(path: u32) -> u32 { let env = path; env }\npub(in crate::vm) struct S;\n\
-                    // unsafe { asm!() }\nconst TEXT: &str = \"unsafe include_str!\";\n#[cfg(test)]\n#[inline]\nfn f() {}\n";
+                    pub(crate) fn control(path: u32) -> u32 { path }\npub(in crate::vm) struct S(pub(super) u32);\n\
+                    // unsafe { asm!() }\nconst TEXT: &str = \"unsafe include_str!\";\n#[cfg(test)]\nmod tests { use super::*; }\n";
         assert_eq!(findings(text), []);
     }
 
@@ -199,7 +216,8 @@ mod tests {
     fn what_reaches_further_is_found() {
         for (text, words) in [
             ("fn f() { unsafe { g() } }", "unsafe"),
-            ("const S: &str = include_str!(\"/etc/passwd\");", "`include_str!` takes another file"),
+            ("const S: &str = include_str!(\"/etc/passwd\");", "`include_str` brings in another file"),
+            ("use core::include_str as read; const S: &str = read!(\"x\");", "another file"),
             ("const S: &str = core::include_str!(\"x\");", "another file"),
             ("#[doc = include_str!(\"x\")] fn f() {}", "another file"),
             ("const S: &str = env!(\"PATH\");", "surroundings"),
@@ -216,7 +234,11 @@ mod tests {
             ("fn f() { ::x86::io::outb(1, 2) }", "`x86` reaches"),
             ("extern \"C\" { fn g(); }", "`extern`"),
             ("#[unsafe(no_mangle)] fn memcpy() {}", "the attribute `no_mangle`"),
-            ("macro_rules! m { () => { $crate::exit::end() } }", "`crate::exit`"),
+            ("macro_rules! m { ($c:tt) => { $c::exit::end() } } m!(crate);", "`macro_rules`"),
+            ("m!(crate);", "by another name"),
+            ("m!(super super);", "`super` without a name"),
+            ("struct S(pub (crate::exit::Verdict));", "`crate::exit`"),
+            ("fn f() { control!(\"end pass\") }", "the grader's channel"),
         ] {
             let what = first(text).unwrap_or_default();
             assert!(what.contains(words), "{text}: {what:?}");

@@ -25,6 +25,8 @@ pub struct Outline {
     pub functions: Vec<Function>,
     /// The bytes of its test modules, attributes included.
     pub tests: Vec<Range<usize>>,
+    /// The bytes of its `impl` blocks with nothing in them, those of traits left out.
+    pub empty: Vec<Range<usize>>,
 }
 
 impl Outline {
@@ -38,7 +40,7 @@ impl Outline {
             let place = error.span().start();
             format!("line {}: {error}", place.line)
         })?;
-        let mut outline = Self { functions: Vec::new(), tests: Vec::new() };
+        let mut outline = Self { functions: Vec::new(), tests: Vec::new(), empty: Vec::new() };
         for item in &file.items {
             outline.add(item);
         }
@@ -53,6 +55,9 @@ impl Outline {
     fn add(&mut self, item: &Item) {
         match item {
             Item::Fn(function) => self.push(None, None, &function.vis, &function.sig, &function.block, item.span()),
+            Item::Impl(group) if group.items.is_empty() && group.trait_.is_none() => {
+                self.empty.push(item.span().byte_range());
+            }
             Item::Impl(group) => {
                 let owner = type_name(&group.self_ty);
                 let of_trait =
@@ -144,7 +149,11 @@ impl Edit {
                 self.find.trim()
             ));
         };
-        let (from, to) = (scope.start + place.start, scope.start + place.end);
+        let (from, mut to) = (scope.start + place.start, scope.start + place.end);
+        // A line that goes altogether leaves no empty one: that would cut a table in two.
+        if self.replace.is_empty() && text[..from].ends_with('\n') && text[to..].starts_with('\n') {
+            to += 1;
+        }
         Ok(format!("{}{}{}", &text[..from], self.replace, &text[to..]))
     }
 }
@@ -191,6 +200,12 @@ mod tests {
         let edited = edit(Some("S::own"), "1+\n1").apply(TEXT).unwrap();
         assert_eq!(edited.matches("1 + 1").count(), 1);
         assert!(edited.contains("fn own(&self) -> u32 {\n        2\n"));
+    }
+
+    #[test]
+    fn a_line_that_goes_leaves_no_empty_one() {
+        let edit = Edit { replace: String::new(), ..edit(None, "struct S;") };
+        assert!(edit.apply(TEXT).unwrap().starts_with("//! é\nimpl S {"));
     }
 
     #[test]

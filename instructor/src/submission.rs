@@ -2,27 +2,41 @@
 
 use crate::handout::Handout;
 use crate::kernel::{self, Build, KERNEL};
-use crate::results;
+use crate::results::{self, Refusal};
 use crate::scan;
 use crate::tree;
+use grader::marks::Conditions;
+use grader::session::Request;
+use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::fs;
+use std::hash::BuildHasher;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{available_parallelism, sleep, spawn};
+use std::time::{Duration, Instant};
 
 /// The longest file that is taken. The longest of the project is a twentieth of it.
 const LONGEST: u64 = 1 << 20;
+
+/// How many files are named where there are many.
+const LISTED: usize = 20;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// What was submitted: a directory with the students' files at their places in the tree, or with one directory around
     submission: PathBuf,
-    /// Where the results go [default: build/results/NAME]
+    /// Where the results go [default: build/grades/NAME]
     #[arg(long)]
     results: Option<PathBuf>,
     /// A directory with hidden tests
     #[arg(long)]
     overlay: Option<PathBuf>,
+    /// After so many seconds no further test is started; what was not run earns nothing [default: there is time]
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Where kernels are built; what it holds is used again by the next submission
     #[arg(long, default_value = "build/grade")]
     workplace: PathBuf,
@@ -34,37 +48,62 @@ pub struct Arguments {
 ///
 /// If the grading itself fails, which says nothing about the submission.
 pub fn grade(root: &Path, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let started = Instant::now();
     let Arguments { submission, workplace, .. } = arguments;
     let directory = inner_directory(submission)
         .map_err(|error| format!("{}: {error}: SUBMISSION is a directory", submission.display()))?;
     let overlay = arguments.overlay.as_ref().map(|overlay| overlay.canonicalize()).transpose()?;
     let name = directory.file_name().unwrap_or_default();
-    let to = arguments.results.clone().unwrap_or_else(|| root.join("build/results").join(name));
-    fs::create_dir_all(&to)?;
+    let to = arguments.results.clone().unwrap_or_else(|| root.join("build/grades").join(name));
+    results::clear(&to)?;
 
+    let _claim = tree::claim(workplace)?;
     let handout = Handout::load(root)?;
     let (tree, target) = (workplace.join("tree"), workplace.join("target"));
     handout.make(root, &tree)?;
     let taken = lay_over(&handout, &directory, &tree)?;
-    println!("{}", taken.words());
-    if !taken.findings.is_empty() {
-        let words = taken.findings.join("\n");
-        println!("not built, since it says what memory management does not need:\n{words}");
-        return results::refused(&to, "the submission names only what it may", &taken.words(), &words);
+    let told = taken.words();
+    println!("{told}");
+    if taken.files.is_empty() && taken.findings.is_empty() {
+        let words = format!("None of these is in {}: {}", name.display(), taken.missing.join(", "));
+        return refuse(&to, Refusal::Empty, &told, &words);
     }
-    // A kernel of the submission before must not be graded.
-    match fs::remove_file(tree.join(KERNEL)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    if !taken.findings.is_empty() {
+        return refuse(&to, Refusal::Forbidden, &told, &taken.findings.join("\n"));
     }
     if let Err(words) = kernel::build(&tree, &target, Build::Full, overlay.as_deref())? {
-        println!("it does not compile:\n{words}");
-        return results::refused(&to, "the submission compiles", &taken.words(), &words);
+        return refuse(&to, Refusal::Broken, &told, &words);
     }
-    let passed = kernel::test(&kernel::grader()?, &tree, overlay.as_deref())?;
-    results::move_to(&tree, &to)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    if let Some(seconds) = arguments.seconds {
+        let (stop, left) = (stop.clone(), Duration::from_secs(seconds).saturating_sub(started.elapsed()));
+        spawn(move || {
+            sleep(left);
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+    // The standard library's hasher starts with the system's random numbers.
+    let seed = RandomState::new().hash_one(()) as u32;
+    let written = workplace.join("results");
+    let request = Request {
+        kernel: tree.join(KERNEL),
+        filters: kernel::groups(overlay.as_deref())?,
+        conditions: Conditions { seed, deterministic: false, overlay },
+        workers: available_parallelism()?.get(),
+        results: written.clone(),
+    };
+    let graded = request.run(&mut io::stdout().lock(), &stop)?;
+    results::copy(&written, &to)?;
     println!("the results are in {}", to.display());
-    Ok(passed)
+    Ok(graded.count().1 == 0)
+}
+
+/// Tells that a submission is not run, and writes so into its results. Returns that it did not pass.
+fn refuse(to: &Path, refusal: Refusal, taken: &str, words: &str) -> Result<bool, Box<dyn Error>> {
+    println!("it is not run:\n{words}");
+    results::refuse(to, refusal, taken, words)?;
+    println!("the results are in {}", to.display());
+    Ok(false)
 }
 
 /// Returns the directory in which the tree of a submission starts: it is submitted with a directory around it, or without.
@@ -89,7 +128,7 @@ struct Taken {
     files: Vec<String>,
     /// Those that are not, so that they stay as they were handed out.
     missing: Vec<String>,
-    /// Files that differ from the project's and are not the students' to change.
+    /// Files that differ from the project's, or are none of its sources, and are not the students' to change or add.
     ignored: Vec<String>,
     /// What the files say and may not.
     findings: Vec<String>,
@@ -98,13 +137,14 @@ struct Taken {
 impl Taken {
     /// Tells what was taken, a line each.
     fn words(&self) -> String {
-        let list = |what: &str, files: &[String]| match files {
-            [] => String::new(),
-            _ => format!("{what}: {}\n", files.join(", ")),
+        let list = |what: &str, files: &[String]| match files.len() {
+            0 => String::new(),
+            1..=LISTED => format!("{what}: {}\n", files.join(", ")),
+            n => format!("{what}: {} and {} more\n", files[..LISTED].join(", "), n - LISTED),
         };
         let words = list("taken", &self.files)
             + &list("not there, so as handed out", &self.missing)
-            + &list("changed, but not the students' to change, so ignored", &self.ignored);
+            + &list("changed or added, but not the students' to change, so ignored", &self.ignored);
         words.trim_end().into()
     }
 }
@@ -132,6 +172,11 @@ fn lay_over(handout: &Handout, directory: &Path, tree: &Path) -> Result<Taken, B
             taken.ignored.push(path.display().to_string());
         }
     }
+    for watched in &handout.watch {
+        let added = tree::below(directory, Path::new(watched))?;
+        let added = added.iter().filter(|path| !tree.join(path).exists());
+        taken.ignored.extend(added.map(|path| path.display().to_string()));
+    }
     Ok(taken)
 }
 
@@ -148,4 +193,83 @@ fn read(directory: &Path, file: &Path) -> Option<Result<String, &'static str>> {
     } else {
         fs::read_to_string(&path).map_err(|_| "not text")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+    /// Makes a tree of the project's with these files, and a submission.
+    fn trees() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (tree, submission) = (root.join("tree"), root.join("submission"));
+        for file in ["kernel/build.rs", ".cargo/config.toml", "kernel/src/vm/pool.rs", "kernel/src/frames/pool.rs"] {
+            put(&tree, file, "// the project's\n");
+        }
+        put(&submission, "kernel/src/vm/node.rs", "// theirs\n");
+        (directory, tree, submission)
+    }
+
+    fn put(root: &Path, file: &str, text: impl AsRef<[u8]>) {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn taken(submission: &Path, tree: &Path) -> Taken {
+        lay_over(&Handout::load(Path::new(ROOT)).unwrap(), submission, tree).unwrap()
+    }
+
+    #[test]
+    fn what_configures_the_build_is_not_taken_and_named() {
+        let (_directory, tree, submission) = trees();
+        fs::create_dir_all(tree.join("kernel/src/vm")).unwrap();
+        for file in ["kernel/build.rs", ".cargo/config.toml", "kernel/src/vm/extra.rs"] {
+            put(&submission, file, "// theirs\n");
+        }
+        let taken = taken(&submission, &tree);
+        assert_eq!(taken.files, ["kernel/src/vm/node.rs"]);
+        assert_eq!(taken.ignored, [".cargo/config.toml", "kernel/build.rs", "kernel/src/vm/extra.rs"]);
+        assert_eq!(taken.findings, [""; 0]);
+        for file in ["kernel/build.rs", ".cargo/config.toml"] {
+            assert_eq!(fs::read_to_string(tree.join(file)).unwrap(), "// the project's\n");
+        }
+    }
+
+    #[test]
+    fn links_and_files_that_are_no_text_of_that_size_are_not_taken() {
+        let (_directory, tree, submission) = trees();
+        put(&submission, "../outside/pool.rs", "// outside\n");
+        symlink(submission.join("../outside/pool.rs"), submission.join("kernel/src/vm/pool.rs")).unwrap();
+        symlink("../../../outside", submission.join("kernel/src/frames")).unwrap();
+        put(&submission, "kernel/src/vm/space.rs", vec![b' '; 1 + LONGEST as usize]);
+        put(&submission, "kernel/src/vm/tree.rs", [0xFF]);
+        let taken = taken(&submission, &tree);
+        assert_eq!(taken.files, ["kernel/src/vm/node.rs"]);
+        assert_eq!(
+            taken.findings,
+            [
+                "kernel/src/frames/pool.rs: not a plain file of the submission",
+                "kernel/src/vm/pool.rs: not a plain file of the submission",
+                "kernel/src/vm/space.rs: longer than 1 MiB",
+                "kernel/src/vm/tree.rs: not text",
+            ]
+        );
+        assert_eq!(fs::read_to_string(tree.join("kernel/src/vm/pool.rs")).unwrap(), "// the project's\n");
+    }
+
+    #[test]
+    fn a_submission_may_have_a_directory_around_it() {
+        let (_directory, _, submission) = trees();
+        assert_eq!(inner_directory(&submission).unwrap(), submission);
+        let around = submission.parent().unwrap().join("around");
+        fs::create_dir(&around).unwrap();
+        fs::rename(&submission, around.join("name")).unwrap();
+        assert_eq!(inner_directory(&around).unwrap(), around.join("name"));
+        assert!(inner_directory(&around.join("none")).is_err());
+    }
 }

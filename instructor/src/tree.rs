@@ -1,6 +1,6 @@
 //! Trees of files: what belongs to the project, copied to where it can be changed.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +39,20 @@ pub fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
+/// Returns the files in the directory `inside` of `root`, relative to `root`; none if it is no directory.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn below(root: &Path, inside: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if fs::symlink_metadata(root.join(inside)).is_ok_and(|metadata| metadata.is_dir()) {
+        walk(root, inside, &mut found)?;
+        found.sort();
+    }
+    Ok(found)
+}
+
 fn walk(root: &Path, inside: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(root.join(inside))? {
         let entry = entry?;
@@ -69,6 +83,26 @@ pub fn copy(from: &Path, to: &Path, leave_out: &[String]) -> io::Result<()> {
         fs::copy(from.join(&file), target)?;
     }
     Ok(())
+}
+
+/// Makes the directory `workplace` and claims it for as long as the returned file is kept: two that build in the same place
+/// would build a mixture. Waits for whoever has it.
+///
+/// # Errors
+///
+/// If it cannot be made or claimed.
+pub fn claim(workplace: &Path) -> io::Result<File> {
+    fs::create_dir_all(workplace)?;
+    let file = File::create(workplace.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("waiting for another that works in {}", workplace.display());
+            file.lock()?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    Ok(file)
 }
 
 fn clear(directory: &Path) -> io::Result<()> {

@@ -1,5 +1,7 @@
-//! Submissions of all kinds, graded as `make grade` does it: `make check-grading` runs this, since it takes minutes.
+//! Submissions of all kinds, graded as `make grade` does it. They wait for each other, since they share what was built;
+//! `make test` runs them.
 
+use boon::{Compiler, Schemas};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,10 @@ use std::process::Command;
 /// The root of the project.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A directory for this test, which keeps what was built the last time.
+/// A file of the students'.
+const POOL: &str = "kernel/src/vm/pool.rs";
+
+/// A directory for these tests, which keeps what was built the last time.
 fn place(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("submissions").join(name)
 }
@@ -21,60 +26,100 @@ fn instructor(words: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_instructor"))
         .args(words)
         .current_dir(ROOT)
+        .env_remove("OVERLAY")
         .output()
         .expect("cargo has built it");
     (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
-/// Grades what is in `submission` and returns the results.
+/// Grades what is in `submission` and returns the results, which are valid by the schema.
 fn grade(submission: &Path, passes: bool) -> Value {
-    let (results, workplace) = (place("results"), place("workplace"));
+    let name = submission.file_name().unwrap_or_default();
+    let (results, workplace) = (place("results").join(name), place("workplace"));
     let words = ["grade", "--workplace", in_words(&workplace), "--results", in_words(&results), in_words(submission)];
     let (status, said) = instructor(&words);
     assert_eq!(status, Some(i32::from(!passes)), "{said}");
     let text = fs::read_to_string(results.join("results.json")).expect("each submission gets results");
-    serde_json::from_str(&text).expect("results are JSON")
+    let json = serde_json::from_str(&text).expect("results are JSON");
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    let schema = Path::new(ROOT).join("grader/schema/gradescope.json");
+    let index = compiler.compile(in_words(&schema), &mut schemas).expect("a schema");
+    schemas.validate(&json, index).unwrap_or_else(|error| panic!("{error:#}"));
+    json
 }
 
-/// Makes a submission of one file, with `text` behind what the project has there.
-fn submission_of(file: &str, text: &str) -> PathBuf {
-    let submission = place("submission");
-    let path = submission.join(file);
+/// Makes the submission `name` of one file, with `text` behind what the project has there.
+fn submission_of(name: &str, text: &str) -> PathBuf {
+    let submission = place(name);
     let _ = fs::remove_dir_all(&submission);
-    fs::create_dir_all(path.parent().expect("it is below the submission")).expect("the directory is ours");
-    let ours = fs::read_to_string(Path::new(ROOT).join(file)).expect("the file is the project's");
-    fs::write(&path, ours + text).expect("the directory is ours");
+    let ours = fs::read_to_string(Path::new(ROOT).join(POOL)).expect("the file is the project's");
+    write(&submission.join(POOL), &(ours + text));
     submission
 }
 
-fn words_of_first_test(results: &Value) -> &str {
-    results["tests"][0]["output"].as_str().unwrap_or_default()
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("it is below the submission")).expect("the directory is ours");
+    fs::write(path, text).expect("the directory is ours");
+}
+
+fn handout(name: &str) -> PathBuf {
+    let handout = place(name);
+    let (status, said) = instructor(&["handout", in_words(&handout)]);
+    assert_eq!(status, Some(0), "{said}");
+    handout
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn each_submission_gets_what_it_deserves() {
-    // One after the other, since they share what was built.
-    let cheat = submission_of("kernel/src/vm/pool.rs", "pub fn cheat() { crate::console::control!(\"end pass\"); }\n");
+fn what_names_the_graders_channel_is_not_run() {
+    let cheat = submission_of("cheat", "pub fn cheat() { crate::console::control!(\"end pass\"); }\n");
     let results = grade(&cheat, false);
-    assert_eq!(results["score"], 0.0);
-    assert!(words_of_first_test(&results).contains("`crate::console`"), "{results:#}");
+    assert_eq!(results["score"], 0);
+    let words = results["tests"][0]["output"].as_str().unwrap_or_default();
+    assert!(words.starts_with(POOL) && words.contains("`crate::console`"), "{results:#}");
+}
 
-    let broken = submission_of("kernel/src/vm/pool.rs", "pub fn broken() -> u32 { \"text\" }\n");
+#[test]
+#[ignore = "takes minutes"]
+fn what_does_not_compile_gets_the_compilers_words_and_its_build_script_is_not_run() {
+    let broken = submission_of("broken", "pub fn broken() -> u32 { \"text\" }\n");
+    write(&broken.join("kernel/build.rs"), "fn main() { panic!(\"the build script was run\") }");
+    write(&broken.join(".cargo/config.toml"), "build.rustc-wrapper = \"false\"");
     let results = grade(&broken, false);
-    assert_eq!(results["score"], 0.0);
-    assert!(words_of_first_test(&results).contains("mismatched types"), "{results:#}");
+    assert_eq!(results["score"], 0);
+    let words = results["tests"][0]["output"].as_str().unwrap_or_default();
+    assert!(words.contains("mismatched types") && !words.contains("build script"), "{results:#}");
+    let taken = results["output"].as_str().unwrap_or_default();
+    assert!(taken.contains("ignored: .cargo/config.toml, kernel/build.rs"), "{taken}");
+}
 
-    let handout = place("handout");
-    let (status, said) = instructor(&["handout", handout.to_str().unwrap()]);
-    assert_eq!(status, Some(0), "{said}");
-    let results = grade(&handout, false);
-    let (score, possible) = (results["score"].as_f64().unwrap(), results["extra_data"]["possible"].as_f64().unwrap());
-    assert!(0.0 < score && score < 0.1 * possible, "{score} of {possible}");
-    let output = results["tests"].to_string();
-    assert!(output.contains("to do: FramePool::new"), "{output}");
+#[test]
+#[ignore = "takes minutes"]
+fn an_empty_submission_says_what_to_hand_in() {
+    let empty = place("empty");
+    fs::create_dir_all(&empty).expect("the directory is ours");
+    let results = grade(&empty, false);
+    let words = results["tests"][0]["output"].as_str().unwrap_or_default();
+    assert!(words.contains(POOL), "{results:#}");
+}
 
-    let results = grade(Path::new(ROOT), true);
+#[test]
+#[ignore = "takes minutes"]
+fn the_handout_earns_little_and_its_failures_name_functions() {
+    let results = grade(&handout("handout"), false);
+    let (score, possible) = (results["score"].as_f64().expect("points"), results["extra_data"]["possible"].as_f64());
+    assert!(0.0 < score && score < 0.1 * possible.expect("points"), "{score} of {possible:?}");
+    for test in results["tests"].as_array().expect("tests") {
+        let verdict = test["extra_data"]["verdict"].as_str().unwrap_or_default();
+        let words = test["output"].as_str().unwrap_or_default();
+        assert!(matches!(verdict, "PASS" | "SKIPPED") || words.contains("to do: "), "{test:#}");
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn the_whole_tree_earns_everything() {
+    let results = grade(&Path::new(ROOT).canonicalize().expect("it is there"), true);
     assert_eq!(results["score"], results["extra_data"]["possible"]);
     assert_eq!(results["extra_data"]["not_run"], 0);
 }
@@ -82,16 +127,16 @@ fn each_submission_gets_what_it_deserves() {
 #[test]
 #[ignore = "takes minutes"]
 fn the_handout_builds_without_a_warning() {
-    let handout = place("handout-built");
-    let (status, said) = instructor(&["handout", handout.to_str().unwrap()]);
-    assert_eq!(status, Some(0), "{said}");
+    let handout = handout("handout-built");
     let output = Command::new("make")
         .args(["build/droste.elf"])
         .current_dir(&handout)
         .env("CARGO_TARGET_DIR", handout.join("target"))
         .env("CARGO_NET_OFFLINE", "true")
+        .env_remove("MAKEFLAGS")
+        .env_remove("OVERLAY")
         .output()
-        .unwrap();
+        .expect("make is there");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && !said.contains("warning"), "{said}");
 }

@@ -38,11 +38,6 @@ struct File {
 }
 
 impl Mutant {
-    /// Returns the tests that catch it and their verdicts, in words.
-    pub fn catchers(&self) -> String {
-        self.caught_by.iter().map(|(test, verdict)| format!("{test}: {verdict}")).collect::<Vec<_>>().join(", ")
-    }
-
     /// Says what is wrong with it.
     fn check(&self) -> Result<(), &'static str> {
         if self.caught_by.is_empty() {

@@ -28,3 +28,18 @@ pub fn page(mutants: &[Mutant]) -> String {
     }
     page
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutants::list;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn the_page_of_the_book_is_that_of_the_lists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mutants = list::load(&root).unwrap();
+        assert!(page(&mutants) == fs::read_to_string(root.join("docs/src/mutants.md")).unwrap(), "run `make mutants`");
+    }
+}

@@ -1,0 +1,126 @@
+//! A workshop: a copy of the tree in which mistakes are planted, one at a time.
+
+use super::list::Mutant;
+use crate::kernel::{self, Build, KERNEL};
+use crate::source::Edit;
+use crate::tree;
+use grader::marks::Conditions;
+use grader::session::{FIXED_SEED, Request};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// What went wrong, told from any thread.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// What came of a mutant.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Each test that must catch it did, with the right verdict.
+    Caught,
+    /// A test did not: its name, the verdict that it must give, the one that it gave.
+    Survived(Vec<String>),
+    /// It doesn't fit the code, or doesn't build.
+    Unfit(String),
+}
+
+/// A copy of the tree, and what is built in it.
+pub struct Workshop {
+    tree: PathBuf,
+    target: PathBuf,
+    results: PathBuf,
+}
+
+impl Workshop {
+    /// Copies the tree at `root` to `place` and builds its kernel as it is.
+    ///
+    /// # Errors
+    ///
+    /// If one of these fails.
+    pub fn open(root: &Path, place: &Path) -> Result<Self, Failure> {
+        let [tree, target, results] = ["tree", "target", "results"].map(|name| place.join(name));
+        tree::copy(root, &tree, &[])?;
+        kernel::build(&tree, &target, Build::Quick, None)?
+            .map_err(|words| format!("without a mistake the kernel doesn't build:\n{words}"))?;
+        Ok(Self { tree, target, results })
+    }
+
+    /// Plants `mutant`, has it judged, and takes it out again.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be read, written or started.
+    pub fn try_out(&self, mutant: &Mutant) -> Result<Fate, Failure> {
+        let mut originals = BTreeMap::new();
+        let planted = mutant.edits.iter().try_for_each(|edit| self.plant(edit, &mut originals));
+        let fate = match planted {
+            Ok(()) => self.judge(mutant),
+            Err(why) => Ok(Fate::Unfit(why)),
+        };
+        for (path, text) in originals {
+            fs::write(path, text)?;
+        }
+        fate
+    }
+
+    fn plant(&self, edit: &Edit, originals: &mut BTreeMap<PathBuf, String>) -> Result<(), String> {
+        let path = self.tree.join(&edit.file);
+        let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", edit.file))?;
+        let changed = edit.apply(&text)?;
+        originals.entry(path.clone()).or_insert(text);
+        fs::write(path, changed).map_err(|error| format!("{}: {error}", edit.file))
+    }
+
+    fn judge(&self, mutant: &Mutant) -> Result<Fate, Failure> {
+        if let Err(words) = kernel::build(&self.tree, &self.target, Build::Quick, None)? {
+            return Ok(Fate::Unfit(format!("it doesn't build:\n{words}")));
+        }
+        let misses = self.misses(&mutant.caught_by, 1)?;
+        Ok(if misses.is_empty() { Fate::Caught } else { Fate::Survived(misses) })
+    }
+
+    /// Has the grader run the tests that `wanted` names, `workers` at a time. Returns those that don't give the verdict
+    /// that is wanted of them, in words.
+    ///
+    /// # Errors
+    ///
+    /// If the grader fails.
+    pub fn misses(&self, wanted: &BTreeMap<String, String>, workers: usize) -> Result<Vec<String>, Failure> {
+        let request = Request {
+            kernel: self.tree.join(KERNEL),
+            conditions: Conditions { seed: FIXED_SEED, deterministic: false, overlay: None },
+            workers,
+            results: self.results.clone(),
+            filters: wanted.keys().cloned().collect(),
+        };
+        // Between threads, the error itself cannot go, its words can.
+        let results = request.run(&mut io::sink(), &AtomicBool::new(false)).map_err(|error| error.to_string())?;
+        Ok(misses(wanted, |test| kernel::verdict(&results, test)))
+    }
+}
+
+/// Returns where what is `seen` is not what is `wanted`, in words.
+fn misses<'a>(wanted: &BTreeMap<String, String>, seen: impl Fn(&str) -> &'a str) -> Vec<String> {
+    let pairs = wanted.iter().map(|(test, wanted)| (test, wanted, seen(test)));
+    let missed = pairs.filter(|(_, wanted, seen)| wanted != seen);
+    missed.map(|(test, wanted, seen)| format!("{test}: {wanted} expected, {seen} seen")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_wanted_verdict_of_every_named_test_is_a_catch() {
+        let wanted = [("a/1", "FAIL"), ("a/2", "HANG")].map(|(test, verdict)| (test.into(), verdict.into())).into();
+        let seen = |second: &'static str| misses(&wanted, move |test| if test == "a/1" { "FAIL" } else { second });
+        assert!(seen("HANG").is_empty());
+        // The mistake was not seen, was seen as something else, or the test was not even run.
+        for second in ["PASS", "PANIC", "NOT RUN"] {
+            assert_eq!(seen(second), [format!("a/2: HANG expected, {second} seen")]);
+        }
+    }
+}
