@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a container for grading, once, while the network is there: tools, Rust, crates, and all that can be built
 # before there is a submission. DROSTE_AUTOGRADER is where the platform's directory is, if not at /autograder.
-set -eu
+set -euo pipefail
 
 home=${DROSTE_AUTOGRADER:-/autograder}
 tree=$home/source/tree
@@ -23,7 +23,7 @@ release=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
 if ! command -v rustup >/dev/null && [ ! -x "$CARGO_HOME/bin/rustup" ]; then
     curl --proto '=https' -sSf https://sh.rustup.rs | sh -s -- -y --no-modify-path --profile minimal --default-toolchain none
 fi
-PATH=$CARGO_HOME/bin:$PATH rustup toolchain install "$release" --profile minimal --target i586-unknown-linux-gnu
+PATH=$CARGO_HOME/bin:$PATH rustup toolchain install "$release" --no-self-update --profile minimal --target i586-unknown-linux-gnu
 
 # A container with little memory builds one crate at a time.
 export CARGO_BUILD_JOBS=1
