@@ -32,7 +32,7 @@ pub enum Exit {
 pub struct Running(Child);
 
 impl Running {
-    /// Starts `program` with `words`, and `settings` in its environment. What it says goes to the two files.
+    /// Starts `program` with `words`, and `settings` in its environment. It reads `input`; what it says goes to the two files.
     ///
     /// # Errors
     ///
@@ -41,11 +41,12 @@ impl Running {
         program: &str,
         words: &[String],
         settings: &[(&'static str, &'static str)],
+        input: impl Into<Stdio>,
         [said, complained]: [File; 2],
     ) -> io::Result<Self> {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", program]).args(words).envs(settings.iter().copied());
-        command.stdin(Stdio::null()).stdout(said).stderr(complained);
+        command.stdin(input).stdout(said).stderr(complained);
         command.process_group(0).spawn().map(Self)
     }
 
@@ -109,7 +110,8 @@ mod tests {
 
     fn start(script: &str) -> Running {
         let output = || tempfile::tempfile().expect("a temporary file");
-        Running::start("sh", &["-c".into(), script.into()], &[], [output(), output()]).expect("it starts")
+        Running::start("sh", &["-c".into(), script.into()], &[], Stdio::null(), [output(), output()])
+            .expect("it starts")
     }
 
     #[test]

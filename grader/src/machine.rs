@@ -10,6 +10,7 @@ use crate::verdict::{Ended, Expects, Run, Verdict, judge};
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -119,7 +120,7 @@ impl Script {
         let start = || -> io::Result<Running> {
             fs::create_dir_all(&place.room)?;
             let output = [File::create(&console)?, File::create(&complaints)?];
-            Running::start(&self.program, &self.words, &self.settings, output)
+            Running::start(&self.program, &self.words, &self.settings, Stdio::null(), output)
         };
         let ended = match start() {
             Ok(mut child) => wait(&mut child, place)?,

@@ -1,9 +1,9 @@
 //! A grader that is killed leaves no process behind, and results that are true as far as they go. Two runs of a
 //! deterministic machine are the same.
 
-use grader::machine::{Machine, Place};
-use grader::qemu::Reference;
-use grader::verdict::{Expects, SUCCESS, Verdict};
+use grader::manifest::Manifest;
+use grader::plan::{Plan, Setting};
+use grader::verdict::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -112,17 +112,21 @@ fn a_grader_that_is_ended_leaves_no_machine_and_true_results() {
     a_killed_grader_leaves_no_machine(Signal::TERM);
 }
 
+/// What says how many instructions a machine has executed: the main job, which prints what its faults took, a test that ends
+/// with the time-stamp counter, and a death with the registers in its report.
 #[test]
 fn two_deterministic_runs_are_the_same_to_the_last_instruction() {
     let directory = TempDir::new().expect("a temporary directory");
-    // The main job prints how many instructions its faults took.
-    let command_line = "interactive=no".into();
-    let reference = Reference { kernel: kernel(), memory: "32M".into(), command_line, deterministic: true };
+    let manifest = Manifest::load(None).expect("well-formed");
+    let plan = Plan::new(&manifest, &kernel(), true).expect("a plan");
     let stop = AtomicBool::new(false);
-    let place = Place { room: directory.path().join("room"), limit: PATIENCE, seed: 1, stop: &stop };
-    let machine = Machine::Reference(reference);
-    let run = || machine.run(&Expects::Boot { status: SUCCESS }, &place).expect("nobody stops it");
-    let (first, second) = (run(), run());
-    assert_eq!(first.verdict, Verdict::Pass);
-    assert_eq!(first.run.console, second.run.console);
+    let setting = Setting { limit: PATIENCE, seed: 1, directory: directory.path(), stop: &stop };
+    for name in ["matrix/kernel", "pools/random-operations", "deaths/dies-past-a-region"] {
+        let job = plan.jobs.iter().find(|job| job.name() == name).expect("it is there");
+        let run = || setting.run(0, job).expect("nobody stops it");
+        let (first, second) = (run(), run());
+        assert_eq!(first.verdict, Verdict::Pass, "{name}");
+        assert_eq!(first.run.console, second.run.console, "{name}");
+        assert_eq!(first.run.control, second.run.control, "{name}");
+    }
 }

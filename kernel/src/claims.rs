@@ -4,7 +4,7 @@
 //! the channel before it goes on. Where nobody watches, nothing stands still and nothing is answered.
 
 use crate::addr::Frame;
-use crate::arch::x86::exit;
+use crate::arch::x86::{exit, trap as interrupts};
 use crate::console::{self, control};
 use crate::frames::FramePool;
 use crate::machine::Kernel;
@@ -21,7 +21,7 @@ pub fn ask_seed() -> Option<u32> {
         return None;
     }
     control!("ask seed");
-    exit::freeze();
+    stand_still();
     let (asked, mut seed) = (trap::ticks(), None);
     while trap::ticks() - asked < PATIENCE {
         match console::read_control_byte() {
@@ -53,7 +53,17 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
     control!("claim faults {:#x}", Kernel.faults());
     claims.iter().for_each(|claim| control!("claim {claim}"));
     control!("audit {name}");
+    stand_still();
+}
+
+/// Stands still, and then waits for the second tick of the timer. Where time is counted in instructions, a machine that
+/// stands still may or may not leap to the next tick; the one after that finds every run in the same place.
+fn stand_still() {
+    let before = trap::ticks();
     exit::freeze();
+    while trap::ticks() - before < 2 {
+        interrupts::wait_for_interrupt();
+    }
 }
 
 fn claim_pool(pool: &FramePool<'_>) {

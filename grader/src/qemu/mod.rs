@@ -2,7 +2,8 @@
 //!
 //! What is seen of a machine is seen from outside: its memory is a file that the grader reads, its registers and events
 //! come from QEMU. Of its two serial ports COM1 is the console, for people, and is never read for a verdict; COM2 is the
-//! control channel, lines of text in both directions.
+//! control channel, lines of text in both directions, and is QEMU's own standard input and output. Both ports write to
+//! files: a socket could be full, and the machine would wait for it, for a different number of instructions each time.
 //!
 //! A machine that resets or powers off stands still instead, and so does one that writes to the freeze port (the ISA
 //! device `pvpanic`), at that very instruction. So what it was about to do can be looked at.
@@ -18,7 +19,7 @@ use qmp::Qmp;
 use registers::Registers;
 use serde_json::json;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, PipeWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -93,7 +94,7 @@ impl Reference {
             _ => fs::create_dir_all(room)?,
         }
         let file = |name: &str| room.join(name).display().to_string();
-        let [monitor, control] = ["qmp", "com2"].map(|name| UnixListener::bind(room.join(name)));
+        let monitor = UnixListener::bind(room.join("qmp"))?;
         let mut words = self.words();
         words.extend([
             "-object".into(),
@@ -110,10 +111,8 @@ impl Reference {
             "chardev=qmp,mode=control".into(),
             "-serial".into(),
             format!("file:{}", file("console")),
-            "-chardev".into(),
-            format!("socket,id=com2,path={}", file("com2")),
             "-serial".into(),
-            "chardev:com2".into(),
+            "stdio".into(),
             "-D".into(),
             file("log"),
         ]);
@@ -123,18 +122,17 @@ impl Reference {
         if closer.screen {
             words.extend(["-vga".into(), "std".into()]);
         }
-        let output = [File::create(room.join("words"))?, File::create(room.join("complaints"))?];
-        let mut child = Running::start(QEMU, &words, &[], output)?;
+        let output = [File::create(room.join("com2"))?, File::create(room.join("complaints"))?];
+        let control = File::open(room.join("com2"))?;
+        let (input, told) = io::pipe()?;
+        let mut child = Running::start(QEMU, &words, &[], input, output)?;
         let until = Instant::now() + CONNECT;
-        // QEMU connects to the first before it makes the second, and speaks when all devices are there.
-        let monitor = accept(&monitor?, &mut child, until)?;
-        let control = accept(&control?, &mut child, until)?;
-        control.set_nonblocking(true)?;
-        let qmp = Qmp::new(monitor)?;
+        // QEMU speaks when all devices are there.
+        let qmp = Qmp::new(accept(&monitor, &mut child, until)?)?;
         let ram = Ram::open(&room.join("ram"))?;
         // Both have it open: so it goes with them, even if the grader is killed.
         fs::remove_file(room.join("ram"))?;
-        Ok(Session { qmp, child, control, heard: Vec::new(), ram, room: room.into() })
+        Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, room: room.into() })
     }
 }
 
@@ -157,7 +155,8 @@ fn accept(listener: &UnixListener, child: &mut Running, until: Instant) -> io::R
 pub struct Session {
     qmp: Qmp,
     child: Running,
-    control: UnixStream,
+    control: File,
+    told: PipeWriter,
     heard: Vec<u8>,
     ram: Ram,
     room: PathBuf,
@@ -210,22 +209,12 @@ impl Session {
 
     /// Takes in what has come over the control channel. While the machine stands still, nothing is missing afterwards.
     fn listen(&mut self) -> io::Result<()> {
-        let mut bytes = [0; 4096];
-        loop {
-            match self.control.read(&mut bytes) {
-                Ok(0) => return Ok(()),
-                Ok(count) => self.heard.extend(&bytes[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.control.read_to_end(&mut self.heard).map(|_| ())
     }
 
     /// Sends a line over the control channel to a machine that stands still. On return it has all arrived.
     fn tell(&mut self, line: &str) -> io::Result<()> {
-        self.control.write_all(line.as_bytes())?;
-        self.control.write_all(b"\n")?;
+        self.told.write_all(format!("{line}\n").as_bytes())?;
         // QEMU hands the port a byte or more each time around its loop, which every command goes through.
         for _ in 0..2 * line.len() {
             self.qmp.command("query-status", json!({}))?;
