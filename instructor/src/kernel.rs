@@ -1,20 +1,25 @@
 //! A kernel, built in some tree, and the grader's word on it.
 
+use grader::child::{Exit, Running};
 use grader::manifest::Manifest;
 use grader::marks::Results;
 use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Where a build leaves the kernel, from the root of its tree.
 pub const KERNEL: &str = "build/droste.elf";
 
-/// How many minutes a build may take. The slowest that is seen takes two, on half a core.
-const MINUTES: u32 = 5;
+/// How long a build may take. The slowest that is seen takes one minute, on half a core.
+const LIMIT: Duration = Duration::from_secs(300);
 
-/// The status with which `timeout` says that it ended what it started.
-const TIMED_OUT: i32 = 124;
+/// How often a build is asked whether it has ended.
+const POLL: Duration = Duration::from_millis(10);
 
 /// What a build spends its time on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,31 +51,44 @@ impl Build {
 ///
 /// # Errors
 ///
-/// If the build cannot be started.
-pub fn build(tree: &Path, target: &Path, how: Build, overlay: Option<&Path>) -> io::Result<Result<(), String>> {
-    // A build ends with this process, and in any case.
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", "timeout", "--kill-after=10", &(60 * MINUTES).to_string()]);
-    command.args(["make", "--no-print-directory", KERNEL]).current_dir(tree).stdin(Stdio::null());
-    command.env("CARGO_TARGET_DIR", std::path::absolute(target)?).env("CARGO_NET_OFFLINE", "true");
-    command.envs(how.settings().iter().copied());
-    // What make was told to make here is not what it makes there.
-    command.env_remove("MAKEFLAGS");
-    match overlay {
-        Some(overlay) => command.env("OVERLAY", overlay),
-        None => command.env_remove("OVERLAY"),
-    };
+/// If the build cannot be started, or was stopped since `stop` became true.
+pub fn build(
+    tree: &Path,
+    target: &Path,
+    how: Build,
+    overlay: Option<&Path>,
+    stop: &AtomicBool,
+) -> io::Result<Result<(), String>> {
+    fs::create_dir_all(target)?;
+    let (target, said) = (std::path::absolute(target)?, target.join("said"));
     // A kernel of the build before must not be taken for this one's.
-    match std::fs::remove_file(tree.join(KERNEL)) {
+    match fs::remove_file(tree.join(KERNEL)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok(match output.status.code() {
-        Some(0) => Ok(()),
-        Some(TIMED_OUT) => Err(format!("the build did not end within {MINUTES} minutes\n{said}")),
-        _ => Err(said),
+    // What make was told to make here is not what it makes there.
+    let mut words: Vec<String> = ["-u", "MAKEFLAGS", "-u", "OVERLAY", "CARGO_NET_OFFLINE=true"].map(Into::into).into();
+    words.push(format!("CARGO_TARGET_DIR={}", target.display()));
+    words.extend(overlay.map(|overlay| format!("OVERLAY={}", overlay.display())));
+    let make = ["make", "--no-print-directory", "-C", &tree.display().to_string(), KERNEL].map(Into::into);
+    words.extend(make);
+    let output = [File::create(target.join("echoed"))?, File::create(&said)?];
+    let mut child = Running::start("env", &words, how.settings(), Stdio::null(), output)?;
+    let started = Instant::now();
+    let exit = loop {
+        match child.exit()? {
+            Some(exit) => break Some(exit),
+            None if stop.load(Ordering::Relaxed) => return Err(io::Error::other("the build was told to end")),
+            None if started.elapsed() > LIMIT => break None,
+            None => sleep(POLL),
+        }
+    };
+    drop(child);
+    let said = String::from_utf8_lossy(&fs::read(said)?).into_owned();
+    Ok(match exit {
+        Some(Exit::Status(0)) => Ok(()),
+        Some(_) => Err(said),
+        None => Err(format!("the build did not end within {} s\n{said}", LIMIT.as_secs())),
     })
 }
 

@@ -23,9 +23,12 @@ mod tree;
 
 use clap::{Parser, Subcommand};
 use handout::Handout;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Hands Droste out as an exercise, grades what comes back, and tests the grader itself.
 #[derive(Parser)]
@@ -71,18 +74,23 @@ fn main() -> ExitCode {
 /// Runs `command`. Returns whether all is as it must be.
 fn run(command: Command) -> Result<bool, Box<dyn Error>> {
     let root = Path::new(".");
+    // What is asked to end takes its machines and builds with it.
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
     match command {
         Command::Handout { to } => {
             Handout::load(root)?.make(root, &to)?;
             println!("the handout is in {}", to.display());
             Ok(true)
         }
-        Command::Grade(arguments) => submission::grade(root, &arguments),
+        Command::Grade(arguments) => submission::grade(root, &arguments, stop),
         Command::Gradescope { overlay, to } => {
             gradescope::pack(root, &to, overlay.as_deref())?;
             println!("the autograder is {}", to.display());
             Ok(true)
         }
-        Command::Mutants(arguments) => mutants::run(root, &arguments),
+        Command::Mutants(arguments) => mutants::run(root, &arguments, &stop),
     }
 }

@@ -42,12 +42,13 @@ pub struct Arguments {
     workplace: PathBuf,
 }
 
-/// Grades what `arguments` name against the project at `root`. Returns whether every test passed.
+/// Grades what `arguments` name against the project at `root`. Returns whether every test passed. Once `stop` is true, it
+/// ends as soon as it can, with the results so far.
 ///
 /// # Errors
 ///
 /// If the grading itself fails, which says nothing about the submission.
-pub fn grade(root: &Path, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Result<bool, Box<dyn Error>> {
     let started = Instant::now();
     let Arguments { submission, workplace, .. } = arguments;
     let directory = inner_directory(submission)
@@ -71,10 +72,9 @@ pub fn grade(root: &Path, arguments: &Arguments) -> Result<bool, Box<dyn Error>>
     if !taken.findings.is_empty() {
         return refuse(&to, Refusal::Forbidden, &told, &taken.findings.join("\n"));
     }
-    if let Err(words) = kernel::build(&tree, &target, Build::Full, overlay.as_deref())? {
+    if let Err(words) = kernel::build(&tree, &target, Build::Full, overlay.as_deref(), &stop)? {
         return refuse(&to, Refusal::Broken, &told, &words);
     }
-    let stop = Arc::new(AtomicBool::new(false));
     if let Some(seconds) = arguments.seconds {
         let (stop, left) = (stop.clone(), Duration::from_secs(seconds).saturating_sub(started.elapsed()));
         spawn(move || {

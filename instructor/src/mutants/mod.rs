@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{available_parallelism, scope};
 use std::time::Instant;
 use workshop::{Failure, Fate, Workshop};
@@ -35,8 +35,8 @@ pub struct Arguments {
 ///
 /// # Errors
 ///
-/// If the list is not well-formed, or what is needed cannot be started.
-pub fn run(root: &Path, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+/// If the list is not well-formed, what is needed cannot be started, or it was stopped since `stop` became true.
+pub fn run(root: &Path, arguments: &Arguments, stop: &AtomicBool) -> Result<bool, Box<dyn Error>> {
     let all = list::load(root)?;
     let is_chosen =
         |mutant: &Mutant| arguments.only.is_empty() || arguments.only.iter().any(|word| mutant.name.contains(word));
@@ -50,7 +50,7 @@ pub fn run(root: &Path, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let workers = available_parallelism()?.get().min(chosen.len());
     println!("the tree is copied and built, {workers} times");
     let places: Vec<PathBuf> = (0..workers).map(|number| workplace.join(number.to_string())).collect();
-    let workshops: Vec<Workshop> = in_parallel(&places, |place| Workshop::open(root, place))?;
+    let workshops: Vec<Workshop<'_>> = in_parallel(&places, |place| Workshop::open(root, place, stop))?;
 
     println!("nothing is planted, so every test must pass");
     let passes: BTreeMap<String, String> =

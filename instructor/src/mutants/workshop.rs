@@ -11,7 +11,7 @@ use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What went wrong, told from any thread.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -28,24 +28,26 @@ pub enum Fate {
 }
 
 /// A copy of the tree, and what is built in it.
-pub struct Workshop {
+pub struct Workshop<'a> {
     tree: PathBuf,
     target: PathBuf,
     results: PathBuf,
+    /// Becomes true when all is to end.
+    stop: &'a AtomicBool,
 }
 
-impl Workshop {
+impl<'a> Workshop<'a> {
     /// Copies the tree at `root` to `place` and builds its kernel as it is.
     ///
     /// # Errors
     ///
     /// If one of these fails.
-    pub fn open(root: &Path, place: &Path) -> Result<Self, Failure> {
+    pub fn open(root: &Path, place: &Path, stop: &'a AtomicBool) -> Result<Self, Failure> {
         let [tree, target, results] = ["tree", "target", "results"].map(|name| place.join(name));
         tree::copy(root, &tree, &[])?;
-        kernel::build(&tree, &target, Build::Quick, None)?
+        kernel::build(&tree, &target, Build::Quick, None, stop)?
             .map_err(|words| format!("without a mistake the kernel doesn't build:\n{words}"))?;
-        Ok(Self { tree, target, results })
+        Ok(Self { tree, target, results, stop })
     }
 
     /// Plants `mutant`, has it judged, and takes it out again.
@@ -75,7 +77,7 @@ impl Workshop {
     }
 
     fn judge(&self, mutant: &Mutant) -> Result<Fate, Failure> {
-        if let Err(words) = kernel::build(&self.tree, &self.target, Build::Quick, None)? {
+        if let Err(words) = kernel::build(&self.tree, &self.target, Build::Quick, None, self.stop)? {
             return Ok(Fate::Unfit(format!("it doesn't build:\n{words}")));
         }
         let misses = self.misses(&mutant.caught_by, 1)?;
@@ -97,7 +99,10 @@ impl Workshop {
             filters: wanted.keys().cloned().collect(),
         };
         // Between threads, the error itself cannot go, its words can.
-        let results = request.run(&mut io::sink(), &AtomicBool::new(false)).map_err(|error| error.to_string())?;
+        let results = request.run(&mut io::sink(), self.stop).map_err(|error| error.to_string())?;
+        if self.stop.load(Ordering::Relaxed) {
+            return Err("it was told to end".into());
+        }
         Ok(misses(wanted, |test| kernel::verdict(&results, test)))
     }
 }
