@@ -1,21 +1,19 @@
 //! Hidden tests: compiles the Rust files of the directory that `OVERLAY` names into the kernel, as further scenarios.
 //! Without it there are none. docs/src/grading.md says what such a file looks like.
 
+use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=OVERLAY");
     let mut files = Vec::new();
     if let Some(overlay) = env::var_os("OVERLAY").filter(|overlay| !overlay.is_empty()) {
         // As make was told, from the root of the project.
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(overlay).canonicalize()?;
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&overlay);
+        files = rust_files(&directory).map_err(|error| format!("OVERLAY={}: {error}", overlay.display()))?;
         println!("cargo::rerun-if-changed={}", directory.display());
-        let entries: Vec<PathBuf> =
-            fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-        files.extend(entries.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")));
-        files.sort();
     }
     let mut source = String::new();
     let mut calls = String::new();
@@ -28,6 +26,14 @@ fn main() -> io::Result<()> {
         source,
         "pub fn all<M: super::Machine>() -> impl Iterator<Item = super::Scenario<M>> {{\n    core::iter::empty()\n{calls}}}\n"
     );
-    let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
-    fs::write(out.join("overlay.rs"), source)
+    let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or("cargo sets OUT_DIR")?;
+    Ok(fs::write(out.join("overlay.rs"), source)?)
+}
+
+fn rust_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let all = fs::read_dir(directory.canonicalize()?)?.map(|entry| Ok(entry?.path()));
+    let mut files = all.collect::<io::Result<Vec<PathBuf>>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    files.sort();
+    Ok(files)
 }

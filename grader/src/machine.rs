@@ -3,7 +3,7 @@
 use crate::audit::{Auditor, Checkpoint};
 use crate::child::Running;
 use crate::post_mortem::PostMortem;
-use crate::qemu::{self, Closer, QEMU, Reference, Session, log};
+use crate::qemu::{self, QEMU, Reference, Session, log};
 use crate::surroundings;
 use crate::symbols::Symbols;
 use crate::verdict::{Ended, Expects, Run, Verdict, judge};
@@ -159,7 +159,7 @@ impl Attempt<'_> {
         }
         let symbols = Symbols::of(&self.reference.kernel);
         let audited = !self.checkpoints().is_empty();
-        let (session, mut run) = self.once("", Closer { log: audited, screen: false }, &symbols)?;
+        let (session, mut run) = self.once("", audited, &symbols)?;
         let mut verdict = judge(self.expects, &run);
         if verdict != Verdict::Pass
             && let Some(full) = surroundings::full(&self.place.room)
@@ -169,18 +169,18 @@ impl Attempt<'_> {
         let Some(mut session) = session.filter(|_| verdict != Verdict::Pass) else {
             return Some(Judged { run, verdict, post_mortem: None });
         };
-        // What ended of its own accord does so again, with all exceptions logged and a screen to look at.
-        if matches!(run.ended, Ended::Frozen | Ended::Reset) {
-            let (second, again) = self.once("-closer", Closer { log: true, screen: true }, &symbols)?;
+        // What ended of its own accord does so again, with all exceptions logged.
+        if !audited && matches!(run.ended, Ended::Frozen | Ended::Reset) {
+            let (second, again) = self.once("-closer", true, &symbols)?;
             if let Some(second) = second.filter(|_| again.ended == run.ended) {
                 session = second;
             }
-            if run.ended == Ended::Reset
-                && let Some(chain) = log::triple_fault(&session.log())
-            {
-                run.ended = Ended::TripleFault(chain);
-                verdict = judge(self.expects, &run);
-            }
+        }
+        if run.ended == Ended::Reset
+            && let Some(chain) = log::triple_fault(&session.log())
+        {
+            run.ended = Ended::TripleFault(chain);
+            verdict = judge(self.expects, &run);
         }
         let picture = self.place.room.with_extension("png");
         let post_mortem = PostMortem::of(&mut session, &symbols, &picture).ok();
@@ -188,12 +188,12 @@ impl Attempt<'_> {
     }
 
     /// Runs the machine once. It comes back too, unless it has gone.
-    fn once(&self, suffix: &str, closer: Closer, symbols: &Symbols) -> Option<(Option<Session>, Run)> {
+    fn once(&self, suffix: &str, logged: bool, symbols: &Symbols) -> Option<(Option<Session>, Run)> {
         let started = Instant::now();
         let mut room = self.place.room.clone().into_os_string();
         room.push(suffix);
         let room = PathBuf::from(room);
-        let mut session = match self.reference.start(&room, closer) {
+        let mut session = match self.reference.start(&room, logged) {
             Ok(session) => session,
             Err(error) => {
                 let complaint = qemu::read(&room.join("complaints")).lines().next().map(String::from);

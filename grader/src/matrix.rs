@@ -9,6 +9,9 @@ use crate::qemu::Reference;
 use crate::verdict::{Expects, SUCCESS};
 use std::path::Path;
 
+/// The name of the group.
+pub const GROUP: &str = "matrix";
+
 /// Returns a job of `group` for each way to boot `kernel`.
 pub fn jobs(kernel: &Path, deterministic: bool, group: &Group) -> Vec<Job> {
     let boot = |id: &str, sentence: &str, limit, status, machine| Job {

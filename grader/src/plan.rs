@@ -130,7 +130,7 @@ impl Plan {
             ..jobs[0].clone()
         };
         jobs.insert(1, list);
-        jobs.extend(matrix::jobs(kernel, deterministic, group("matrix")?));
+        jobs.extend(matrix::jobs(kernel, deterministic, group(matrix::GROUP)?));
         Ok(Self { groups: manifest.groups.clone(), jobs })
     }
 

@@ -32,12 +32,12 @@ pub struct PostMortem {
     pub backtrace: Vec<Place>,
     /// The last exceptions, oldest first, and where each came up; none if they were not logged.
     pub exceptions: Vec<(Delivery, Place)>,
-    /// The screen, if there was one.
+    /// The screen, unless QEMU did not save it.
     pub picture: Option<PathBuf>,
 }
 
 impl PostMortem {
-    /// Looks at a machine that stands still, and saves its screen in `picture` if it has one.
+    /// Looks at a machine that stands still, and saves its screen in `picture`.
     ///
     /// # Errors
     ///

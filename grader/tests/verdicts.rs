@@ -97,6 +97,7 @@ fn halted_and_where_at_once() {
     let judged = run("halted");
     let Verdict::Halted(place) = &judged.verdict else { panic!("{:?}", judged.verdict) };
     assert_eq!(place.function, "stand_still");
+    assert!(judged.post_mortem.expect("it stands still").picture.is_some());
 }
 
 #[test]
@@ -104,7 +105,8 @@ fn hang_and_where() {
     let judged = run("hang");
     let Verdict::Hang(place, LIMIT) = &judged.verdict else { panic!("{:?}", judged.verdict) };
     assert_eq!(place.function, "spin");
-    assert!(!judged.post_mortem.expect("it was stopped").backtrace.is_empty());
+    let post_mortem = judged.post_mortem.expect("it was stopped");
+    assert!(post_mortem.picture.is_some() && !post_mortem.backtrace.is_empty());
 }
 
 #[test]
@@ -112,7 +114,9 @@ fn fault_loop_with_address_and_instruction() {
     let judged = run("fault-loop");
     let Verdict::FaultLoop { address: 0x50_0000, place, .. } = &judged.verdict else { panic!("{:?}", judged.verdict) };
     assert_eq!(place.function, "touch");
-    let walk = judged.post_mortem.expect("it was stopped").walk;
+    let post_mortem = judged.post_mortem.expect("it was stopped");
+    let walk = post_mortem.walk;
+    assert!(post_mortem.picture.is_some());
     assert!(walk[0].starts_with("directory entry 0x1,") && walk[0].ends_with("absent"), "{walk:?}");
 }
 
@@ -128,7 +132,9 @@ fn fault_loop_in_a_machine_whose_exceptions_are_logged() {
 
 #[test]
 fn timeout() {
-    assert_eq!(run("timeout").verdict, Verdict::Timeout(LIMIT));
+    let judged = run("timeout");
+    assert_eq!(judged.verdict, Verdict::Timeout(LIMIT));
+    assert!(judged.post_mortem.expect("it was stopped").picture.is_some());
 }
 
 #[test]

@@ -49,15 +49,6 @@ pub struct Reference {
     pub deterministic: bool,
 }
 
-/// What a machine has beside the usual, to be looked at more closely. Both slow it down.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Closer {
-    /// A log of all exceptions and interrupts.
-    pub log: bool,
-    /// A screen.
-    pub screen: bool,
-}
-
 impl Reference {
     /// Returns QEMU's words for the machine alone. ACPI is off because its tables would take frames from the end of memory.
     fn words(&self) -> Vec<String> {
@@ -65,6 +56,7 @@ impl Reference {
             ["-accel", "tcg"],
             ["-m", &self.memory],
             ["-display", "none"],
+            ["-vga", "std"],
             ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
             ["-kernel", &self.kernel.display().to_string()],
             ["-append", &self.command_line],
@@ -83,12 +75,13 @@ impl Reference {
         self.words().into_iter().chain(more.map(String::from)).collect()
     }
 
-    /// Starts the machine, with its files and sockets in `room`, which is emptied.
+    /// Starts the machine, with its files and sockets in `room`, which is emptied. If its exceptions and interrupts are to be
+    /// `logged`, it is slower.
     ///
     /// # Errors
     ///
     /// If it does not start; what QEMU says about that is in `room`.
-    pub fn start(&self, room: &Path, closer: Closer) -> io::Result<Session> {
+    pub fn start(&self, room: &Path, logged: bool) -> io::Result<Session> {
         match fs::remove_dir_all(room) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(room)?,
@@ -116,11 +109,8 @@ impl Reference {
             "-D".into(),
             file("log"),
         ]);
-        if closer.log {
+        if logged {
             words.extend(["-d".into(), "int,cpu_reset".into()]);
-        }
-        if closer.screen {
-            words.extend(["-vga".into(), "std".into()]);
         }
         let output = [File::create(room.join("com2"))?, File::create(room.join("complaints"))?];
         let control = File::open(room.join("com2"))?;
@@ -222,11 +212,11 @@ impl Session {
         Ok(())
     }
 
-    /// Saves the screen, if there is one, as a picture.
+    /// Saves the screen as a picture.
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// If QEMU does not.
     pub fn screen(&mut self, file: &Path) -> io::Result<()> {
         self.qmp.command("screendump", json!({"filename": file.display().to_string(), "format": "png"})).map(|_| ())
     }
