@@ -121,6 +121,9 @@ impl Plan {
             id: "list".into(),
             sentence: "the kernel has the tests of the manifest, and no others".into(),
             points: 0,
+            hint: "testing.md".into(),
+            cause: "a test that only one of the kernel and the manifest has, or a kernel built with another overlay"
+                .into(),
             expects: Expects::Test {
                 name: "list".into(),
                 outcome: Outcome::Lists(manifest.names()),
