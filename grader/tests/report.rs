@@ -289,7 +289,7 @@ fn the_prompt_has_address_spaces_and_a_stale_entry_to_show() {
             "space 1 is the current one",
             "read without a flush: 0xcafe, stale",
             "read after invlpg:    0xd00d\n",
-            "run standard-pools\npassed\n",
+            "run standard-pools\npassed, with the time-stamp counter at ",
             "PASS: every figure is as expected\n",
             "*  1  directory p0x",
         ],
@@ -326,7 +326,7 @@ fn a_death_at_the_prompt_ends_at_a_prompt_and_with_a_failing_status() {
             "names file and line\ndead> spaces\n*  0  directory",
             "why    lock held:",
             "dead> walk 0\n",
-            "run standard-pools\npassed\n",
+            "run standard-pools\npassed, with the time-stamp counter at ",
         ],
     );
 }

@@ -160,12 +160,8 @@ fn run(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     let boot_info = *PREPARED.lock();
     act::in_clean_kernel(|| match (name, boot_info) {
-        (Some(name), _) => {
-            let verdict = tests::run_before_memory(name).unwrap_or_else(|| tests::run(name));
-            if verdict == Verdict::Success {
-                println!("passed");
-            }
-        }
+        // It says itself how it went.
+        (Some(name), _) => _ = tests::run_before_memory(name).unwrap_or_else(|| tests::run(name)),
         (None, Some(boot_info)) => _ = FAILED.fetch_or(!job::run(boot_info), Ordering::Relaxed),
         (None, None) => {}
     });
