@@ -14,10 +14,11 @@
 //!          when the pool was born
 //! +0x60    free for nodes from here on
 //!
-//! header: +0 nodes in use   +4 first free node   +8 never used from here on   +12 next   +16 previous page with room
+//! header: +0 nodes in use   +4 first free node   +8 next   +12 previous page with room
 //! ```
 //!
-//! Pages with room are a list in both directions. A free node's first word leads to the next free one.
+//! Pages with room are a list in both directions. A free node's first word leads to the next free one; zero stands for the
+//! node right behind, so that a new page, which is zeros, is a list of free nodes already. The end of the page ends it.
 
 use super::node::{NODE_BYTES, Node};
 use super::tree::Tree;
@@ -26,19 +27,22 @@ use crate::paging::Mmu;
 
 const USED: u32 = 0;
 const FREE: u32 = 4;
-const FRESH: u32 = 8;
-const NEXT: u32 = 12;
-const PREVIOUS: u32 = 16;
+const NEXT: u32 = 8;
+const PREVIOUS: u32 = 12;
 
 const OWN_NODE: u32 = NODE_BYTES;
 
 const REGIONS: u32 = 0x40;
 const WITH_ROOM: u32 = 0x44;
-const COUNT: u32 = 0x48;
-const BORN: u32 = 0x4C;
+const BORN: u32 = 0x48;
 
 const FIRST_PAGE_NODES: u32 = 0x60;
 const FURTHER_PAGE_NODES: u32 = 0x40;
+
+/// Says whether a list of free nodes ends with the word `free`.
+const fn is_end(free: u32) -> bool {
+    free.is_multiple_of(PAGE_SIZE)
+}
 
 /// A metadata page.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,10 +62,6 @@ impl Metadata {
     fn set(self, mmu: &mut impl Mmu, field: u32, value: u32) {
         mmu.write(VirtAddr::new(self.0.wrapping_add(field)), value);
     }
-
-    fn has_room(self, mmu: &impl Mmu) -> bool {
-        self.get(mmu, FREE) != 0 || self.get(mmu, FRESH) < PAGE_SIZE
-    }
 }
 
 /// The record of a pool, in its first page.
@@ -77,7 +77,7 @@ impl Record {
     /// Writes the record of an empty pool into `base`, whose frame is zeros.
     pub fn create(mmu: &mut impl Mmu, base: Page) -> Self {
         let record = Self::of(base);
-        record.0.set(mmu, FRESH, FIRST_PAGE_NODES);
+        record.0.set(mmu, FREE, record.0.0 + FIRST_PAGE_NODES);
         record.set_with_room(mmu, record.0.0);
         record
     }
@@ -109,34 +109,29 @@ impl Record {
         self.0.set(mmu, REGIONS, regions.word());
     }
 
-    /// Returns how many nodes are in use: a node a region.
-    pub fn count(self, mmu: &impl Mmu) -> u32 {
-        self.0.get(mmu, COUNT)
+    /// Returns how many nodes of the metadata page `page` are in use: a node a region.
+    pub fn nodes_in(mmu: &impl Mmu, page: Page) -> u32 {
+        Metadata(page.start().as_u32()).get(mmu, USED)
     }
 
     /// Says whether the next node can be had without a further page.
+    #[inline]
     pub fn has_node(self, mmu: &impl Mmu) -> bool {
         self.with_room(mmu) != 0
     }
 
     /// Takes a free node. There must be one.
+    #[inline]
     pub fn take_node(self, mmu: &mut impl Mmu) -> Node {
         let page = Metadata(self.with_room(mmu));
-        let node = match page.get(mmu, FREE) {
-            0 => {
-                let fresh = page.get(mmu, FRESH);
-                page.set(mmu, FRESH, fresh + NODE_BYTES);
-                page.0 + fresh
-            }
-            free => {
-                let next = mmu.read(VirtAddr::new(free));
-                page.set(mmu, FREE, next);
-                free
-            }
+        let node = page.get(mmu, FREE);
+        let next = match mmu.read(VirtAddr::new(node)) {
+            0 => node.wrapping_add(NODE_BYTES),
+            next => next,
         };
-        page.set(mmu, USED, page.get(mmu, USED) + 1);
-        self.0.set(mmu, COUNT, self.count(mmu) + 1);
-        if !page.has_room(mmu) {
+        page.set(mmu, FREE, next);
+        page.set(mmu, USED, page.get(mmu, USED).wrapping_add(1));
+        if is_end(next) {
             self.unlink(mmu, page);
         }
         Node::at(VirtAddr::new(node))
@@ -147,13 +142,22 @@ impl Record {
     ///
     /// An unused page that is the only one with room stays: a pool that takes and gives back one region in turn would
     /// otherwise need a new page each time.
+    #[inline]
     pub fn free_node(self, mmu: &mut impl Mmu, node: Node) -> Option<Page> {
         let page = Metadata::of(node);
-        let had_room = page.has_room(mmu);
-        mmu.write(node.address(), page.get(mmu, FREE));
+        let next = page.get(mmu, FREE);
+        mmu.write(node.address(), next);
         page.set(mmu, FREE, node.address().as_u32());
-        page.set(mmu, USED, page.get(mmu, USED) - 1);
-        self.0.set(mmu, COUNT, self.count(mmu) - 1);
+        // It counts the node that comes back.
+        let used = page.get(mmu, USED).wrapping_sub(1);
+        page.set(mmu, USED, used);
+        let had_room = !is_end(next);
+        if had_room && used > 0 { None } else { self.page_to_spare(mmu, page, had_room) }
+    }
+
+    /// Returns the further page that is no longer needed now that a node of `page` is free.
+    #[cold]
+    fn page_to_spare(self, mmu: &mut impl Mmu, page: Metadata, had_room: bool) -> Option<Page> {
         if !had_room {
             self.link(mmu, page);
         }
@@ -173,7 +177,7 @@ impl Record {
     /// Makes `page`, whose frame is zeros, a metadata page, and returns the node that stands for it among the regions.
     pub fn add_page(self, mmu: &mut impl Mmu, page: Page) -> Node {
         let page = Metadata(page.start().as_u32());
-        page.set(mmu, FRESH, FURTHER_PAGE_NODES);
+        page.set(mmu, FREE, page.0 + FURTHER_PAGE_NODES);
         self.link(mmu, page);
         Self::page_node(page)
     }

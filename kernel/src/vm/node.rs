@@ -4,8 +4,12 @@
 //! through the [`Mmu`]. A node is 32 bytes:
 //!
 //! ```text
-//! +0 start   +4 pages   +8 gap   +12 largest gap   +16 left   +20 right   +24 height   +28 parent, kind in bits 0 and 1
+//! +0 start   +4 left   +8 right   +12 largest gap on the left   +16 on the right   +20 pages   +24 gap
+//! +28 parent; the taller side in bits 2 and 3, the kind in bits 0 and 1
 //! ```
+//!
+//! A node says of each side how large the largest gap there is, and which side is one level taller than the other. So a
+//! walk never looks at a child that it doesn't enter, and a change stops at the first node that need not hear of it.
 
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::paging::Mmu;
@@ -14,15 +18,21 @@ use crate::paging::Mmu;
 pub const NODE_BYTES: u32 = 32;
 
 pub(super) const START: u32 = 0;
-pub(super) const PAGES: u32 = 4;
-pub(super) const GAP: u32 = 8;
-pub(super) const MAX_GAP: u32 = 12;
-pub(super) const LEFT: u32 = 16;
-pub(super) const RIGHT: u32 = 20;
-pub(super) const HEIGHT: u32 = 24;
+/// A side: where its child is in a node, and how the last word says that it is the taller one.
+pub(super) const LEFT: u32 = 4;
+pub(super) const RIGHT: u32 = 8;
+/// From a side's child to the largest gap on that side.
+pub(super) const LARGEST: u32 = 8;
+pub(super) const PAGES: u32 = 20;
+pub(super) const GAP: u32 = 24;
 pub(super) const PARENT: u32 = 28;
 
-/// The bits of the last word that hold the kind: the parent is aligned to 32 bytes.
+/// In place of the taller side: there is none.
+pub(super) const EVEN: u32 = 0;
+
+const SIDE_BITS: u32 = LEFT | RIGHT;
+
+/// The bits of the last word that hold the kind. The parent is aligned to 32 bytes.
 const KIND_BITS: u32 = 0b11;
 
 /// Where a node lies.
@@ -72,13 +82,31 @@ impl Node {
 
     #[inline]
     pub(super) fn parent(self, mmu: &impl Mmu) -> Self {
-        Self(self.get(mmu, PARENT) & !KIND_BITS)
+        Self(self.get(mmu, PARENT) & !(SIDE_BITS | KIND_BITS))
     }
 
     #[inline]
     pub(super) fn set_parent(self, mmu: &mut impl Mmu, parent: Self) {
-        let kind = self.get(mmu, PARENT) & KIND_BITS;
-        self.set(mmu, PARENT, parent.0 | kind);
+        let rest = self.get(mmu, PARENT) & (SIDE_BITS | KIND_BITS);
+        self.set(mmu, PARENT, parent.0 | rest);
+    }
+
+    /// Returns the side that is one level taller than the other, or [`EVEN`].
+    #[inline]
+    pub(super) fn taller(self, mmu: &impl Mmu) -> u32 {
+        self.get(mmu, PARENT) & SIDE_BITS
+    }
+
+    #[inline]
+    pub(super) fn set_taller(self, mmu: &mut impl Mmu, side: u32) {
+        let rest = self.get(mmu, PARENT) & !SIDE_BITS;
+        self.set(mmu, PARENT, rest | side);
+    }
+
+    /// Returns the side of this node that `child` is on.
+    #[inline]
+    pub(super) fn side_of(self, mmu: &impl Mmu, child: Self) -> u32 {
+        if self.child(mmu, LEFT) == child { LEFT } else { RIGHT }
     }
 
     /// Makes `child`, which may be absent, this node's child on `side`.
@@ -104,56 +132,52 @@ impl Node {
         self.get(mmu, PARENT) & KIND_BITS
     }
 
+    /// Returns the largest gap in the tree below this node, its own among them.
     #[inline]
-    pub(super) fn height(self, mmu: &impl Mmu) -> u32 {
-        if self == NIL { 0 } else { self.get(mmu, HEIGHT) }
+    pub(super) fn largest_gap(self, mmu: &impl Mmu) -> u32 {
+        self.get(mmu, GAP).max(self.get(mmu, LEFT + LARGEST)).max(self.get(mmu, RIGHT + LARGEST))
     }
 
-    #[inline]
-    pub(super) fn max_gap(self, mmu: &impl Mmu) -> u32 {
-        if self == NIL { 0 } else { self.get(mmu, MAX_GAP) }
-    }
-
-    /// Works out height and largest gap from the children, and says whether either changed. `heights` are the children's.
-    #[inline]
-    pub(super) fn update(self, mmu: &mut impl Mmu, [left, right]: [Self; 2], heights: [u32; 2]) -> bool {
-        let height = 1 + heights[0].max(heights[1]);
-        let max_gap = self.get(mmu, GAP).max(left.max_gap(mmu)).max(right.max_gap(mmu));
-        let changed = height != self.get(mmu, HEIGHT) || max_gap != self.get(mmu, MAX_GAP);
-        if changed {
-            self.set(mmu, HEIGHT, height);
-            self.set(mmu, MAX_GAP, max_gap);
-        }
-        changed
-    }
-
-    pub(super) fn update_from_children(self, mmu: &mut impl Mmu) {
-        let children = [LEFT, RIGHT].map(|side| self.child(mmu, side));
-        let heights = children.map(|child| child.height(mmu));
-        self.update(mmu, children, heights);
-    }
-
-    /// Lifts the child on `side` above this node and returns it. The link from above is the caller's to set.
-    pub(super) fn rotate(self, mmu: &mut impl Mmu, side: u32) -> Self {
-        let lifted = self.child(mmu, side);
-        let other = LEFT + RIGHT - side;
-        let inner = lifted.child(mmu, other);
+    /// Lifts the child on `side` above this node and returns it. The link from above is the caller's to set, and so is which
+    /// sides are taller.
+    fn rotate(self, mmu: &mut impl Mmu, side: u32) -> Self {
+        let (lifted, other) = (self.child(mmu, side), other(side));
+        let (inner, gap) = (lifted.child(mmu, other), lifted.get(mmu, other + LARGEST));
         self.set_child(mmu, side, inner);
+        self.set(mmu, side + LARGEST, gap);
         lifted.set_child(mmu, other, self);
-        self.update_from_children(mmu);
-        lifted.update_from_children(mmu);
+        lifted.set(mmu, other + LARGEST, self.largest_gap(mmu));
         lifted
     }
 
-    /// Brings a node whose `heavy` side is two higher than the other into balance. Returns the node now in its place.
+    /// Brings a node whose `heavy` side is two levels taller than the other into balance. Returns the node now in its place.
+    ///
+    /// The whole is one level lower than before, unless the returned node still has a taller side.
     #[cold]
     pub(super) fn rebalance(self, mmu: &mut impl Mmu, heavy: u32) -> Self {
-        let child = self.child(mmu, heavy);
-        let inner = LEFT + RIGHT - heavy;
-        if child.child(mmu, inner).height(mmu) > child.child(mmu, heavy).height(mmu) {
-            let lifted = child.rotate(mmu, inner);
-            self.set_child(mmu, heavy, lifted);
+        let (child, light) = (self.child(mmu, heavy), other(heavy));
+        let leaning = child.taller(mmu);
+        if leaning == light {
+            // The inner grandchild comes to the top, and its two sides to the two nodes below it.
+            let top = child.rotate(mmu, light);
+            self.set_child(mmu, heavy, top);
+            self.rotate(mmu, heavy);
+            let was = top.taller(mmu);
+            self.set_taller(mmu, if was == heavy { light } else { EVEN });
+            child.set_taller(mmu, if was == light { heavy } else { EVEN });
+            top.set_taller(mmu, EVEN);
+            return top;
         }
-        self.rotate(mmu, heavy)
+        self.rotate(mmu, heavy);
+        let is_even = leaning == EVEN;
+        self.set_taller(mmu, if is_even { heavy } else { EVEN });
+        child.set_taller(mmu, if is_even { light } else { EVEN });
+        child
     }
+}
+
+/// Returns the side across from `side`.
+#[inline]
+pub(super) const fn other(side: u32) -> u32 {
+    side ^ SIDE_BITS
 }

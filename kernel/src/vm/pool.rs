@@ -243,12 +243,15 @@ impl VmPool {
         let (Some(area), Some(regions)) = (self.area(mmu), self.regions(mmu)) else {
             return false;
         };
-        let (mut from, mut kinds) = (area.start, [0, 0]);
+        let (mut from, mut count, mut nodes) = (area.start, 0, Record::nodes_in(mmu, self.base));
         while let Some((extent, kind)) = self.extent_at_or_after(mmu, from) {
-            kinds[kind.word() as usize] += 1;
+            match kind {
+                Kind::Region => count += 1,
+                Kind::Metadata => nodes += Record::nodes_in(mmu, extent.start),
+            }
             from = extent.end;
         }
-        regions.check(mmu, area.start) && from <= area.end && Record::of(self.base).count(mmu) == kinds[0]
+        regions.check(mmu, area.start) && from <= area.end && nodes == count
     }
 
     /// Returns the pages that regions may hold: all but the first.

@@ -5,12 +5,12 @@
 //! are such a tree, and the pools of an address space are another.
 //!
 //! It is an AVL tree. Each node keeps the *gap* between its own start and the end of the extent before it, and the
-//! largest gap in its subtree, which leads the search for room. What the last extent leaves up to the end of its area is
-//! the owner's to know.
+//! largest gap on each of its sides, which leads the search for room. What the last extent leaves up to the end of its
+//! area is the owner's to know.
 //!
 //! A node is drawn in `node`.
 
-use super::node::{GAP, HEIGHT, LEFT, MAX_GAP, NIL, Node, PAGES, PARENT, RIGHT, START};
+use super::node::{EVEN, GAP, LARGEST, LEFT, NIL, Node, PAGES, PARENT, RIGHT, START, other};
 use crate::addr::{Page, PageRange};
 use crate::paging::Mmu;
 
@@ -52,12 +52,12 @@ impl Tree {
         // end, is less work than to look at each on the way, though the way is then always a whole one.
         let (mut node, mut last) = (self.root, NIL);
         while node != NIL {
-            if page.number() < node.get(mmu, START) {
-                node = node.child(mmu, LEFT);
-            } else {
+            let is_below = page.number() < node.get(mmu, START);
+            if !is_below {
                 last = node;
-                node = node.child(mmu, RIGHT);
             }
+            // No branch, which a processor could only guess.
+            node = node.child(mmu, RIGHT - (RIGHT - LEFT) * u32::from(is_below));
         }
         let holds = last != NIL && page.number().wrapping_sub(last.get(mmu, START)) < last.get(mmu, PAGES);
         holds.then_some(last)
@@ -94,18 +94,20 @@ impl Tree {
     /// Finds the lowest `pages` pages of `area` that no extent holds. All extents lie inside `area`.
     #[inline]
     pub fn find_room(self, mmu: &impl Mmu, area: PageRange, pages: u32) -> Option<Room> {
-        if self.root.max_gap(mmu) < pages {
+        if self.root == NIL || self.root.largest_gap(mmu) < pages {
             return self.room_at_the_end(mmu, area, pages);
         }
         let mut node = self.root;
         loop {
-            let left = node.child(mmu, LEFT);
-            if left.max_gap(mmu) >= pages {
-                node = left;
+            if node.get(mmu, LEFT + LARGEST) >= pages {
+                node = node.child(mmu, LEFT);
             } else if node.get(mmu, GAP) >= pages {
                 // A new node goes right before this one in the order.
-                let (parent, side) = if left == NIL { (node, LEFT) } else { (left.furthest(mmu, RIGHT), RIGHT) };
-                let start = Page::new(node.get(mmu, START) - node.get(mmu, GAP));
+                let (parent, side) = match node.child(mmu, LEFT) {
+                    NIL => (node, LEFT),
+                    left => (left.furthest(mmu, RIGHT), RIGHT),
+                };
+                let start = Page::new(node.get(mmu, START).wrapping_sub(node.get(mmu, GAP)));
                 return Some(Room { start, gap: 0, parent, side, after: node });
             } else {
                 node = node.child(mmu, RIGHT);
@@ -147,23 +149,26 @@ impl Tree {
     #[inline]
     pub fn insert(&mut self, mmu: &mut impl Mmu, new: Node, room: Room, pages: u32, kind: u32) {
         let Room { start, gap, parent, side, after } = room;
-        new.set(mmu, START, start.number());
-        new.set(mmu, PAGES, pages);
-        new.set(mmu, GAP, gap);
-        new.set(mmu, MAX_GAP, gap);
-        new.set(mmu, LEFT, NIL.0);
-        new.set(mmu, RIGHT, NIL.0);
-        new.set(mmu, HEIGHT, 1);
-        new.set(mmu, PARENT, parent.0 | kind);
-        if after != NIL {
-            after.set(mmu, GAP, after.get(mmu, START) - start.number() - pages);
+        for (field, word) in [(START, start.number()), (PAGES, pages), (GAP, gap), (PARENT, parent.0 | kind)] {
+            new.set(mmu, field, word);
+        }
+        for side in [LEFT, RIGHT] {
+            new.set(mmu, side, NIL.0);
+            new.set(mmu, side + LARGEST, 0);
         }
         if parent == NIL {
             self.root = new;
-        } else {
-            parent.set(mmu, side, new.0);
-            self.retrace(mmu, parent, after);
+            return;
         }
+        parent.set(mmu, side, new.0);
+        if gap > 0 {
+            Self::tell_gap(mmu, new);
+        }
+        if after != NIL {
+            after.set(mmu, GAP, after.get(mmu, START) - start.number() - pages);
+            Self::tell_gap(mmu, after);
+        }
+        self.grown(mmu, parent, side);
     }
 
     /// Takes `old`, which is in the tree, out of it. Its pages go to the gap of the node after it.
@@ -171,36 +176,44 @@ impl Tree {
         let freed = old.get(mmu, GAP) + old.get(mmu, PAGES);
         let (left, right, parent) = (old.child(mmu, LEFT), old.child(mmu, RIGHT), old.parent(mmu));
         if right == NIL {
-            let after = self.first_above(mmu, old);
+            let after = Self::first_above(mmu, old);
             if after != NIL {
                 after.set(mmu, GAP, after.get(mmu, GAP) + freed);
             }
-            self.replace(mmu, parent, old, left);
-            self.retrace(mmu, parent, after);
+            let side = self.replace(mmu, parent, old, left);
+            if parent != NIL {
+                Self::set_gap(mmu, parent, side, old.get(mmu, LEFT + LARGEST));
+                if after != NIL {
+                    Self::tell_gap(mmu, after);
+                }
+                self.shrunk(mmu, parent, side);
+            }
             return;
         }
         // The lowest node on the right is the one after `old`, and takes its place.
         let heir = right.furthest(mmu, LEFT);
-        let lowest_changed = if heir == right {
-            heir
+        let above = heir.parent(mmu);
+        let (orphan, orphan_gap) = (heir.child(mmu, RIGHT), heir.get(mmu, RIGHT + LARGEST));
+        heir.set_child(mmu, LEFT, left);
+        heir.set(mmu, LEFT + LARGEST, old.get(mmu, LEFT + LARGEST));
+        heir.set(mmu, GAP, heir.get(mmu, GAP) + freed);
+        heir.set_taller(mmu, old.taller(mmu));
+        self.replace(mmu, parent, old, heir);
+        if heir == right {
+            Self::tell_gap(mmu, heir);
+            self.shrunk(mmu, heir, RIGHT);
         } else {
-            let above = heir.parent(mmu);
-            let orphan = heir.child(mmu, RIGHT);
             above.set_child(mmu, LEFT, orphan);
             heir.set_child(mmu, RIGHT, right);
-            above
-        };
-        heir.set_child(mmu, LEFT, left);
-        heir.set(mmu, GAP, heir.get(mmu, GAP) + freed);
-        // The nodes above know the height and gaps of `old`: that is what the heir's are compared with.
-        heir.set(mmu, HEIGHT, old.get(mmu, HEIGHT));
-        heir.set(mmu, MAX_GAP, old.get(mmu, MAX_GAP));
-        self.replace(mmu, parent, old, heir);
-        self.retrace(mmu, lowest_changed, heir);
+            heir.set(mmu, RIGHT + LARGEST, old.get(mmu, RIGHT + LARGEST));
+            Self::set_gap(mmu, above, LEFT, orphan_gap);
+            Self::tell_gap(mmu, heir);
+            self.shrunk(mmu, above, LEFT);
+        }
     }
 
     /// Returns the nearest node above `node` whose left side it is on: the next in order if `node` has no right child.
-    fn first_above(self, mmu: &impl Mmu, node: Node) -> Node {
+    fn first_above(mmu: &impl Mmu, node: Node) -> Node {
         let (mut node, mut above) = (node, node.parent(mmu));
         while above != NIL && above.child(mmu, RIGHT) == node {
             (node, above) = (above, above.parent(mmu));
@@ -208,63 +221,127 @@ impl Tree {
         above
     }
 
-    /// Puts `new`, which may be absent, in the place of `old` below `parent`, which is absent above the root.
+    /// Puts `new`, which may be absent, in the place of `old` below `parent`, which is absent above the root. Returns the side.
     #[inline]
-    fn replace(&mut self, mmu: &mut impl Mmu, parent: Node, old: Node, new: Node) {
-        if parent != NIL {
-            let side = if parent.child(mmu, LEFT) == old { LEFT } else { RIGHT };
-            parent.set_child(mmu, side, new);
-        } else {
+    fn replace(&mut self, mmu: &mut impl Mmu, parent: Node, old: Node, new: Node) -> u32 {
+        if parent == NIL {
             self.root = new;
             if new != NIL {
                 new.set_parent(mmu, NIL);
             }
+            return LEFT;
+        }
+        let side = parent.side_of(mmu, old);
+        parent.set_child(mmu, side, new);
+        side
+    }
+
+    /// Tells the nodes above `node` of its largest gap, as far as they need to know.
+    #[inline]
+    fn tell_gap(mmu: &mut impl Mmu, node: Node) {
+        let above = node.parent(mmu);
+        if above != NIL {
+            let (side, largest) = (above.side_of(mmu, node), node.largest_gap(mmu));
+            Self::set_gap(mmu, above, side, largest);
         }
     }
 
-    /// Updates and rebalances `node` and all above it. It stops where nothing changes any more, but not before it has passed
-    /// the node `changed`, whose gap was changed, if there is one.
+    /// Notes that the largest gap on this `side` of `node` is `largest`, and tells the nodes above.
     #[inline]
-    fn retrace(&mut self, mmu: &mut impl Mmu, node: Node, changed: Node) {
-        let (mut node, mut passed) = (node, changed == NIL);
-        while node != NIL {
-            passed |= node == changed;
-            let children = [LEFT, RIGHT].map(|side| node.child(mmu, side));
-            let heights = children.map(|child| child.height(mmu));
+    fn set_gap(mmu: &mut impl Mmu, node: Node, side: u32, largest: u32) {
+        let (mut node, mut side, mut largest) = (node, side, largest);
+        while node.get(mmu, side + LARGEST) != largest {
+            node.set(mmu, side + LARGEST, largest);
             let above = node.parent(mmu);
-            if heights[0].abs_diff(heights[1]) > 1 {
-                let heavy = if heights[0] > heights[1] { LEFT } else { RIGHT };
-                let top = node.rebalance(mmu, heavy);
-                self.replace(mmu, above, node, top);
-            } else if !node.update(mmu, children, heights) && passed {
+            if above == NIL {
                 return;
             }
+            largest = node.largest_gap(mmu);
+            side = above.side_of(mmu, node);
             node = above;
         }
     }
 
-    /// Says whether order, balance, heights and gaps are as they must be inside the area that starts at `area_start`.
+    /// Notes that this `side` of `node` has become one level taller, and brings what is no longer in balance into balance.
+    #[inline]
+    fn grown(&mut self, mmu: &mut impl Mmu, node: Node, side: u32) {
+        let (mut node, mut side) = (node, side);
+        loop {
+            let (taller, above) = (node.taller(mmu), node.parent(mmu));
+            if taller != EVEN {
+                if taller == side {
+                    let top = node.rebalance(mmu, side);
+                    self.replace(mmu, above, node, top);
+                } else {
+                    node.set_taller(mmu, EVEN);
+                }
+                return;
+            }
+            node.set_taller(mmu, side);
+            if above == NIL {
+                return;
+            }
+            side = above.side_of(mmu, node);
+            node = above;
+        }
+    }
+
+    /// Notes that this `side` of `node` has become one level lower, and brings what is no longer in balance into balance.
+    #[inline]
+    fn shrunk(&mut self, mmu: &mut impl Mmu, node: Node, side: u32) {
+        let (mut node, mut side) = (node, side);
+        loop {
+            let (taller, above) = (node.taller(mmu), node.parent(mmu));
+            let mut top = node;
+            if taller == EVEN {
+                node.set_taller(mmu, other(side));
+                return;
+            } else if taller == side {
+                node.set_taller(mmu, EVEN);
+            } else {
+                top = node.rebalance(mmu, taller);
+                self.replace(mmu, above, node, top);
+                if top.taller(mmu) != EVEN {
+                    return;
+                }
+            }
+            if above == NIL {
+                return;
+            }
+            side = above.side_of(mmu, top);
+            node = above;
+        }
+    }
+
+    /// Says whether order, balance and gaps are as they must be inside the area that starts at `area_start`.
     pub fn check(self, mmu: &impl Mmu, area_start: Page) -> bool {
         (self.root == NIL || self.root.parent(mmu) == NIL) && Self::check_node(mmu, self.root, area_start).is_some()
     }
 
-    /// Returns where the last extent below `node` ends, if all is well there.
-    fn check_node(mmu: &impl Mmu, node: Node, before_end: Page) -> Option<Page> {
+    /// Returns where the last extent below `node` ends and how many levels there are, if all is well there.
+    fn check_node(mmu: &impl Mmu, node: Node, before_end: Page) -> Option<(Page, u32)> {
         if node == NIL {
-            return Some(before_end);
+            return Some((before_end, 0));
         }
-        let (left, right) = (node.child(mmu, LEFT), node.child(mmu, RIGHT));
-        let gap_start = Self::check_node(mmu, left, before_end)?;
+        let children = [LEFT, RIGHT].map(|side| (side, node.child(mmu, side)));
+        let (gap_start, left_levels) = Self::check_node(mmu, children[0].1, before_end)?;
         let extent = node.extent(mmu);
-        let heights = [left.height(mmu), right.height(mmu)];
-        let gaps = [node.get(mmu, GAP), left.max_gap(mmu), right.max_gap(mmu)];
+        let (end, right_levels) = Self::check_node(mmu, children[1].1, extent.end)?;
+        let leaning = match left_levels.abs_diff(right_levels) {
+            0 => EVEN,
+            1 if left_levels > right_levels => LEFT,
+            1 => RIGHT,
+            _ => return None,
+        };
         let sound = extent.start >= gap_start
-            && [left, right].into_iter().all(|child| child == NIL || child.parent(mmu) == node)
             && !extent.is_empty()
             && node.get(mmu, GAP) == extent.start.number() - gap_start.number()
-            && heights[0].abs_diff(heights[1]) <= 1
-            && Some(node.get(mmu, HEIGHT) - 1) == heights.into_iter().max()
-            && Some(node.get(mmu, MAX_GAP)) == gaps.into_iter().max();
-        if sound { Self::check_node(mmu, right, extent.end) } else { None }
+            && node.taller(mmu) == leaning
+            && children.into_iter().all(|(side, child)| {
+                let (parent, largest) =
+                    if child == NIL { (node, 0) } else { (child.parent(mmu), child.largest_gap(mmu)) };
+                parent == node && node.get(mmu, side + LARGEST) == largest
+            });
+        sound.then_some((end, 1 + left_levels.max(right_levels)))
     }
 }

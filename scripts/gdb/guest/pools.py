@@ -14,7 +14,7 @@ POOL_PAGES = range(0x400, 0xF_F800)
 STRICT = 2
 NODE_BYTES = 32
 REGIONS = 0x40
-#: The bits of a node's last word that are not its parent, and what they say of a page that a pool keeps its records in.
+#: The bits of a node's last word that say what an extent is, and what they say of a page that a pool keeps its records in.
 KIND_BITS = 0b11
 METADATA = 1
 
@@ -49,8 +49,8 @@ def _extents(space, root):
             if node in seen:
                 raise Broken(f"the tree leads back to its node at {virtual(node)}")
             seen.add(node)
-            start, pages, _, _, left, right, _, parent_and_kind = struct.unpack("<8I", words)
-            ahead.append((Extent(start, pages, parent_and_kind & KIND_BITS), right))
+            start, left, right, _, _, pages, _, last = struct.unpack("<8I", words)
+            ahead.append((Extent(start, pages, last & KIND_BITS), right))
             node = left
         extent, node = ahead.pop()
         found.append(extent)
