@@ -97,6 +97,13 @@ impl Node {
         self.get(mmu, PARENT) & SIDE_BITS
     }
 
+    /// Returns [`taller`](Self::taller) and [`parent`](Self::parent), which share a word.
+    #[inline]
+    pub(super) fn taller_and_parent(self, mmu: &impl Mmu) -> (u32, Self) {
+        let word = self.get(mmu, PARENT);
+        (word & SIDE_BITS, Self(word & !(SIDE_BITS | KIND_BITS)))
+    }
+
     #[inline]
     pub(super) fn set_taller(self, mmu: &mut impl Mmu, side: u32) {
         let rest = self.get(mmu, PARENT) & !SIDE_BITS;

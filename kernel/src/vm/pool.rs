@@ -121,12 +121,18 @@ impl VmPool {
 
     /// Returns all pages of the pool, its own among them; `None` if it isn't a pool of the current address space.
     pub fn pages(&self, mmu: &impl Mmu) -> Option<PageRange> {
-        if mmu.root() != self.space {
-            return None;
-        }
-        let node = super::space::pools(mmu).find(mmu, self.base)?;
-        let pages = node.extent(mmu);
-        (pages.start == self.base && Record::of(self.base).born(mmu) == self.born).then_some(pages)
+        self.record(mmu).map(|record| record.pool_node().extent(mmu))
+    }
+
+    /// Returns the record of the pool, or `None` if it isn't a pool of the current address space: only then may its pages be
+    /// looked at.
+    #[inline]
+    fn record(&self, mmu: &impl Mmu) -> Option<Record> {
+        let record = Record::of(self.base);
+        let is_ours = mmu.root() == self.space
+            && super::space::pools(mmu).find(mmu, self.base) == Some(record.pool_node())
+            && record.born(mmu) == self.born;
+        is_ours.then_some(record)
     }
 
     /// Allocates a region of `bytes`, rounded up to whole pages, at the lowest address where it fits. No page of it is
@@ -142,22 +148,22 @@ impl VmPool {
         memory: &mut Memory<M, F>,
         bytes: u32,
     ) -> Result<VirtAddr, AllocateError> {
-        let area = self.area(&memory.mmu).ok_or(AllocateError::NotCurrent)?;
+        let record = self.record(&memory.mmu).ok_or(AllocateError::NotCurrent)?;
         if bytes == 0 {
             return Err(AllocateError::Empty);
         }
         let pages = bytes.div_ceil(PAGE_SIZE);
-        let record = Record::of(self.base);
+        let area = area(&memory.mmu, record);
         let no_room = AllocateError::NoRoom(pages);
         let mut regions = record.regions(&memory.mmu);
         let mut room = regions.find_room(&memory.mmu, area, pages).ok_or(no_room)?;
         if !record.has_node(&memory.mmu) {
-            let page = self.grow(memory, area)?;
+            let page = grow(memory, record, area)?;
             regions = record.regions(&memory.mmu);
             room = match regions.find_room(&memory.mmu, area, pages) {
                 Some(room) => room,
                 None => {
-                    self.shrink(memory, page);
+                    shrink(memory, record, page);
                     return Err(no_room);
                 }
             };
@@ -165,7 +171,7 @@ impl VmPool {
         let node = record.take_node(&mut memory.mmu);
         regions.insert(&mut memory.mmu, node, room, pages, Kind::Region.word());
         record.set_regions(&mut memory.mmu, regions);
-        memory.events.record(What::Allocate, room.start.start(), pages, memory.mmu.root());
+        memory.events.record(What::Allocate, room.start.start(), pages, self.space);
         Ok(room.start.start())
     }
 
@@ -181,15 +187,12 @@ impl VmPool {
         memory: &mut Memory<M, F>,
         start: VirtAddr,
     ) -> Result<u32, ReleaseError> {
-        let area = self.area(&memory.mmu).ok_or(ReleaseError::NotCurrent)?;
+        let record = self.record(&memory.mmu).ok_or(ReleaseError::NotCurrent)?;
         let page = Page::containing(start);
-        if page == self.base {
-            return Err(ReleaseError::Metadata(start));
-        }
-        let record = Record::of(self.base);
         let mut regions = record.regions(&memory.mmu);
-        let found = area.contains(page).then(|| regions.find(&memory.mmu, page)).flatten();
-        let node = found.ok_or(ReleaseError::Unknown(start))?;
+        let Some(node) = regions.find(&memory.mmu, page) else {
+            return Err(if page == self.base { ReleaseError::Metadata(start) } else { ReleaseError::Unknown(start) });
+        };
         if Kind::of(&memory.mmu, node) == Kind::Metadata {
             return Err(ReleaseError::Metadata(start));
         }
@@ -201,48 +204,42 @@ impl VmPool {
         regions.remove(&mut memory.mmu, node);
         record.set_regions(&mut memory.mmu, regions);
         if let Some(page) = record.free_node(&mut memory.mmu, node) {
-            self.shrink(memory, page);
+            shrink(memory, record, page);
         }
-        memory.events.record(What::Release, start, region.len(), memory.mmu.root());
+        memory.events.record(What::Release, start, region.len(), self.space);
         Ok(backed)
     }
 
     /// Says whether `address` lies in a region that is allocated now (rule **legit-is-exact**).
     #[inline]
     pub fn is_legitimate(&self, mmu: &impl Mmu, address: VirtAddr) -> bool {
-        let page = Page::containing(address);
-        self.pages(mmu).is_some_and(|pages| pages.contains(page) && Self::in_region(mmu, self.base, page))
+        self.record(mmu).is_some_and(|record| in_region(mmu, record, Page::containing(address)))
     }
 
     /// Says whether a region holds `page`, which is a page of the pool whose node among the pools is `pool`.
     #[inline]
     pub(super) fn holds(mmu: &impl Mmu, pool: Node, page: Page) -> bool {
-        Self::in_region(mmu, Page::containing(pool.address()), page)
-    }
-
-    #[inline]
-    fn in_region(mmu: &impl Mmu, base: Page, page: Page) -> bool {
-        let found = Record::of(base).regions(mmu).find(mmu, page);
-        found.is_some_and(|node| Kind::of(mmu, node) == Kind::Region)
+        in_region(mmu, Record::of(Page::containing(pool.address())), page)
     }
 
     /// Returns what holds `page` of this pool, or comes next above it: pages and kind.
     pub fn extent_at_or_after(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
-        let node = self.regions(mmu)?.at_or_after(mmu, page)?;
+        let node = self.record(mmu)?.regions(mmu).at_or_after(mmu, page)?;
         Some((node.extent(mmu), Kind::of(mmu, node)))
     }
 
     /// Returns the highest extent that starts below `page`: pages and kind.
     pub fn extent_before(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
-        let node = self.regions(mmu)?.before(mmu, page)?;
+        let node = self.record(mmu)?.regions(mmu).before(mmu, page)?;
         Some((node.extent(mmu), Kind::of(mmu, node)))
     }
 
     /// Says whether the pool's records agree with each other.
     pub fn check(&self, mmu: &impl Mmu) -> bool {
-        let (Some(area), Some(regions)) = (self.area(mmu), self.regions(mmu)) else {
+        let Some(record) = self.record(mmu) else {
             return false;
         };
+        let (area, regions) = (area(mmu, record), record.regions(mmu));
         let (mut from, mut count, mut nodes) = (area.start, 0, Record::nodes_in(mmu, self.base));
         while let Some((extent, kind)) = self.extent_at_or_after(mmu, from) {
             match kind {
@@ -253,38 +250,43 @@ impl VmPool {
         }
         regions.check(mmu, area.start) && from <= area.end && nodes == count
     }
+}
 
-    /// Returns the pages that regions may hold: all but the first.
-    #[inline]
-    fn area(&self, mmu: &impl Mmu) -> Option<PageRange> {
-        self.pages(mmu).map(|pages| PageRange::new(Page::new(pages.start.number() + 1), pages.end))
-    }
+/// Says whether a region of the pool with this record holds `page`.
+#[inline]
+fn in_region(mmu: &impl Mmu, record: Record, page: Page) -> bool {
+    record.regions(mmu).find(mmu, page).is_some_and(|node| Kind::of(mmu, node) == Kind::Region)
+}
 
-    fn regions(&self, mmu: &impl Mmu) -> Option<Tree> {
-        self.pages(mmu).map(|_| Record::of(self.base).regions(mmu))
-    }
+/// Returns the pages that regions may hold: all but the first.
+#[inline]
+fn area(mmu: &impl Mmu, record: Record) -> PageRange {
+    let PageRange { start, end } = record.pool_node().extent(mmu);
+    PageRange::new(Page::new(start.number().wrapping_add(1)), end)
+}
 
-    /// Makes the lowest free page of the pool a metadata page.
-    #[cold]
-    fn grow<M: Mmu, F: FrameSource>(&self, memory: &mut Memory<M, F>, area: PageRange) -> Result<Page, AllocateError> {
-        let record = Record::of(self.base);
-        let mut regions = record.regions(&memory.mmu);
-        let room = regions.find_room(&memory.mmu, area, 1).ok_or(AllocateError::NoRoom(1))?;
-        PageTable::back(memory, room.start).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
-        let node = record.add_page(&mut memory.mmu, room.start);
-        regions.insert(&mut memory.mmu, node, room, 1, Kind::Metadata.word());
-        record.set_regions(&mut memory.mmu, regions);
-        Ok(room.start)
-    }
+/// Makes the lowest free page of the pool a metadata page.
+#[cold]
+fn grow<M: Mmu, F: FrameSource>(
+    memory: &mut Memory<M, F>,
+    record: Record,
+    area: PageRange,
+) -> Result<Page, AllocateError> {
+    let mut regions = record.regions(&memory.mmu);
+    let room = regions.find_room(&memory.mmu, area, 1).ok_or(AllocateError::NoRoom(1))?;
+    PageTable::back(memory, room.start).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
+    let node = record.add_page(&mut memory.mmu, room.start);
+    regions.insert(&mut memory.mmu, node, room, 1, Kind::Metadata.word());
+    record.set_regions(&mut memory.mmu, regions);
+    Ok(room.start)
+}
 
-    /// Gives the metadata page `page`, no node of which is in use, back.
-    #[cold]
-    fn shrink<M: Mmu, F: FrameSource>(&self, memory: &mut Memory<M, F>, page: Page) {
-        let record = Record::of(self.base);
-        let node = record.remove_page(&mut memory.mmu, page);
-        let mut regions = record.regions(&memory.mmu);
-        regions.remove(&mut memory.mmu, node);
-        record.set_regions(&mut memory.mmu, regions);
-        PageTable::free_page(memory, page);
-    }
+/// Gives the metadata page `page`, no node of which is in use, back.
+#[cold]
+fn shrink<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, record: Record, page: Page) {
+    let node = record.remove_page(&mut memory.mmu, page);
+    let mut regions = record.regions(&memory.mmu);
+    regions.remove(&mut memory.mmu, node);
+    record.set_regions(&mut memory.mmu, regions);
+    PageTable::free_page(memory, page);
 }

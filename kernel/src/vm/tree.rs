@@ -56,8 +56,8 @@ impl Tree {
             if !is_below {
                 last = node;
             }
-            // No branch, which a processor could only guess.
-            node = node.child(mmu, RIGHT - (RIGHT - LEFT) * u32::from(is_below));
+            // Without a branch, which a processor could only guess.
+            node = node.child(mmu, if is_below { LEFT } else { RIGHT });
         }
         let holds = last != NIL && page.number().wrapping_sub(last.get(mmu, START)) < last.get(mmu, PAGES);
         holds.then_some(last)
@@ -267,7 +267,7 @@ impl Tree {
     fn grown(&mut self, mmu: &mut impl Mmu, node: Node, side: u32) {
         let (mut node, mut side) = (node, side);
         loop {
-            let (taller, above) = (node.taller(mmu), node.parent(mmu));
+            let (taller, above) = node.taller_and_parent(mmu);
             if taller != EVEN {
                 if taller == side {
                     let top = node.rebalance(mmu, side);
@@ -291,7 +291,7 @@ impl Tree {
     fn shrunk(&mut self, mmu: &mut impl Mmu, node: Node, side: u32) {
         let (mut node, mut side) = (node, side);
         loop {
-            let (taller, above) = (node.taller(mmu), node.parent(mmu));
+            let (taller, above) = node.taller_and_parent(mmu);
             let mut top = node;
             if taller == EVEN {
                 node.set_taller(mmu, other(side));
