@@ -202,6 +202,11 @@ impl Page {
         self.0 >> 10
     }
 
+    /// Returns the first page above this one that another page table maps.
+    pub const fn end_of_table(self) -> Self {
+        Self((self.0 | (ENTRIES - 1)).wrapping_add(1))
+    }
+
     /// Returns which entry of its page table maps this page: 0 to 1023.
     pub const fn table_index(self) -> u32 {
         self.0 & (ENTRIES - 1)

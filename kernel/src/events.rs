@@ -2,9 +2,12 @@
 //!
 //! Recording one is four stores into a ring and nothing else, since the fault path does it too. Words are found when
 //! somebody reads them.
+//!
+//! That another address space became the current one is not recorded: each event names the space that it happened in, so
+//! it shows in the next event. So a switch between threads costs nothing here, and many switches push nothing out.
 
 use crate::addr::{Frame, Page, PageRange, VirtAddr};
-use core::fmt;
+use core::{fmt, mem};
 
 /// How many events are kept: a power of two.
 pub const KEPT: usize = 64;
@@ -32,10 +35,10 @@ pub enum What {
     Drop,
     /// An address space was created (its directory's frame).
     Create,
-    /// An address space became the current one (its directory's frame).
-    Load,
     /// An address space was destroyed (its directory's frame).
     Destroy,
+    /// An address space became the current one (its directory's frame). Never in the ring: [`Events::latest`] adds it.
+    Load,
 }
 
 /// Something that happened.
@@ -95,7 +98,7 @@ impl Events {
     /// No event yet.
     pub const NONE: Self = Self {
         recorded: 0,
-        ring: [Event { what: What::Load, address: VirtAddr::new(0), amount: 0, space: Frame::new(0) }; KEPT],
+        ring: [Event { what: What::Create, address: VirtAddr::new(0), amount: 0, space: Frame::new(0) }; KEPT],
     };
 
     /// Records an event; the oldest gives way.
@@ -110,9 +113,19 @@ impl Events {
         self.recorded
     }
 
-    /// Walks through the events that are kept, the latest first.
-    pub fn latest(&self) -> impl Iterator<Item = Event> {
-        (1..=self.recorded.min(KEPT as u32)).map(|back| self.ring[self.recorded.wrapping_sub(back) as usize % KEPT])
+    /// Walks through the events that are kept, the latest first. `current` is the directory of the current address space.
+    pub fn latest(&self, current: Frame) -> impl Iterator<Item = Event> {
+        let kept = self.recorded.min(KEPT as u32);
+        let recorded = (1..=kept).map(|back| self.ring[self.recorded.wrapping_sub(back) as usize % KEPT]);
+        // Before the first event of all, too, some space was loaded.
+        let first = (kept == self.recorded).then_some(None);
+        let mut space = current;
+        recorded.map(Some).chain(first).flat_map(move |event| {
+            let before = event.map_or(Frame::new(0), |event| event.space);
+            let after = mem::replace(&mut space, before);
+            let load = Event { what: What::Load, address: VirtAddr::new(0), amount: after.number(), space: before };
+            (before != after).then_some(load).into_iter().chain(event)
+        })
     }
 }
 
@@ -124,11 +137,23 @@ mod tests {
     #[test]
     fn the_latest_events_come_first_and_the_oldest_give_way() {
         let mut events = Events::NONE;
-        assert_eq!(events.latest().count(), 0);
         for number in 0..100 {
             events.record(What::FreePage, VirtAddr::new(4096 * number), number, Frame::new(7));
         }
-        let amounts: Vec<u32> = events.latest().map(|event| event.amount).collect();
+        let amounts: Vec<u32> = events.latest(Frame::new(7)).map(|event| event.amount).collect();
         assert_eq!(amounts, (100 - KEPT as u32..100).rev().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn that_a_space_was_loaded_shows_in_what_happened_in_it() {
+        let mut events = Events::NONE;
+        for (number, space) in [(1, 7), (2, 8), (3, 8)] {
+            events.record(What::FreePage, VirtAddr::new(0), number, Frame::new(space));
+        }
+        let story: Vec<_> = events.latest(Frame::new(9)).map(|event| (event.what, event.amount)).collect();
+        let [freed, loaded] = [What::FreePage, What::Load];
+        assert_eq!(story, [(loaded, 9), (freed, 3), (freed, 2), (loaded, 8), (freed, 1), (loaded, 7)]);
+        let at_first: Vec<_> = Events::NONE.latest(Frame::new(9)).map(|event| (event.what, event.amount)).collect();
+        assert_eq!(at_first, [(loaded, 9)]);
     }
 }

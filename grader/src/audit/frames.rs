@@ -83,9 +83,9 @@ enum State {
     Inaccessible,
 }
 
-/// The books of a frame pool: two bits a frame, in pairs of words of 32 frames. In the first word of a pair the bit says
-/// that the frame is free, in the second that it is the first of a sequence; both together, that it is inaccessible;
-/// neither, that it is further on in a sequence.
+/// The books of a frame pool: two bits a frame, in pairs of words of 32 frames. Both bits are set for a free frame, only
+/// that in the first word for an inaccessible one, only that in the second for the first of a sequence, neither for a frame
+/// further on in a sequence.
 pub struct Book {
     frames: Range<u32>,
     map: Vec<u32>,
@@ -102,8 +102,8 @@ impl Book {
         let pair = 2 * (index / 32) as usize;
         let bit = |word: usize| self.map[word] >> (index % 32) & 1 != 0;
         match (bit(pair), bit(pair + 1)) {
-            (true, true) => State::Inaccessible,
-            (true, false) => State::Free,
+            (true, true) => State::Free,
+            (true, false) => State::Inaccessible,
             (false, _) => State::Used,
         }
     }

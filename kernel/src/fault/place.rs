@@ -133,7 +133,7 @@ impl Place {
 /// Finds what held `page` of the current address space and went, by events of the kind `what`: its pages, and how many
 /// operations ago.
 fn gone(mmu: &impl Mmu, events: &Events, page: Page, what: What) -> Option<(PageRange, u32)> {
-    let operations = events.latest().filter(|event| event.what != What::Refused);
+    let operations = events.latest(mmu.root()).filter(|event| event.what != What::Refused);
     let here = (1..).zip(operations).filter(|(_, event)| event.what == what && event.space == mmu.root());
     here.map(|(ago, event)| (event.pages(), ago)).find(|(pages, _)| pages.contains(page))
 }

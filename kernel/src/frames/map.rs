@@ -1,6 +1,7 @@
 //! The map of a pool: what each frame is, at two bits a frame, and where the lowest free one is.
 
 use super::FrameState;
+use core::num::NonZero;
 
 /// Levels of summaries over the map: enough for a million frames, 32 of each level under a bit of the next.
 const LEVELS: usize = 3;
@@ -11,11 +12,13 @@ const LEVELS: usize = 3;
 ///
 /// ```text
 /// free head
-///  1    0    free
+///  1    1    free
 ///  0    1    head: the first frame of a sequence that was handed out
 ///  0    0    inner: a further frame of the sequence that starts at the nearest head below
-///  1    1    inaccessible: not this pool's to hand out
+///  1    0    inaccessible: not this pool's to hand out
 /// ```
+///
+/// So a single frame comes and goes by one bit.
 ///
 /// A bit of level 0 of the summary is set if its word of the map has a free frame; a bit of a higher level is set if its
 /// word of the level below is not zero. Bits of the map past the end of the pool are inaccessible.
@@ -44,9 +47,9 @@ impl<'a> Map<'a> {
         let level0 = words.len().div_ceil(32);
         let (summary0, rest) = summary.split_at_mut(level0);
         let (summary1, summary2) = rest.split_at_mut(level0.div_ceil(32));
-        words.fill([u32::MAX, 0]);
+        words.fill([u32::MAX, u32::MAX]);
         if let (Some(last), true) = (words.last_mut(), !frames.is_multiple_of(32)) {
-            last[1] = u32::MAX << (frames % 32);
+            last[1] = (1 << (frames % 32)) - 1;
         }
         fill_ones(summary0, words.len());
         fill_ones(summary1, summary0.len());
@@ -69,13 +72,13 @@ impl<'a> Map<'a> {
     pub fn take_lowest(&mut self) -> Option<u32> {
         let word = self.lowest;
         let [free, head] = self.words.get_mut(word)?;
-        let candidates = *free & !*head;
-        let bit = candidates & candidates.wrapping_neg();
-        (*free, *head) = (*free ^ bit, *head | bit);
-        if candidates == bit {
+        let candidates = NonZero::new(*free & *head)?;
+        let bit = candidates.get() & candidates.get().wrapping_neg();
+        *free ^= bit;
+        if candidates.get() == bit {
             self.note_full(word);
         }
-        Some((word as u32) << 5 | bit.trailing_zeros())
+        Some((word as u32) << 5 | candidates.trailing_zeros())
     }
 
     /// Frees frame `index` if it is a sequence of one, and says whether it was.
@@ -89,8 +92,8 @@ impl<'a> Map<'a> {
         if !*free & *head & bit == 0 || (inner | 1) & bit.rotate_left(1) != 0 {
             return false;
         }
-        let was_free = *free & !*head;
-        (*free, *head) = (*free | bit, *head ^ bit);
+        let was_free = *free & *head;
+        *free |= bit;
         if was_free == 0 {
             self.note_free(word);
         }
@@ -129,7 +132,7 @@ impl<'a> Map<'a> {
         run
     }
 
-    /// Frees the frames in `mask` of `word`, at least one, if each is a sequence of one, and says whether they were.
+    /// Frees the frames in `mask` of `word` if each is a sequence of one, and says whether they were.
     #[inline]
     pub fn free_singles(&mut self, word: usize, mask: u32) -> bool {
         let next_is_inner = mask >> 31 != 0 && self.inner_bits(word + 1) & 1 != 0;
@@ -138,8 +141,8 @@ impl<'a> Map<'a> {
         if !*free & *head & mask != mask || inner & mask << 1 != 0 || next_is_inner {
             return false;
         }
-        let was_free = *free & !*head;
-        (*free, *head) = (*free | mask, *head ^ mask);
+        let was_free = *free & *head;
+        *free |= mask;
         if was_free == 0 {
             self.note_free(word);
         }
@@ -150,7 +153,7 @@ impl<'a> Map<'a> {
     #[inline]
     pub fn free_bits(&self, word: usize) -> u32 {
         let [free, head] = self.words[word];
-        free & !head
+        free & head
     }
 
     /// Returns the inner frames of a word as bits; of a word past the end, none.
@@ -165,10 +168,10 @@ impl<'a> Map<'a> {
         let [free, head] = self.words[index as usize / 32];
         let bit = 1 << (index % 32);
         match (free & bit != 0, head & bit != 0) {
-            (true, false) => FrameState::Free,
+            (true, true) => FrameState::Free,
             (false, true) => FrameState::Head,
             (false, false) => FrameState::Inner,
-            (true, true) => FrameState::Inaccessible,
+            (true, false) => FrameState::Inaccessible,
         }
     }
 
@@ -178,10 +181,10 @@ impl<'a> Map<'a> {
         let was_free = self.free_bits(word);
         let [free, head] = &mut self.words[word];
         match state {
-            FrameState::Free => (*free, *head) = (*free | mask, *head & !mask),
+            FrameState::Free => (*free, *head) = (*free | mask, *head | mask),
             FrameState::Head => (*free, *head) = (*free & !mask, *head | mask),
             FrameState::Inner => (*free, *head) = (*free & !mask, *head & !mask),
-            FrameState::Inaccessible => (*free, *head) = (*free | mask, *head | mask),
+            FrameState::Inaccessible => (*free, *head) = (*free | mask, *head & !mask),
         }
         let is_free = self.free_bits(word);
         if was_free == 0 && is_free != 0 {

@@ -13,7 +13,7 @@ mod map;
 mod pool;
 mod runs;
 
-pub use pool::{Batch, FramePool, MarkError, ReleaseError, release_frames};
+pub use pool::{FramePool, MarkError, ReleaseError, release_frames};
 
 use crate::addr::Frame;
 
@@ -44,18 +44,13 @@ pub trait FrameSource {
     /// As for [`FramePool::release_frames`]; nothing changes then.
     fn release_frame(&mut self, frame: Frame) -> Result<(), ReleaseError>;
 
-    /// Takes back many frames, each as [`release_frame`](Self::release_frame) does, for less: neighbours are taken back
-    /// together, a frame that is named twice only once. `batch` starts as the default, and [`finish`](Self::finish) must
-    /// follow before anything else.
-    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame);
-
-    /// Takes back what is left in a batch.
+    /// Takes back many frames, each as [`release_frame`](Self::release_frame) does, for less: neighbours that follow each
+    /// other are taken back together, and one that is named twice among them only once.
     ///
     /// # Errors
     ///
-    /// As for [`FramePool::release_frames`], for the first frame of the batch that was refused. Each refused one is left as
-    /// it was.
-    fn finish(&mut self, batch: Batch) -> Result<(), ReleaseError>;
+    /// As for [`FramePool::release_frames`], for the first frame that was refused. Each refused one is left as it was.
+    fn release_each(&mut self, frames: impl Iterator<Item = Frame>) -> Result<(), ReleaseError>;
 
     /// Returns how many frames are free.
     fn free_frames(&self) -> u32;

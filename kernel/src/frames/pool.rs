@@ -50,14 +50,6 @@ impl fmt::Display for MarkError {
     }
 }
 
-/// Frames on their way back that are neighbours: they share a word of the map.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Batch {
-    word: u32,
-    mask: u32,
-    refused: Option<ReleaseError>,
-}
-
 /// A range of physical frames with an allocator.
 ///
 /// The coursework calls it `ContFramePool`.
@@ -110,7 +102,8 @@ impl<'a> FramePool<'a> {
     }
 
     /// Returns where the map of the pool is in memory, two bits a frame in pairs of words, for whoever reads it from
-    /// outside: in the first word of a pair the bit says *free*, in the second *head*, and both together *inaccessible*.
+    /// outside: a frame has a bit in each word of a pair. Both set are a free frame, only the first an inaccessible one,
+    /// only the second the first of a sequence, none a further one.
     pub fn map_address(&self) -> usize {
         self.map.address()
     }
@@ -274,32 +267,20 @@ impl<'a> FramePool<'a> {
         count
     }
 
-    /// Puts a frame into a batch of another word of the map, whose frames go back now; refuses it if it has no index.
-    fn start_word(&mut self, batch: &mut Batch, frame: Frame, index: Option<u32>) {
-        match index {
-            Some(index) => {
-                if batch.mask != 0 {
-                    self.release_word(batch);
-                }
-                (batch.word, batch.mask) = (index >> 5, 1 << (index & 31));
-            }
-            None => batch.refused = batch.refused.or(Some(ReleaseError::Foreign(frame))),
+    /// Takes back the frames in `mask` of a word of the map, each of them a sequence of one.
+    fn release_in_word(&mut self, word: u32, mask: u32) -> Result<(), ReleaseError> {
+        if mask == 0 {
+            return Ok(());
         }
-    }
-
-    /// Takes the frames of a batch back: at least one.
-    fn release_word(&mut self, batch: &mut Batch) {
-        let Batch { word, mask, .. } = *batch;
-        if self.map.free_singles(word as usize, mask) {
+        if (word as usize) < self.map.words() && self.map.free_singles(word as usize, mask) {
             self.runs.mark_stale(word << 5);
             self.free += mask.count_ones();
             self.known.no_longer_than = UNKNOWN;
-            return;
+            return Ok(());
         }
-        for bit in (0..32).filter(|bit| mask & 1 << bit != 0) {
-            let refused = self.release_frames(self.frame(word << 5 | bit)).err();
-            batch.refused = batch.refused.or(refused);
-        }
+        // Not all of them are what they should be. Those that are go back.
+        let bits = (0..32).filter(|bit| mask & 1 << bit != 0);
+        bits.fold(Ok(()), |so_far, bit| so_far.and(self.release_frames(self.frame(word << 5 | bit))))
     }
 
     /// Makes the `n` frames from `index` on all `state`, a word of the map at a time.
@@ -328,20 +309,20 @@ impl FrameSource for FramePool<'_> {
         self.release_frames(frame)
     }
 
-    #[inline(always)] // in the loop that releases pages
-    fn release_in_batch(&mut self, batch: &mut Batch, frame: Frame) {
-        match self.index(frame) {
-            Some(index) if index >> 5 == batch.word => batch.mask |= 1 << (index & 31),
-            index => self.start_word(batch, frame, index),
+    #[inline(always)] // the loop that releases pages
+    fn release_each(&mut self, frames: impl Iterator<Item = Frame>) -> Result<(), ReleaseError> {
+        let (mut word, mut mask, mut result) = (0, 0, Ok(()));
+        for frame in frames {
+            let index = frame.number().wrapping_sub(self.range.start.number());
+            if index >> 5 != word {
+                let released = self.release_in_word(word, mask);
+                result = result.and(released);
+                (word, mask) = (index >> 5, 0);
+            }
+            mask |= 1 << (index & 31);
         }
-    }
-
-    #[inline]
-    fn finish(&mut self, mut batch: Batch) -> Result<(), ReleaseError> {
-        if batch.mask != 0 {
-            self.release_word(&mut batch);
-        }
-        batch.refused.map_or(Ok(()), Err)
+        let released = self.release_in_word(word, mask);
+        result.and(released)
     }
 
     fn free_frames(&self) -> u32 {

@@ -11,9 +11,9 @@
 use super::{Entry, Mmu, Slot, Window};
 use crate::addr::{ENTRIES, Frame, PAGES_IN_SPACE, Page, PageRange, VirtAddr};
 use crate::events::Events;
-use crate::frames::{Batch, FrameSource};
+use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
-use core::fmt;
+use core::{fmt, iter};
 
 /// What paging works on: the machine's MMU, and where frames come from.
 pub struct Memory<M, F> {
@@ -111,6 +111,7 @@ impl PageTable {
     }
 
     /// Makes this page table the current one. Does nothing if it is.
+    #[inline]
     pub fn load(&self, mmu: &mut impl Mmu) {
         if mmu.root() != self.root {
             mmu.set_root(self.root);
@@ -221,16 +222,15 @@ impl PageTable {
     /// Does what [`free_page`](Self::free_page) does for every page in `pages` and returns how many were present.
     /// Absent tables cost one look each.
     pub fn free_pages<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pages: PageRange) -> u32 {
-        let pages = pages.intersection(POOL_PAGES);
+        let pages = if POOL_PAGES.contains_range(pages) { pages } else { pages.intersection(POOL_PAGES) };
         let singly = pages.len() <= FLUSH_SINGLY;
-        let mut freed = 0;
-        let mut from = pages.start;
+        let (mut freed, mut from) = (0, pages.start);
         while from < pages.end {
-            let table = PageRange::of_table(from.directory_index());
+            let end = from.end_of_table().min(pages.end);
             if Self::directory_entry(&memory.mmu, from).is_present() {
-                freed += Self::free_in_table(memory, PageRange::new(from, table.end).intersection(pages), singly);
+                freed += Self::free_in_table(memory, PageRange::new(from, end), singly);
             }
-            from = table.end;
+            from = end;
         }
         if !singly && freed > 0 {
             memory.mmu.flush_all();
@@ -288,35 +288,37 @@ fn next_present(mmu: &impl Mmu, index: u32, end: u32, slot: impl Fn(u32) -> Slot
 }
 
 /// Takes the frames of all present pages in `pages`, which share a table, out of that table and gives them back. Returns how
-/// many there were. If it doesn't `flush` each page, the caller flushes all.
+/// many there were. If it doesn't `flush` the pages, the caller flushes all.
 fn release_pages<M: Mmu, F: FrameSource>(
     memory: &mut Memory<M, F>,
     window: Window,
     pages: PageRange,
     flush: bool,
 ) -> u32 {
-    let (mut batch, mut freed) = (Batch::default(), 0_u32);
-    let (mut number, end) = (pages.start.number(), pages.end.number());
-    while number < end {
-        let slot = window.table_entry(Page::new(number));
-        match memory.mmu.load(slot).frame() {
-            Some(frame) => {
-                memory.mmu.store(slot, Entry::ABSENT);
-                if flush {
-                    memory.mmu.flush(Page::new(number));
-                }
-                memory.frames.release_in_batch(&mut batch, frame);
-                // Neither passes the number of pages in a table.
-                freed = freed.wrapping_add(1);
+    let Memory { mmu, frames, .. } = memory;
+    let (mut number, end, mut absent) = (pages.start.number(), pages.end.number(), 0);
+    let present = iter::from_fn(|| {
+        while number < end {
+            let slot = window.table_entry(Page::new(number));
+            if let Some(frame) = mmu.load(slot).frame() {
+                mmu.store(slot, Entry::ABSENT);
+                // It is below the end.
                 number = number.wrapping_add(1);
+                return Some(frame);
             }
             // All that is absent is zero, so the machine can skip it fast.
-            None => number += memory.mmu.zero_entries(slot, end - number).max(1),
+            let zero = mmu.zero_entries(slot, end - number).max(1);
+            number += zero;
+            absent += zero;
         }
-    }
-    let ours = memory.frames.finish(batch);
+        None
+    });
+    let ours = frames.release_each(present);
     debug_assert!(ours.is_ok(), "a table led to a frame that no pool handed out: {ours:?}");
-    freed
+    if flush {
+        pages.iter().for_each(|page| mmu.flush(page));
+    }
+    pages.len() - absent
 }
 
 /// Gives back the frame of an entry that was present.

@@ -8,7 +8,7 @@ mod trace;
 
 pub use sheet::{COLUMNS, Ink, Paper, ROWS};
 
-use crate::addr::{Page, VirtAddr};
+use crate::addr::{Frame, Page, VirtAddr};
 use crate::events::{Event, Events};
 use crate::fault::{Careful, Happening, Layout, Place, Signs, Walk, addresses, cause, records_agree};
 use crate::memory_map::POOL_PAGES;
@@ -86,12 +86,12 @@ impl Report<'_> {
             sheet.entry("regs", Ink::Plain, format_args!("{}", registers.first_line()));
             sheet.entry("", Ink::Plain, format_args!("{}", registers.second_line()));
         }
-        let events = careful.as_ref().map_or(0, |(_, view)| view.events.latest().take(EVENTS).count());
+        let events = careful.as_ref().map_or(0, |(mmu, view)| view.events.latest(mmu.root()).take(EVENTS).count());
         sheet.keep(events.div_ceil(2) + 1);
         self.trace(careful.as_ref().map(|(mmu, _)| mmu), &mut sheet);
         sheet.keep(1);
-        if let Some((_, view)) = &careful {
-            last_events(view.events, &mut sheet);
+        if let Some((mmu, view)) = &careful {
+            last_events(view.events, mmu.root(), &mut sheet);
         }
         sheet.keep(0);
         if let Some(registers) = &self.registers {
@@ -194,9 +194,9 @@ fn pools(mmu: &impl Mmu) -> impl fmt::Display {
 }
 
 /// Writes the last events in two columns, the latest at the top left.
-fn last_events<P: Paper>(events: &Events, sheet: &mut Sheet<'_, P>) {
+fn last_events<P: Paper>(events: &Events, current: Frame, sheet: &mut Sheet<'_, P>) {
     let mut last = [None; EVENTS];
-    last.iter_mut().zip(events.latest()).for_each(|(kept, event)| *kept = Some(event));
+    last.iter_mut().zip(events.latest(current)).for_each(|(kept, event)| *kept = Some(event));
     let count = last.iter().flatten().count();
     let rows = count.div_ceil(2);
     for row in 0..rows {

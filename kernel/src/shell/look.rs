@@ -4,12 +4,12 @@ use super::words::{BadWords, Words};
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::console::println;
-use crate::events::{Event, Events, What};
+use crate::events::{Event, What};
 use crate::fault::{Happening, Place, Signs, Unanswered, Walk, addresses, cause};
 use crate::last_words;
 use crate::machine::Kernel;
 use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
-use crate::paging::PageTable;
+use crate::paging::{Memory, Mmu, PageTable};
 use crate::scenarios::Machine;
 use crate::vm::{AddressSpace, Fault, Kind, Refusal, VmPool};
 
@@ -215,7 +215,7 @@ fn backed(mmu: &X86Mmu, pages: PageRange) -> u32 {
 /// `events`
 pub fn events(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
-    Kernel.with(|memory| show_events(&memory.events, |_| true));
+    Kernel.with(|memory| show_events(memory, |_| true));
     Ok(())
 }
 
@@ -223,12 +223,13 @@ pub fn events(words: &mut Words<'_>) -> Result<(), BadWords> {
 pub fn faults(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     println!("{} faults were answered with a frame since the start; of the last events:", Kernel.faults());
-    Kernel.with(|memory| show_events(&memory.events, |event| matches!(event.what, What::Backed | What::Refused)));
+    Kernel.with(|memory| show_events(memory, |event| matches!(event.what, What::Backed | What::Refused)));
     Ok(())
 }
 
-fn show_events(events: &Events, wanted: impl Fn(&Event) -> bool) {
-    for (back, event) in (1..).zip(events.latest()).filter(|(_, event)| wanted(event)) {
+fn show_events<M: Mmu, F>(memory: &Memory<M, F>, wanted: impl Fn(&Event) -> bool) {
+    let latest = memory.events.latest(memory.mmu.root());
+    for (back, event) in (1..).zip(latest).filter(|(_, event)| wanted(event)) {
         println!("{back:3} back, in space {}: {event}", event.space.start());
     }
 }

@@ -2,7 +2,6 @@
 
 use super::metadata::Record;
 use super::node::Node;
-use super::tree::Tree;
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::events::What;
 use crate::frames::FrameSource;

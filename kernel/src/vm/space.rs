@@ -120,8 +120,8 @@ impl AddressSpace {
     }
 
     /// Makes this the current address space. Does nothing if it is.
+    #[inline]
     pub fn load<M: Mmu, F>(&self, memory: &mut Memory<M, F>) {
-        memory.events.record(What::Load, VirtAddr::new(0), self.root().number(), memory.mmu.root());
         self.table.load(&mut memory.mmu);
     }
 

@@ -1,6 +1,10 @@
-"""The ring of the last events of the memory (kernel/src/events.rs)."""
+"""The ring of the last events of the memory (kernel/src/events.rs).
 
-from .memory import PAGE_SIZE, count, physical, state, virtual
+Each event names the space that it happened in. That another space was loaded is not in the ring: it shows in the next
+event.
+"""
+
+from .memory import PAGE_SIZE, count, physical, register, state, virtual
 
 #: The events that are about pages, from an address on.
 PAGES = ("Allocate", "Release", "Register", "Drop")
@@ -9,11 +13,14 @@ PAGES = ("Allocate", "Release", "Register", "Drop")
 class Event:
     """Something that happened to the memory."""
 
-    def __init__(self, value):
-        self.what = str(value["what"]).rsplit("::", 1)[-1]
-        self.address = int(value["address"]["__0"])
-        self.amount = int(value["amount"])
-        self.space = int(value["space"]["__0"])
+    def __init__(self, what, address, amount, space):
+        self.what, self.address, self.amount, self.space = what, address, amount, space
+
+    @classmethod
+    def of(cls, value):
+        """Takes an event from the ring."""
+        what = str(value["what"]).rsplit("::", 1)[-1]
+        return cls(what, int(value["address"]["__0"]), int(value["amount"]), int(value["space"]["__0"]))
 
     def __str__(self):
         address, amount = virtual(self.address), self.amount
@@ -37,7 +44,18 @@ def latest():
     events = machine["memory"]["events"]
     recorded, ring = int(events["recorded"]), events["ring"]
     kept = ring.type.range()[1] + 1
-    return [Event(ring[(recorded - back) % kept]) for back in range(1, min(recorded, kept) + 1)]
+    in_ring = [Event.of(ring[(recorded - back) % kept]) for back in range(1, min(recorded, kept) + 1)]
+    # Before the first event of all, too, some space was loaded.
+    first = [None] if recorded <= kept else []
+    found, space = [], register("cr3") // PAGE_SIZE
+    for event in in_ring + first:
+        before = event.space if event else 0
+        if before != space:
+            found.append(Event("Load", 0, space, before))
+        if event:
+            found.append(event)
+        space = before
+    return found
 
 
 def describe():

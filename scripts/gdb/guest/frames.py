@@ -46,7 +46,7 @@ class FramePool:
     def state(self, frame):
         word, bit = divmod(frame - self.start, 32)
         free, head = (bits >> bit & 1 for bits in self._bits[word])
-        return {(1, 0): FREE, (0, 1): HEAD, (0, 0): INNER, (1, 1): INACCESSIBLE}[free, head]
+        return {(1, 1): FREE, (0, 1): HEAD, (0, 0): INNER, (1, 0): INACCESSIBLE}[free, head]
 
     def __contains__(self, frame):
         return self.start <= frame < self.end
