@@ -1,10 +1,11 @@
 //! The map of a pool: what each frame is, at two bits a frame, and where the lowest free one is.
 
 use super::FrameState;
+use crate::addr::PAGES_IN_SPACE;
 use core::num::NonZero;
 
-/// Levels of summaries over the map: enough for a million frames, 32 of each level under a bit of the next.
-const LEVELS: usize = 3;
+// Three levels, 32 of each under a bit of the next, end in one word.
+const _: () = assert!(PAGES_IN_SPACE == 32 * 32 * 32 * 32);
 
 /// Two bits a frame, and above them a tree of bits that leads to the lowest free frame.
 ///
@@ -20,11 +21,13 @@ const LEVELS: usize = 3;
 ///
 /// So a single frame comes and goes by one bit.
 ///
-/// A bit of level 0 of the summary is set if its word of the map has a free frame; a bit of a higher level is set if its
-/// word of the level below is not zero. Bits of the map past the end of the pool are inaccessible.
+/// A bit of `with_free` is set if its word of the map has a free frame; a bit of a level above it is set if its word of the
+/// level below is not zero. Bits of the map past the end of the pool are inaccessible.
 pub struct Map<'a> {
     words: &'a mut [[u32; 2]],
-    summary: [&'a mut [u32]; LEVELS],
+    with_free: &'a mut [u32],
+    above: [u32; 32],
+    top: u32,
     /// The lowest word with a free frame, or the number of words if there is none.
     lowest: usize,
 }
@@ -35,26 +38,22 @@ impl<'a> Map<'a> {
         frames.div_ceil(32) as usize
     }
 
-    /// Returns how many 32-bit words the summaries of `frames` frames have.
+    /// Returns how many 32-bit words the lowest level of the tree over `frames` frames has.
     pub const fn summary_needed(frames: u32) -> usize {
-        let level0 = Self::words_needed(frames).div_ceil(32);
-        let level1 = level0.div_ceil(32);
-        level0 + level1 + level1.div_ceil(32)
+        Self::words_needed(frames).div_ceil(32)
     }
 
-    /// Makes the map of `frames` frames, all free, in `words` and `summary`.
-    pub fn new(frames: u32, words: &'a mut [[u32; 2]], summary: &'a mut [u32]) -> Self {
-        let level0 = words.len().div_ceil(32);
-        let (summary0, rest) = summary.split_at_mut(level0);
-        let (summary1, summary2) = rest.split_at_mut(level0.div_ceil(32));
+    /// Makes the map of `frames` frames, all free, in `words` and `with_free`.
+    pub fn new(frames: u32, words: &'a mut [[u32; 2]], with_free: &'a mut [u32]) -> Self {
         words.fill([u32::MAX, u32::MAX]);
         if let (Some(last), true) = (words.last_mut(), !frames.is_multiple_of(32)) {
             last[1] = (1 << (frames % 32)) - 1;
         }
-        fill_ones(summary0, words.len());
-        fill_ones(summary1, summary0.len());
-        fill_ones(summary2, summary1.len());
-        Self { words, summary: [summary0, summary1, summary2], lowest: 0 }
+        fill_ones(with_free, words.len());
+        let mut above = [0; 32];
+        fill_ones(&mut above, with_free.len());
+        let top = above.iter().rev().fold(0, |top, word| top << 1 | u32::from(*word != 0));
+        Self { words, with_free, above, top, lowest: 0 }
     }
 
     /// Returns where the words are, for whoever reads them from outside.
@@ -76,7 +75,7 @@ impl<'a> Map<'a> {
         let bit = candidates.get() & candidates.get().wrapping_neg();
         *free ^= bit;
         if candidates.get() == bit {
-            self.note_full(word);
+            self.note_lowest_full();
         }
         Some((word as u32) << 5 | candidates.trailing_zeros())
     }
@@ -197,77 +196,80 @@ impl<'a> Map<'a> {
     #[cold]
     fn note_free(&mut self, word: usize) {
         self.lowest = self.lowest.min(word);
-        let mut index = word;
-        for level in &mut self.summary {
-            let was = level[index / 32];
-            level[index / 32] = was | 1 << (index % 32);
-            if was != 0 {
-                break;
-            }
-            index /= 32;
+        let index = word >> 5;
+        let was = self.with_free[index];
+        self.with_free[index] = was | 1 << (word & 31);
+        if was == 0 {
+            let above = (index >> 5) & 31;
+            self.above[above] |= 1 << (index & 31);
+            self.top |= 1 << above;
+        }
+    }
+
+    /// Notes that the lowest word with a free frame has none any more.
+    #[inline(always)] // on the fault path
+    fn note_lowest_full(&mut self) {
+        let index = self.lowest >> 5;
+        let bits = &mut self.with_free[index];
+        // Its bit is the lowest that is set.
+        *bits &= bits.wrapping_sub(1);
+        if let Some(left) = NonZero::new(*bits) {
+            self.lowest = index << 5 | left.trailing_zeros() as usize;
+        } else {
+            self.note_empty(index);
+            self.lowest = self.find_lowest();
         }
     }
 
     /// Notes that a word has no free frame any more.
-    #[inline]
     fn note_full(&mut self, word: usize) {
-        let bits = &mut self.summary[0][word >> 5];
+        if word == self.lowest {
+            self.note_lowest_full();
+            return;
+        }
+        let index = word >> 5;
+        let bits = &mut self.with_free[index];
         *bits &= !(1 << (word & 31));
-        let left = *bits;
-        if left == 0 {
-            self.note_empty(word >> 5);
-        } else if word == self.lowest {
-            // None lower is left in this word of the summary, nor before it.
-            self.lowest = (word & !31) | left.trailing_zeros() as usize;
+        if *bits == 0 {
+            self.note_empty(index);
         }
     }
 
-    /// Notes that word `index` of level 0 of the summary is zero now.
+    /// Notes that word `index` of the lowest level of the tree is zero now.
     fn note_empty(&mut self, index: usize) {
-        let bits = &mut self.summary[1][index >> 5];
+        let above = (index >> 5) & 31;
+        let bits = &mut self.above[above];
         *bits &= !(1 << (index & 31));
-        let left = *bits;
-        if left == 0 {
-            let above = index >> 5;
-            self.summary[2][above >> 5] &= !(1 << (above & 31));
-            self.lowest = self.find_lowest();
-        } else if self.lowest >> 5 == index {
-            let next = (index & !31) | left.trailing_zeros() as usize;
-            self.lowest = next << 5 | self.summary[0][next].trailing_zeros() as usize;
+        if *bits == 0 {
+            self.top &= !(1 << above);
         }
     }
 
-    /// Walks down the summaries: at each level the lowest set bit names the word to look at below.
+    /// Walks down the tree: at each level the lowest set bit names the word to look at below.
     fn find_lowest(&self) -> usize {
-        let Some(top) = self.summary[LEVELS - 1].iter().position(|bits| *bits != 0) else {
+        if self.top == 0 {
             return self.words.len();
-        };
-        let mut index = top;
-        for level in self.summary.iter().rev() {
-            index = 32 * index + level[index].trailing_zeros() as usize;
         }
-        index
+        let above = self.top.trailing_zeros() as usize;
+        let index = above << 5 | self.above[above].trailing_zeros() as usize;
+        index << 5 | self.with_free[index].trailing_zeros() as usize
     }
 
-    /// Says whether the summaries tell the truth.
+    /// Says whether the tree tells the truth.
     pub fn is_sound(&self) -> bool {
-        let level0 = (0..self.words.len()).all(|word| self.bit(0, word) == (self.free_bits(word) != 0));
-        let above = (1..LEVELS).all(|level| {
-            let below = &self.summary[level - 1];
-            (0..below.len()).all(|index| self.bit(level, index) == (below[index] != 0))
-        });
-        level0 && above && self.lowest == self.find_lowest()
-    }
-
-    fn bit(&self, level: usize, index: usize) -> bool {
-        self.summary[level][index / 32] & 1 << (index % 32) != 0
+        let is_set = |bits: &[u32], index: usize| bits[index / 32] & 1 << (index % 32) != 0;
+        (0..self.words.len()).all(|word| is_set(self.with_free, word) == (self.free_bits(word) != 0))
+            && (0..self.with_free.len()).all(|index| is_set(&self.above, index) == (self.with_free[index] != 0))
+            && (0..32).all(|index| is_set(&[self.top], index) == (self.above[index] != 0))
+            && self.lowest == self.find_lowest()
     }
 }
 
 /// Sets the lowest `count` bits.
 fn fill_ones(words: &mut [u32], count: usize) {
-    words.fill(u32::MAX);
-    if let (Some(last), true) = (words.last_mut(), !count.is_multiple_of(32)) {
-        *last = (1 << (count % 32)) - 1;
+    words.fill(0);
+    words[..count / 32].fill(u32::MAX);
+    if !count.is_multiple_of(32) {
+        words[count / 32] = (1 << (count % 32)) - 1;
     }
 }

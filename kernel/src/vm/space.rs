@@ -211,22 +211,12 @@ impl AddressSpace {
     /// Says whether a fault at `address` would be answered in the current address space.
     #[inline]
     pub fn is_legitimate(mmu: &impl Mmu, address: VirtAddr) -> bool {
-        Self::judge(mmu, address).is_ok()
-    }
-
-    #[inline]
-    fn judge(mmu: &impl Mmu, address: VirtAddr) -> Result<Page, Refusal> {
         let page = Page::containing(address);
-        if !POOL_PAGES.contains(page) {
-            return Err(if WINDOWS.contains(page) { Refusal::Window } else { Refusal::FirstPages });
-        }
-        let pools = pools(mmu);
-        let allowed = match pools.find(mmu, page) {
+        match pools(mmu).find(mmu, page) {
             Some(node) => VmPool::holds(mmu, node, page),
             // The coursework's page table exercise has no pools yet: there, every page is backed.
-            None => PageTable::note(mmu) & STRICT == 0,
-        };
-        if allowed { Ok(page) } else { Err(Refusal::Illegitimate) }
+            None => PageTable::note(mmu) & STRICT == 0 && POOL_PAGES.contains(page),
+        }
     }
 
     /// Answers a page fault in the current address space: a legitimate page gets a frame of zeros, and a page table if it
@@ -242,8 +232,10 @@ impl AddressSpace {
         if fault.present {
             return Err(Refusal::Protection);
         }
-        let page = Self::judge(&memory.mmu, fault.address)?;
-        match PageTable::back(memory, page) {
+        if !Self::is_legitimate(&memory.mmu, fault.address) {
+            return Err(refusal(fault.address));
+        }
+        match PageTable::back(memory, Page::containing(fault.address)) {
             Ok(frame) => {
                 memory.events.record(What::Backed, fault.address, frame.number(), memory.mmu.root());
                 Ok(())
@@ -271,5 +263,19 @@ impl AddressSpace {
             }
         }
         pools(mmu).check(mmu, POOL_PAGES.start)
+    }
+}
+
+/// Says why a fault at `address`, which is not legitimate, is not answered.
+#[cold]
+#[inline(never)]
+fn refusal(address: VirtAddr) -> Refusal {
+    let page = Page::containing(address);
+    if POOL_PAGES.contains(page) {
+        Refusal::Illegitimate
+    } else if WINDOWS.contains(page) {
+        Refusal::Window
+    } else {
+        Refusal::FirstPages
     }
 }

@@ -52,12 +52,12 @@ impl Tree {
         // end, is less work than to look at each on the way, though the way is then always a whole one.
         let (mut node, mut last) = (self.root, NIL);
         while node != NIL {
-            let is_below = page.number() < node.get(mmu, START);
-            if !is_below {
-                last = node;
+            if page.number() < node.get(mmu, START) {
+                node = node.child(mmu, LEFT);
+                continue;
             }
-            // Without a branch, which a processor could only guess.
-            node = node.child(mmu, if is_below { LEFT } else { RIGHT });
+            last = node;
+            node = node.child(mmu, RIGHT);
         }
         let holds = last != NIL && page.number().wrapping_sub(last.get(mmu, START)) < last.get(mmu, PAGES);
         holds.then_some(last)
