@@ -80,15 +80,17 @@ impl<'a> Map<'a> {
         Some((word as u32) << 5 | candidates.trailing_zeros())
     }
 
-    /// Frees frame `index` if it is a sequence of one, and says whether it was.
+    /// Frees frame `index` if it is a sequence of one, and says whether it was. It may be past the end.
     #[inline]
     pub fn free_single(&mut self, index: u32) -> bool {
         let word = (index >> 5) as usize;
-        let [free, head] = &mut self.words[word];
+        let Some([free, head]) = self.words.get_mut(word) else {
+            return false;
+        };
         let bit = 1 << (index & 31);
-        let inner = !(*free | *head);
-        // Of the highest frame of a word it can't be seen here whether the next one is inner.
-        if !*free & *head & bit == 0 || (inner | 1) & bit.rotate_left(1) != 0 {
+        // Heads with no inner frame behind them. Of the highest frame of a word that can't be seen here.
+        let singles = (*free | *head) >> 1 & *head & !*free;
+        if singles & bit == 0 {
             return false;
         }
         let was_free = *free & *head;

@@ -165,9 +165,9 @@ impl<'a> FramePool<'a> {
     /// Refused unless `first` is the first frame of a sequence of this pool.
     #[inline(always)] // its first lines, which are enough for single frames
     pub fn release_frames(&mut self, first: Frame) -> Result<(), ReleaseError> {
-        let index = self.index(first).ok_or(ReleaseError::Foreign(first))?;
+        let index = first.number().wrapping_sub(self.range.start.number());
         if !self.map.free_single(index) {
-            return self.release_sequence(index);
+            return self.release_sequence(first);
         }
         self.runs.mark_stale(index);
         // It is not above the number of frames.
@@ -186,8 +186,8 @@ impl<'a> FramePool<'a> {
     }
 
     #[cold]
-    fn release_sequence(&mut self, index: u32) -> Result<(), ReleaseError> {
-        let first = self.frame(index);
+    fn release_sequence(&mut self, first: Frame) -> Result<(), ReleaseError> {
+        let index = self.index(first).ok_or(ReleaseError::Foreign(first))?;
         match self.map.state(index) {
             FrameState::Head => {}
             FrameState::Free => return Err(ReleaseError::Free(first)),
