@@ -112,9 +112,12 @@ impl<'a> RunTree<'a> {
 
     fn mark_leaf_stale(&mut self, leaf: u32) {
         self.marked = leaf;
-        let mut node = self.leaves + leaf as usize;
-        while node > 0 && self.nodes[node][1] != STALE {
-            self.nodes[node][1] = STALE;
+        let mut node = self.leaves | leaf as usize;
+        // Above the root is node 0, which is always stale.
+        while let Some([_, longest, _]) = self.nodes.get_mut(node)
+            && *longest != STALE
+        {
+            *longest = STALE;
             node /= 2;
         }
     }
