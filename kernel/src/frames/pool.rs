@@ -311,17 +311,20 @@ impl FrameSource for FramePool<'_> {
 
     #[inline(always)] // the loop that releases pages
     fn release_each(&mut self, frames: impl Iterator<Item = Frame>) -> Result<(), ReleaseError> {
-        let (mut word, mut mask, mut result) = (0, 0, Ok(()));
+        let start = self.range.start.number();
+        // The number of the frame at bit 0 of the mask: the first of a word of the map.
+        let (mut from, mut mask, mut result) = (start, 0, Ok(()));
         for frame in frames {
-            let index = frame.number().wrapping_sub(self.range.start.number());
-            if index >> 5 != word {
-                let released = self.release_in_word(word, mask);
+            let mut bit = frame.number().wrapping_sub(from);
+            if bit >= 32 {
+                let released = self.release_in_word(from.wrapping_sub(start) >> 5, mask);
                 result = result.and(released);
-                (word, mask) = (index >> 5, 0);
+                bit = frame.number().wrapping_sub(start) & 31;
+                (from, mask) = (frame.number().wrapping_sub(bit), 0);
             }
-            mask |= 1 << (index & 31);
+            mask |= 1 << bit;
         }
-        let released = self.release_in_word(word, mask);
+        let released = self.release_in_word(from.wrapping_sub(start) >> 5, mask);
         result.and(released)
     }
 
