@@ -3,7 +3,7 @@
 use crate::plots;
 use crate::results::Results;
 use crate::rows::{Filled, Group, Rows, number};
-use crate::table::{last_of_first, short_of_goal};
+use crate::table::{last_of_first, misses, short_of_goal};
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;
@@ -22,7 +22,7 @@ pub fn write(rows: &Rows, results: &Results) -> Result<(), Box<dyn Error>> {
     for group in &rows.group {
         page = replaced(&page, &group.title, &table(group, results))?;
     }
-    page = replaced(&page, "goals", &goals(rows, results))?;
+    page = replaced(&page, "goals", &goals(rows, results)?)?;
     page = replaced(&page, "values", &values(results))?;
     page = replaced(&page, "varying", &varying(results))?;
     fs::write(PAGE, page)?;
@@ -90,16 +90,17 @@ fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn goals(rows: &Rows, results: &Results) -> String {
+/// Says how many goals are met, and of each that isn't, by how much and why.
+fn goals(rows: &Rows, results: &Results) -> Result<String, Box<dyn Error>> {
     let [short, all] = short_of_goal(rows, results);
     let mut out = format!("{} of {all} goals are met.", all - short);
     if let Some(ratio) = last_of_first(results) {
-        // Writing to a string cannot fail.
-        let _ = write!(out, " The fault that takes the last frame costs {ratio:.3} of the one that takes the first.");
+        write!(out, " The fault that takes the last frame costs {ratio:.3} of the one that takes the first.")?;
     }
     let tools = &results.tools;
-    let _ = writeln!(out, " Counted by {}; the kernel was made by {}.", tools.qemu, tools.rustc);
-    out
+    writeln!(out, " Counted by {}; the kernel was made by {}.\n", tools.qemu, tools.rustc)?;
+    misses(rows, results).iter().try_for_each(|miss| writeln!(out, "- {miss}"))?;
+    Ok(out)
 }
 
 fn values(results: &Results) -> String {

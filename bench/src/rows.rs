@@ -33,6 +33,8 @@ pub struct Row {
     pub per: u64,
     /// The median should be at most this.
     pub goal: Option<u64>,
+    /// Why the goal is missed, if it is.
+    pub reason: Option<String>,
     /// The name of the floor's figure.
     pub floor: Option<String>,
     /// What others need, as recorded once.
@@ -135,7 +137,15 @@ mod tests {
 
     #[test]
     fn a_price_a_page_is_the_figure_divided() {
-        let row = Row { what: "x".into(), figure: "f".into(), per: 4, goal: Some(25), floor: None, peers: Vec::new() };
+        let row = Row {
+            what: "x".into(),
+            figure: "f".into(),
+            per: 4,
+            goal: Some(25),
+            reason: None,
+            floor: None,
+            peers: Vec::new(),
+        };
         let group = Group { title: "G".into(), row: vec![row] };
         let results = with_figure("f", 101);
         let filled: Vec<_> = group.filled(&results).collect();

@@ -27,6 +27,7 @@ fn write_all(out: &mut String, rows: &Rows, results: &Results) -> std::fmt::Resu
     }
     let [short, with_goal] = short_of_goal(rows, results);
     writeln!(out, "\n{} of {with_goal} goals met", with_goal - short)?;
+    misses(rows, results).iter().try_for_each(|miss| writeln!(out, "! {miss}"))?;
     write_growth(out, results)?;
     write_split(out, results)?;
     if !results.values.is_empty() {
@@ -75,6 +76,17 @@ pub fn short_of_goal(rows: &Rows, results: &Results) -> [usize; 2] {
     let filled =
         || rows.group.iter().flat_map(|group| group.filled(results)).filter(|filled| filled.row.goal.is_some());
     [filled().filter(|filled| !filled.meets_goal()).count(), filled().count()]
+}
+
+/// Returns a sentence for each goal that is missed: by which figure, how far, and why.
+pub fn misses(rows: &Rows, results: &Results) -> Vec<String> {
+    let filled = rows.group.iter().flat_map(|group| group.filled(results)).filter(|filled| !filled.meets_goal());
+    let sentence = |filled: Filled<'_>| {
+        let goal = number(filled.row.goal.unwrap_or_default() as f64);
+        let reason = filled.row.reason.as_deref().unwrap_or("bench/rows.toml doesn't say why");
+        format!("`{}` takes {} instead of {goal}: {reason}", filled.row.figure, number(filled.median()))
+    };
+    filled.map(sentence).collect()
 }
 
 /// The goal for the last page's fault, as a multiple of the first one's.

@@ -39,7 +39,7 @@ impl<'a> Map<'a> {
     }
 
     /// Returns how many 32-bit words the lowest level of the tree over `frames` frames has.
-    pub const fn summary_needed(frames: u32) -> usize {
+    pub const fn bits_needed(frames: u32) -> usize {
         Self::words_needed(frames).div_ceil(32)
     }
 

@@ -76,7 +76,7 @@ impl<'a> FramePool<'a> {
     ///
     /// Up to 8192 frames this fits into 4 KiB; a million frames need 100 KiB beside the map's 256 KiB.
     pub const fn storage_words(frames: u32) -> usize {
-        2 * Map::words_needed(frames) + 3 * RunTree::nodes_needed(frames) + Map::summary_needed(frames)
+        2 * Map::words_needed(frames) + 3 * RunTree::nodes_needed(frames) + Map::bits_needed(frames)
     }
 
     /// Makes a pool of the frames in `range`, all free, with its bookkeeping in `storage`.
@@ -90,8 +90,8 @@ impl<'a> FramePool<'a> {
         }
         let (words, rest) = storage.split_at_mut(2 * Map::words_needed(frames));
         let (nodes, rest) = rest.split_at_mut(3 * RunTree::nodes_needed(frames));
-        let (summary, _) = rest.split_at_mut(Map::summary_needed(frames));
-        let map = Map::new(frames, words.as_chunks_mut().0, summary);
+        let (with_free, _) = rest.split_at_mut(Map::bits_needed(frames));
+        let map = Map::new(frames, words.as_chunks_mut().0, with_free);
         let runs = RunTree::new(frames, nodes.as_chunks_mut().0);
         Some(Self { range, len: frames, map, runs, free: frames, known: Known::NOTHING })
     }
