@@ -279,8 +279,11 @@ impl<'a> FramePool<'a> {
             return Ok(());
         }
         // Not all of them are what they should be. Those that are go back.
-        let bits = (0..32).filter(|bit| mask & 1 << bit != 0);
-        bits.fold(Ok(()), |so_far, bit| so_far.and(self.release_frames(self.frame(word << 5 | bit))))
+        let mut result = Ok(());
+        for bit in (0..32).filter(|bit| mask & 1 << bit != 0) {
+            result = result.and(self.release_frames(self.frame(word << 5 | bit)));
+        }
+        result
     }
 
     /// Makes the `n` frames from `index` on all `state`, a word of the map at a time.
