@@ -69,11 +69,11 @@ impl World {
         };
         for (book, first, end) in [(KERNEL_BOOK, 0x200, 0x400), (PROCESS_BOOK, 0x400, 0x2000)] {
             world.say(&format!("claim pool {first:#x} {end:#x} {book:#x}"));
-            (first..end).for_each(|frame| world.set_state(book, frame - first, 1, 0));
+            (first..end).for_each(|frame| world.set_state(book, frame - first, 1, 1));
         }
         (0..2).for_each(|number| world.set_state(KERNEL_BOOK, number, 0, 1));
         USED.for_each(|frame| world.set_state(PROCESS_BOOK, frame - 0x400, 0, 1));
-        (3840..4096).for_each(|frame| world.set_state(PROCESS_BOOK, frame - 0x400, 1, 1));
+        (3840..4096).for_each(|frame| world.set_state(PROCESS_BOOK, frame - 0x400, 1, 0));
         world.say("claim directory 0x400");
         world.say("claim directory 0x405");
         world.say("claim faults 0x2");
@@ -178,11 +178,11 @@ const MISTAKES: &[Mistake] = &[
     ("page 0x401: backed, absent", |world| world.set(TABLE, 1, 0)),
     ("page 0x402: absent, frame 0x406", |world| world.set(TABLE, 2, 0x40_6003)),
     ("word at 0x00400ffc", |world| _ = world.words.insert(0x40_3FFC, 0)),
-    ("frame 0x403 in the pool's books: used: page 0x400", |world| world.set_state(PROCESS_BOOK, 3, 1, 0)),
+    ("frame 0x403 in the pool's books: used: page 0x400", |world| world.set_state(PROCESS_BOOK, 3, 1, 1)),
     ("frame 0x1fff in the pool's books: free: no page table", |world| world.set_state(PROCESS_BOOK, 0x1BFF, 0, 1)),
     ("frame 0x406 in the pool's books: free", |world| world.set_state(PROCESS_BOOK, 6, 0, 0)),
-    ("frame 0x406 in the pool's books: free", |world| world.set_state(PROCESS_BOOK, 6, 1, 1)),
-    ("frame 0xf00 in the pool's books: inaccessible", |world| world.set_state(PROCESS_BOOK, 0xB00, 1, 0)),
+    ("frame 0x406 in the pool's books: free", |world| world.set_state(PROCESS_BOOK, 6, 1, 0)),
+    ("frame 0xf00 in the pool's books: inaccessible", |world| world.set_state(PROCESS_BOOK, 0xB00, 1, 1)),
     ("the books of frames 0x400..0x2000: claimed, and in the kernel pool, no", |world| {
         world.unsay("claim pool 0x400 0x2000 0x201000");
     }),
