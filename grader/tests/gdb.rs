@@ -340,7 +340,7 @@ fn gdb_finds_what_is_wrong_with_frames_and_trees() {
     // The second page of the region gets the first one's frame; then one that is free; then the tree of regions a ring.
     let twice = "with language c -- set {int}0xffd00008 = *(int *)0xffd00004";
     let free = "with language c -- set {int}0xffd00008 = 0x600063";
-    let ring = "with language c -- set {int}0x40000070 = 0x40000060";
+    let ring = "with language c -- set {int}0x40000064 = 0x40000060";
     let session = Session::of(
         PAST_A_REGION,
         &[
