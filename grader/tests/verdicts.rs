@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Processor time enough for any of these kernels, and short enough to wait for.
-const LIMIT: Duration = Duration::from_millis(2500);
+const LIMIT: Duration = Duration::from_millis(1500);
 
 /// Assembles and links `verdicts/NAME.s` in `directory`.
 fn assemble(directory: &Path, name: &str) -> PathBuf {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A machine that has had less than this part of a processor is idle.
-const IDLE: u32 = 10;
+const IDLE: u32 = 20;
 
 /// How long a machine at its time limit is logged at most, to see whether it faults for ever, and how often its log is
 /// looked at.
