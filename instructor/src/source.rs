@@ -118,7 +118,8 @@ pub struct Edit {
     /// The function that the text stands in, as [`Function::name`] has it; anywhere in the file if absent.
     #[serde(rename = "in")]
     pub function: Option<String>,
-    /// What is there now. It must be there exactly once.
+    /// What is there now. It must be there exactly once. If empty, the start of the function's body.
+    #[serde(default)]
     pub find: String,
     /// What comes in its place.
     pub replace: String,
@@ -131,14 +132,16 @@ impl Edit {
     ///
     /// In words, if what is to be changed isn't there exactly once.
     pub fn apply(&self, text: &str) -> Result<String, String> {
-        let scope = match &self.function {
-            None => 0..text.len(),
-            Some(name) => {
-                let outline = Outline::of(text).map_err(|error| format!("{}: {error}", self.file))?;
-                let function = outline.function(name).ok_or_else(|| format!("{} has no function {name}", self.file))?;
-                function.whole.clone()
+        let mut scope = 0..text.len();
+        if let Some(name) = &self.function {
+            let outline = Outline::of(text).map_err(|error| format!("{}: {error}", self.file))?;
+            let function = outline.function(name).ok_or_else(|| format!("{} has no function {name}", self.file))?;
+            if self.find.is_empty() {
+                let (before, body) = text.split_at(function.body.start + "{".len());
+                return Ok(format!("{before} {}{body}", self.replace));
             }
-        };
+            scope = function.whole.clone();
+        }
         let found = places(&text[scope.clone()], &self.find);
         let [place] = found.as_slice() else {
             let within = self.function.as_ref().map_or(String::new(), |name| format!(", in {name},"));
@@ -206,6 +209,12 @@ mod tests {
     fn a_line_that_goes_leaves_no_empty_one() {
         let edit = Edit { replace: String::new(), ..edit(None, "struct S;") };
         assert!(edit.apply(TEXT).unwrap().starts_with("//! é\nimpl S {"));
+    }
+
+    #[test]
+    fn an_edit_that_finds_nothing_stands_at_the_start_of_its_function() {
+        assert!(edit(Some("S::own"), "").apply(TEXT).unwrap().contains("fn own(&self) -> u32 { 2\n        1 + 1"));
+        assert!(edit(None, "").apply(TEXT).unwrap_err().contains("has 0 places"));
     }
 
     #[test]

@@ -80,3 +80,27 @@ pub fn load(root: &Path) -> Result<Vec<Mutant>, Box<dyn Error>> {
     }
     Ok(mutants)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_fits_the_code() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut misfits = Vec::new();
+        for mutant in load(&root).unwrap() {
+            let mut texts = BTreeMap::new();
+            for edit in &mutant.edits {
+                let text = texts
+                    .entry(edit.file.clone())
+                    .or_insert_with(|| fs::read_to_string(root.join(&edit.file)).unwrap_or_default());
+                match edit.apply(text) {
+                    Ok(changed) => *text = changed,
+                    Err(why) => misfits.push(format!("{}: {why}", mutant.name)),
+                }
+            }
+        }
+        assert!(misfits.is_empty(), "{}", misfits.join("\n"));
+    }
+}
