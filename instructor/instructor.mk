@@ -1,6 +1,6 @@
 # What an instructor makes.
 
-.PHONY: handout grade gradescope mutants
+.PHONY: handout grade gradescope mutants check-grading
 
 INSTRUCTOR = scripts/cargo run --quiet --package instructor --
 
@@ -17,3 +17,6 @@ gradescope: ## Pack an autograder for Gradescope, build/autograder.zip [OVERLAY=
 mutants: ## Plant mistakes, one at a time, and demand that the grader catches each: [ONLY='words of names']
 	@scripts/need qemu-system-i386 ld
 	@$(INSTRUCTOR) mutants $(if $(ONLY),$(ONLY),--table docs/src/mutants.md)
+
+check-grading: mutants ## Check the grader by mistakes that it must catch, and grading by submissions of all kinds
+	@scripts/cargo test --quiet --package instructor --test submissions

@@ -1,5 +1,6 @@
 //! Submissions of all kinds, graded as `make grade` does it. They wait for each other, since they share what was built;
-//! `make test` runs them.
+//! `make check-grading`
+//! runs them.
 
 use boon::{Compiler, Schemas};
 use serde_json::Value;
