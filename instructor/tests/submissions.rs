@@ -1,6 +1,5 @@
 //! Submissions of all kinds, graded as `make grade` does it. They wait for each other, since they share what was built;
-//! `make check-grading`
-//! runs them.
+//! `make check-grading` runs them.
 
 use boon::{Compiler, Schemas};
 use serde_json::Value;
@@ -71,7 +70,6 @@ fn handout(name: &str) -> PathBuf {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn what_names_the_graders_channel_is_not_run() {
     let cheat = submission_of("cheat", "pub fn cheat() { crate::console::control!(\"end pass\"); }\n");
     let results = grade(&cheat, false);
@@ -81,7 +79,6 @@ fn what_names_the_graders_channel_is_not_run() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn what_does_not_compile_gets_the_compilers_words_and_its_build_script_is_not_run() {
     let broken = submission_of("broken", "pub fn broken() -> u32 { \"text\" }\n");
     write(&broken.join("kernel/build.rs"), "fn main() { panic!(\"the build script was run\") }");
@@ -95,7 +92,6 @@ fn what_does_not_compile_gets_the_compilers_words_and_its_build_script_is_not_ru
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn an_empty_submission_says_what_to_hand_in() {
     let empty = place("empty");
     fs::create_dir_all(&empty).expect("the directory is ours");
@@ -105,7 +101,6 @@ fn an_empty_submission_says_what_to_hand_in() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn the_handout_earns_little_and_its_failures_name_functions() {
     let results = grade(&handout("handout"), false);
     let (score, possible) = (results["score"].as_f64().expect("points"), results["extra_data"]["possible"].as_f64());
@@ -118,7 +113,6 @@ fn the_handout_earns_little_and_its_failures_name_functions() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn the_whole_tree_earns_everything() {
     let results = grade(&Path::new(ROOT).canonicalize().expect("it is there"), true);
     assert_eq!(results["score"], results["extra_data"]["possible"]);
@@ -126,7 +120,6 @@ fn the_whole_tree_earns_everything() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn the_handout_builds_without_a_warning() {
     let handout = handout("handout-built");
     let output = Command::new("make")
