@@ -37,8 +37,11 @@ pub fn accept(file: &Path, results: &Results) -> Result<(), Box<dyn Error>> {
 pub fn check(file: &Path, results: &Results) -> Result<bool, Box<dyn Error>> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let baseline: Baseline = serde_json::from_str(&text)?;
-    if baseline.tools != results.tools {
-        println!("\nNot compared: the baseline is of {} and {}", baseline.tools.rustc, baseline.tools.qemu);
+    if !baseline.tools.count_like(&results.tools) {
+        let line = |tools: &Tools| format!("{}; {}", tools.rustc, tools.qemu);
+        println!("\nNot compared: other tools count other instructions.");
+        println!("  the baseline's: {}\n  these:          {}", line(&baseline.tools), line(&results.tools));
+        println!("  To compare what you change: make bench ACCEPT=1 before, make bench CHECK=1 after.");
         return Ok(true);
     }
     let worse = worse(&baseline.figures, &results.figures);

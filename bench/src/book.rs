@@ -64,7 +64,7 @@ fn table(group: &Group, results: &Results) -> String {
         if has_peers {
             let peer = |peer: &crate::rows::Peer| {
                 let cost = peer.cost as f64;
-                format!("{} {} ({}×)", peer.name, number(cost), multiple(cost / row.median()))
+                format!("{}: {} ({}×)", peer.name, number(cost), multiple(cost / row.median()))
             };
             cells.push(row.row.peers.iter().map(peer).collect::<Vec<_>>().join("; "));
         }

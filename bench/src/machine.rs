@@ -32,7 +32,7 @@ impl Kernel {
     ///
     /// If there is no such file.
     pub fn at(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let missing = || format!("{} is missing: run `make`", path.display());
+        let missing = || format!("{} is missing: run `make build`", path.display());
         let full = path.canonicalize().map_err(|_| missing())?;
         let (Some(directory), Some(file)) = (full.parent(), full.file_name()) else {
             return Err(missing().into());

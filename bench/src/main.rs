@@ -68,10 +68,13 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let rows = Rows::read()?;
     let kernel = Kernel::at(&arguments.kernel)?;
     let mut results = Results::of(Tools::present()?);
+    eprintln!("bench: counting every operation in a virtual machine, some ten seconds");
     results.add_records(&kernel.count("bench=all")?)?;
+    eprintln!("bench: following one fault");
     results.split = split::of_one_fault(&kernel)?;
     // What follows is not worth its time where only the comparison is asked for.
     if !arguments.check {
+        eprintln!("bench: starting machines: the least memory, and wall times; some twenty seconds");
         outside::add(&mut results, &kernel, &arguments.iso)?;
     }
     print!("{}", table::of(&rows, &results));

@@ -23,6 +23,13 @@ impl Tools {
     pub fn present() -> Result<Self, Box<dyn Error>> {
         Ok(Self { rustc: first_line(&compiler(), "--version")?, qemu: first_line(machine::QEMU, "--version")? })
     }
+
+    /// Says whether `other` give the same digits for the same code: the same compiler, and the same release of the emulator,
+    /// whoever packaged it.
+    pub fn count_like(&self, other: &Self) -> bool {
+        let release = |tools: &Self| tools.qemu.split(" (").next().map(String::from);
+        self.rustc == other.rustc && release(self) == release(other)
+    }
 }
 
 /// What samples of one operation amount to, in instructions.

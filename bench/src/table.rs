@@ -54,7 +54,7 @@ fn line(filled: &Filled<'_>) -> String {
     let ratio = |to: f64| format!("{:.2}", median / to);
     let goal = row.goal.map(|goal| [number(goal as f64), ratio(goal as f64)]).unwrap_or_default();
     let floor = filled.floor.map(|floor| [number(floor), ratio(floor)]).unwrap_or_default();
-    let peers: Vec<_> = row.peers.iter().map(|peer| format!("{} {}", peer.name, number(peer.cost as f64))).collect();
+    let peers: Vec<_> = row.peers.iter().map(|peer| format!("{}: {}", peer.name, number(peer.cost as f64))).collect();
     format!(
         "{} {:50} {:>9} {:>11.2} {:>9} {:>9} {:>7} {:>6} {:>7} {:>6}  {}",
         if filled.meets_goal() { ' ' } else { '!' },

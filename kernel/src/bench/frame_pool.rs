@@ -48,6 +48,7 @@ pub fn measure(_kernel: &mut Kernel) -> Outcome {
         release_where(&mut pool, |frame| frame.number() >= range.end.number() - run)?;
         at_the_end(&mut pool, run)?;
     }
+    searched(&mut pool, &mut random, RUNS[0])?;
     demand("frame pool's records agree", true, pool.check())
 }
 
@@ -124,5 +125,23 @@ fn at_the_end(pool: &mut FramePool<'_>, run: u32) -> Outcome {
     }
     get.report(format_args!("frames-get-{run}-end"));
     release.report(format_args!("frames-release-{run}-end"));
+    Ok(())
+}
+
+/// Gets the only run there is of at least this length, at the end, and releases it. Before each, a single frame changes
+/// somewhere, and the pool forgets the run that it has at hand: so it has to search.
+fn searched(pool: &mut FramePool<'_>, random: &mut Random, run: u32) -> Outcome {
+    let mut get = Samples::new(SAMPLES);
+    // To mark it again changes nothing but what the pool remembers.
+    let inaccessible = done("frame had", pool.get_frames(1).ok_or(()))?;
+    done("frame released", pool.release_frames(inaccessible))?;
+    for _ in 0..SAMPLES {
+        done("frame marked", pool.mark_inaccessible(inaccessible, 1))?;
+        done("frame released", pool.release_frames(random_used(pool, random)))?;
+        pool.get_frames(1);
+        let frame = done("run had", get.take(pool, |pool| pool.get_frames(run)).ok_or(()))?;
+        done("run released", pool.release_frames(frame))?;
+    }
+    get.report(format_args!("frames-get-{run}-end-searched"));
     Ok(())
 }

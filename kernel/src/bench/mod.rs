@@ -1,9 +1,8 @@
 //! Measuring: what each operation costs, in ticks of the time-stamp counter, which under QEMU's `-icount shift=0` are
 //! instructions.
 //!
-//! `bench=all` on the command line measures everything, `bench=NAME` one group, `bench=boot` nothing but the way here. The
-//! results are records on the control
-//! channel, a line each; the host's `bench` makes tables and plots of them:
+//! `bench=all` on the command line measures everything, `bench=NAME` one group, `bench=boot` nothing but the way here.
+//! The results are records on the control channel, a line each; the host's `bench` makes tables and plots of them:
 //!
 //! ```text
 //! measure NAME samples=N median=N mean=N.NN p99=N max=N

@@ -19,8 +19,13 @@ pub fn measure(kernel: &mut Kernel) -> Outcome {
         at_the_end(kernel, count)?;
         among_holes(kernel, count)?;
     }
+    growing(kernel)?;
     touched(kernel)
 }
+
+/// How many regions a pool has room for in its first page, and in each further one.
+const FIRST_PAGE_REGIONS: u32 = 125;
+const FURTHER_PAGE_REGIONS: u32 = 126;
 
 /// A pool with many regions.
 pub struct Regions {
@@ -122,6 +127,29 @@ fn among_holes(kernel: &mut Kernel, count: u32) -> Outcome {
     ] {
         samples.report(format_args!("{name}-{count}"));
     }
+    regions.end(kernel)
+}
+
+/// Allocates the regions for which the pool needs a further page of its own.
+fn growing(kernel: &mut Kernel) -> Outcome {
+    const PAGES: u32 = 100;
+    let mut regions = Regions::new(kernel, FIRST_PAGE_REGIONS, |_| 1)?;
+    let mut allocate = Samples::new(PAGES);
+    for index in 0..PAGES * FURTHER_PAGE_REGIONS {
+        let pool = &mut regions.pool;
+        let start = kernel.with(|memory| {
+            if index.is_multiple_of(FURTHER_PAGE_REGIONS) {
+                let free = memory.frames.free_frames();
+                let start = allocate.take(memory, |memory| pool.allocate(memory, PAGE_SIZE));
+                demand("a frame for the pool's own page", true, memory.frames.free_frames() < free)?;
+                done("region allocated", start)
+            } else {
+                done("region allocated", pool.allocate(memory, PAGE_SIZE))
+            }
+        })?;
+        regions.starts.push(start);
+    }
+    allocate.report("allocate-growing");
     regions.end(kernel)
 }
 

@@ -133,8 +133,15 @@ impl Place {
 /// Finds what held `page` of the current address space and went, by events of the kind `what`: its pages, and how many
 /// operations ago.
 fn gone(mmu: &impl Mmu, events: &Events, page: Page, what: What) -> Option<(PageRange, u32)> {
-    let operations = events.latest(mmu.root()).filter(|event| event.what != What::Refused);
-    let here = (1..).zip(operations).filter(|(_, event)| event.what == what && event.space == mmu.root());
+    let root = mmu.root();
+    let operations = events.latest(root).filter(|event| event.what != What::Refused);
+    // A space that was destroyed may have had the same directory, and a pool that was dropped the same pages.
+    let lived = operations.take_while(|event| match event.what {
+        What::Create => event.amount != root.number(),
+        What::Register => event.space != root || !event.pages().contains(page),
+        _ => true,
+    });
+    let here = (1..).zip(lived).filter(|(_, event)| event.what == what && event.space == root);
     here.map(|(ago, event)| (event.pages(), ago)).find(|(pages, _)| pages.contains(page))
 }
 

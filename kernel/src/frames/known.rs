@@ -2,7 +2,7 @@
 //!
 //! Whoever asks for runs mostly asks for several, or gives one back and asks again: so the rest of the last run found, or a
 //! run that was released, is kept at hand. And a search that failed has shown that there is no run of that length, which
-//! holds until frames come back.
+//! holds until frames come back that make one.
 
 /// What is known of the runs of free frames without a search.
 pub struct Known {

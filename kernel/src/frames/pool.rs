@@ -236,7 +236,17 @@ impl<'a> FramePool<'a> {
     pub fn check(&self) -> bool {
         let free: u32 = (0..self.map.words()).map(|word| self.map.free_bits(word).count_ones()).sum();
         let known = (0..self.known.run()).all(|more| self.map.state(self.known.start + more) == FrameState::Free);
-        free == self.free && known && self.map.is_sound() && self.runs.is_sound(&self.map)
+        let bounded = self.known.no_longer_than == UNKNOWN || self.longest_by_map() <= self.known.no_longer_than;
+        free == self.free && known && bounded && self.map.is_sound() && self.runs.is_sound(&self.map)
+    }
+
+    /// Returns the length of the longest run of free frames, by a look at each.
+    fn longest_by_map(&self) -> u32 {
+        let runs = (0..self.len).scan(0, |run, index| {
+            *run = if self.map.state(index) == FrameState::Free { *run + 1 } else { 0 };
+            Some(*run)
+        });
+        runs.max().unwrap_or(0)
     }
 
     fn index(&self, frame: Frame) -> Option<u32> {

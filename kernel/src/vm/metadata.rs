@@ -10,8 +10,7 @@
 //! +0x00    header                           header
 //! +0x20    the pool's node among the pools  the node of this page among the regions
 //! +0x40    root of regions, list of pages   free for nodes from here on
-//!          with room, count of regions,
-//!          when the pool was born
+//!          with room, when the pool was born
 //! +0x60    free for nodes from here on
 //!
 //! header: +0 nodes in use   +4 first free node   +8 next   +12 previous page with room

@@ -247,7 +247,8 @@ impl AddressSpace {
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was
     /// nothing to free: an absent page, a pool's own page, the first 4 MiB, the windows.
     pub fn free_page<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Option<Frame> {
-        let own = Self::pool_of(&memory.mmu, page).is_some_and(|pool| !pool.is_legitimate(&memory.mmu, page.start()));
+        let pool = pools(&memory.mmu).find(&memory.mmu, page);
+        let own = pool.is_some_and(|pool| !VmPool::holds(&memory.mmu, pool, page));
         let frame = if own { None } else { PageTable::free_page(memory, page) }?;
         memory.events.record(What::FreePage, page.start(), frame.number(), memory.mmu.root());
         Some(frame)
