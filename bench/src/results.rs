@@ -145,6 +145,15 @@ pub mod tests {
     }
 
     #[test]
+    fn who_packaged_the_emulator_makes_no_difference() {
+        let tools = |rustc: &str, qemu: &str| Tools { rustc: rustc.into(), qemu: qemu.into() };
+        let ours = tools("rustc 1.95.0", "QEMU emulator version 7.2.22 (Debian 1:7.2+b3)");
+        assert!(ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 7.2.22 (Debian 1:7.2+b4)")));
+        assert!(!ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 8.0.0")));
+        assert!(!ours.count_like(&tools("rustc 1.96.0", "QEMU emulator version 7.2.22")));
+    }
+
+    #[test]
     fn the_kernels_records_are_read() {
         let mut results = with_figure("other", 1);
         let records =

@@ -5,10 +5,13 @@
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,6 +20,19 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// How often a child that was asked to end is looked at.
 const POLL: Duration = Duration::from_millis(2);
+
+/// Returns what becomes true when somebody asks this program to end, so that it can end its children and tell what it knows.
+///
+/// # Errors
+///
+/// If the system does not let it listen.
+pub fn asked_to_end() -> io::Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, asked.clone())?;
+    }
+    Ok(asked)
+}
 
 /// How a child came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,17 +2,15 @@
 #![forbid(unsafe_code)]
 
 use clap::{Args, Parser, Subcommand};
+use grader::child;
 use grader::marks::Conditions;
 use grader::session::{FIXED_SEED, Request};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::hash::BuildHasher;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 
 /// Starts Droste in virtual machines, judges them from outside and reports.
@@ -97,10 +95,7 @@ fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
         }
         return Ok(true);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone())?;
-    }
+    let stop = child::asked_to_end()?;
     let results = request.run(&mut io::stdout().lock(), &stop)?;
     Ok(results.count().1 == 0)
 }

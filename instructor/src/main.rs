@@ -22,13 +22,11 @@ mod submission;
 mod tree;
 
 use clap::{Parser, Subcommand};
+use grader::child;
 use handout::Handout;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Hands Droste out as an exercise, grades what comes back, and tests the grader itself.
 #[derive(Parser)]
@@ -75,10 +73,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool, Box<dyn Error>> {
     let root = Path::new(".");
     // What is asked to end takes its machines and builds with it.
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone())?;
-    }
+    let stop = child::asked_to_end()?;
     match command {
         Command::Handout { to } => {
             Handout::load(root)?.make(root, &to)?;

@@ -1,9 +1,15 @@
 //! The table of causes: that each is tested in a machine, and those that a virtual machine cannot bring about.
 
-use droste::addr::{Frame, VirtAddr};
-use droste::fault::{CAUSES, Happening, Place, Signs, Unanswered, Walk, cause};
-use droste::paging::Entry;
-use droste::vm::{Fault, Refusal};
+#![allow(clippy::unwrap_used)] // a helper that fails fails its test
+
+mod machine;
+
+use droste::addr::{Frame, Page, PageRange, VirtAddr};
+use droste::fault::{CAUSES, Happening, Layout, Place, Signs, Unanswered, Walk, cause};
+use droste::paging::{Entry, Mmu};
+use droste::scenarios::Machine;
+use droste::vm::{AddressSpace, Fault, Refusal};
+use machine::SoftMachine;
 
 /// QEMU looks at the tables again before it raises a fault, and checks no reserved bits here.
 const ON_REAL_PROCESSORS_ONLY: [&str; 2] = ["stale translation", "reserved bit"];
@@ -41,4 +47,47 @@ fn a_fault_that_the_tables_do_not_explain_is_a_stale_translation() {
 #[test]
 fn a_reserved_bit_is_a_cause_of_its_own() {
     assert_eq!(cause_of(9, Entry::writable(Frame::new(0x402))), "reserved bit");
+}
+
+const POOL: VirtAddr = VirtAddr::new(0x4000_0000);
+
+#[test]
+fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directory() {
+    let mut machine = SoftMachine::start(32);
+    let nothing = PageRange::new(Page::new(0), Page::new(0));
+    let layout = Layout { text: nothing, rodata: nothing, guard: Page::new(0) };
+    let place = |machine: &mut SoftMachine, address| {
+        machine.with(|memory| Place::of(&memory.mmu, &memory.events, &layout, address))
+    };
+    let home = machine.with(|memory| memory.mmu.root());
+    let (old, mut pool) = machine.with(|memory| {
+        let space = AddressSpace::create(memory).unwrap();
+        space.load(memory);
+        (space, AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap())
+    });
+    let region = machine.with(|memory| pool.allocate(memory, 4096).unwrap());
+    machine.with(|memory| pool.release(memory, region).unwrap());
+    assert!(matches!(place(&mut machine, region), Place::Released(..)));
+
+    let directory = old.root();
+    machine.with(|memory| {
+        AddressSpace::drop_pool(memory, pool).unwrap();
+        memory.mmu.set_root(home);
+        old.destroy(memory).unwrap();
+        let new = AddressSpace::create(memory).unwrap();
+        assert_eq!(new.root(), directory);
+        new.load(memory);
+    });
+    assert_eq!(place(&mut machine, region), Place::NoPools);
+
+    let mut pool = machine.with(|memory| AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap());
+    assert!(matches!(place(&mut machine, region), Place::Unallocated(_)));
+
+    let region = machine.with(|memory| pool.allocate(memory, 4096).unwrap());
+    machine.with(|memory| {
+        pool.release(memory, region).unwrap();
+        AddressSpace::drop_pool(memory, pool).unwrap();
+        AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap();
+    });
+    assert!(matches!(place(&mut machine, region), Place::Unallocated(_)), "the pool is another one");
 }

@@ -222,7 +222,7 @@ impl PageTable {
     /// Does what [`free_page`](Self::free_page) does for every page in `pages` and returns how many were present.
     /// Absent tables cost one look each.
     pub fn free_pages<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pages: PageRange) -> u32 {
-        let pages = if POOL_PAGES.contains_range(pages) { pages } else { pages.intersection(POOL_PAGES) };
+        let pages = pages.intersection(POOL_PAGES);
         let singly = pages.len() <= FLUSH_SINGLY;
         let (mut freed, mut from) = (0, pages.start);
         while from < pages.end {
