@@ -128,10 +128,9 @@ fn assert_nothing_is_left(scratch: &Path) {
     assert!(left.is_empty(), "still running: {left:?}");
 }
 
-/// What QEMU finds behind 0x4000_1000, and all that it finds mapped. GDB takes what the monitor says for complaints, so
-/// Python prints it.
-const FRAME_BY_MONITOR: &str = r#"python print(gdb.execute("monitor gva2gpa 0x40001000", to_string=True))"#;
-const MAPPED_BY_MONITOR: &str = r#"python print(gdb.execute("monitor info mem", to_string=True))"#;
+/// What QEMU finds behind 0x4000_1000, and all that it finds mapped.
+const FRAME_BY_MONITOR: &str = "monitor gva2gpa 0x40001000";
+const MAPPED_BY_MONITOR: &str = "monitor info mem";
 
 /// The test of a read 16 bytes past a region of two pages, of which the first is backed.
 const PAST_A_REGION: &str = "dies-past-a-region";
@@ -208,6 +207,22 @@ fn gdb_sees_the_tables_that_the_machine_sees() {
     for (line, words) in accepted.zip(order) {
         assert!(line.contains(&words), "no \"{words}\" in {line} of:\n{}", session.answer("events"));
     }
+}
+
+#[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
+fn gdb_gets_long_answers_of_the_monitor_to_their_end() {
+    let commands =
+        ["continue", "monitor info tlb", MAPPED_BY_MONITOR, "monitor nonsense", "monitor quit", "monitor info mem "];
+    let session = Session::of(PAST_A_REGION, &commands);
+    // A line a page, `VIRTUAL: PHYSICAL RIGHTS`: the first 4 MiB, without page 0 and the guard page, and more above.
+    let lines = session.answer("monitor info tlb").lines();
+    let pages = lines.filter_map(|line| u64::from_str_radix(line.split_once(": ")?.0, 16).ok());
+    let below_the_windows = pages.filter(|page| *page < 0xFF80_0000).count() as u64;
+    assert!(below_the_windows > 1000, "{}", session.answer("monitor info tlb"));
+    assert_eq!(below_the_windows, pages_by_monitor(session.answer(MAPPED_BY_MONITOR)));
+    session.says("monitor nonsense", &["unknown command: 'nonsense'"]);
+    session.refuses("the machine is gone");
 }
 
 /// Returns how many pages a line of `maps` counts.

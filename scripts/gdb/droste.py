@@ -9,7 +9,7 @@ import gdb.unwinder
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from guest import events, faults, frames, maps, pools, tables, tlb  # noqa: E402
+from guest import events, faults, frames, maps, monitor, pools, tables, tlb  # noqa: E402
 from guest.memory import PAGE_SIZE, Memory, count, evaluate, physical, symbol  # noqa: E402
 
 
@@ -174,6 +174,24 @@ prints it; without one, the current space is meant.
         print(self.__doc__)
 
 
+class Monitor(gdb.Command):
+    """monitor COMMAND: what QEMU's monitor answers to a command. `monitor help` lists its own.
+
+In place of GDB's own command of this name, which hangs at a long answer."""
+
+    def __init__(self):
+        super().__init__("monitor", gdb.COMMAND_OBSCURE)
+
+    def invoke(self, argument, from_tty):
+        try:
+            print(monitor.ask(MONITOR, argument), end="")
+        except monitor.MonitorError as error:
+            raise gdb.GdbError(f"monitor: {error}") from None
+
+
 for command in (*COMMANDS, Droste):
     command()
+# Set by `make debug`, which starts the machine; one started in another way has GDB's own.
+if MONITOR := os.environ.get("DROSTE_MONITOR"):
+    Monitor()
 gdb.unwinder.register_unwinder(None, faults.TrapUnwinder(), replace=True)
