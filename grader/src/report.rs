@@ -68,9 +68,11 @@ pub fn console(judged: &Judged) -> String {
     note.into_iter().chain(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// Replaces what could move the cursor or change the colours of the terminal.
+/// Replaces what could move the cursor or change the colours of the terminal, and the two that are no characters, which
+/// neither XML nor YAML has.
 pub fn printable(line: &str) -> String {
-    line.trim_end_matches('\r').chars().map(|c| if c.is_control() && c != '\t' { '·' } else { c }).collect()
+    let is_printable = |c: char| c == '\t' || !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    line.trim_end_matches('\r').chars().map(|c| if is_printable(c) { c } else { '·' }).collect()
 }
 
 /// Returns points as people write them: `3`, `2.5`.

@@ -22,7 +22,7 @@ fn job(id: &str, points: u32) -> Job {
     Job {
         group: "g".into(),
         id: id.into(),
-        sentence: "a # sentence with <marks> & \"quotes\"".into(),
+        sentence: "a # sentence with <marks> & \"quotes\"\nand a second line".into(),
         points,
         partial: false,
         needs: Vec::new(),
@@ -35,8 +35,14 @@ fn job(id: &str, points: u32) -> Job {
     }
 }
 
+/// What a kernel may print: every character below U+0100, and those that are none.
+fn any_words() -> String {
+    let characters: String = (0..0x100).filter_map(char::from_u32).collect();
+    format!("words\u{1b}[31m & <more> [link](there) ]]> *loud* \u{FFFE}\u{FFFF}\u{1FFFE}\u{2028} {characters}\n")
+}
+
 fn judged(verdict: Verdict) -> Judged {
-    let console = "words\u{1b}[31m & <more>\n".into();
+    let console = any_words();
     let run = Run { console, took: Duration::from_millis(1234), ..Run::nothing(Ended::Status(1)) };
     Judged { run, verdict, post_mortem: None }
 }
@@ -48,7 +54,7 @@ fn results() -> Results {
     let verdicts = [
         Verdict::Pass,
         Verdict::Fail(vec![Check::new("frames", "0x2", "0x3")]),
-        Verdict::Panic("panic words".into()),
+        Verdict::Panic(any_words()),
         Verdict::IllegalAccess("illegal-access words".into()),
         Verdict::TripleFault(vec!["#PF".into(), "#DF".into()]),
         Verdict::Reset("it asked to be reset"),
@@ -57,7 +63,7 @@ fn results() -> Results {
         Verdict::FaultLoop { address: 0x50_0000, place, times: 99 },
         Verdict::Timeout(limit),
         Verdict::Skipped("g/1".into()),
-        Verdict::Infrastructure("no qemu".into()),
+        Verdict::Infrastructure(any_words()),
     ];
     let jobs = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
     let group = Group { id: "g".into(), title: "G".into(), hint: "testing.md".into(), cause: "c".into() };
@@ -106,6 +112,45 @@ fn junit_xml_is_read_by_a_parser() {
     let errors = cases.iter().filter(|case| matches!(case.status, TestStatus::Error(_))).count();
     let skipped = cases.iter().filter(|case| matches!(case.status, TestStatus::Skipped(_))).count();
     assert_eq!((cases.len(), failures, errors, skipped), (13, 9, 2, 1));
+}
+
+#[test]
+fn junit_xml_is_well_formed_whatever_a_kernel_prints() {
+    let (directory, _) = written();
+    let text = read(&directory, "junit.xml");
+    let document = roxmltree::Document::parse(&text).expect("XML 1.0");
+    let console = document.descendants().find(|node| node.has_tag_name("system-out")).and_then(|node| node.text());
+    assert!(console.is_some_and(|words| words.contains("& <more> [link](there) ]]>")), "{console:?}");
+}
+
+#[test]
+fn results_tap_has_only_what_yaml_has_whatever_a_kernel_prints() {
+    let (directory, _) = written();
+    let text = read(&directory, "results.tap");
+    // YAML 1.2, production 1.
+    let is_yaml =
+        |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..);
+    assert_eq!(text.chars().find(|c| !is_yaml(*c)), None);
+    assert!(
+        text.lines().all(|line| ["TAP ", "1..", "ok ", "not ok ", "  "].iter().any(|start| line.starts_with(start)))
+    );
+}
+
+#[test]
+fn results_json_has_the_words_as_they_were_printed() {
+    let (directory, _) = written();
+    let json: Value = serde_json::from_str(&read(&directory, "results.json")).expect("JSON");
+    let words = json["tests"][2]["output"].as_str().expect("text");
+    assert!(words.contains("& <more> [link](there) ]]> *loud*"), "{words}");
+}
+
+#[test]
+fn summary_md_is_no_markup_whatever_a_kernel_prints() {
+    let (directory, _) = written();
+    let text = read(&directory, "summary.md");
+    assert!(text.contains(r"\& \<more\> \[link\](there) \]\]\> \*loud\*"), "{text}");
+    assert!(!text.contains(" <more"));
+    assert_eq!(text.chars().find(|c| *c != '\n' && c.is_control() && *c != '\t'), None);
 }
 
 #[test]

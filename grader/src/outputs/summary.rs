@@ -1,7 +1,7 @@
 //! `summary.md`: the marks as a table, and every failure, for people.
 
 use crate::marks::Results;
-use crate::report::{self, points};
+use crate::report::{self, points, printable};
 use crate::verdict::Verdict;
 use std::fmt::Write;
 
@@ -32,7 +32,7 @@ pub fn text(results: &Results) -> String {
             Some(judged) if judged.verdict != Verdict::Pass => {
                 let _ = writeln!(text, "\n## {}: {}\n", job.name(), judged.verdict.name());
                 for (label, line) in report::message(job, judged, &results.conditions) {
-                    let _ = writeln!(text, "- **{label}** {}", line.replace('|', "\\|"));
+                    let _ = writeln!(text, "- **{label}** {}", plain(&line));
                 }
             }
             Some(_) => {}
@@ -40,6 +40,19 @@ pub fn text(results: &Results) -> String {
                 let _ = writeln!(text, "\n## {}: not run", job.name());
             }
         }
+    }
+    text
+}
+
+/// Takes the sense out of what Markdown would read as HTML, links, emphasis or cells: the words are a kernel's. Names
+/// between backticks stay code.
+fn plain(line: &str) -> String {
+    let mut text = String::new();
+    for c in printable(line).chars() {
+        if r"\*[]<>&|~".contains(c) {
+            text.push('\\');
+        }
+        text.push(c);
     }
     text
 }

@@ -3,7 +3,7 @@
 use crate::machine::Judged;
 use crate::marks::{Conditions, Results};
 use crate::plan::Job;
-use crate::report;
+use crate::report::{self, printable};
 use crate::verdict::Verdict;
 use serde_json::json;
 
@@ -18,12 +18,14 @@ pub fn text(results: &Results) -> String {
 
 fn point(number: usize, job: &Job, judged: Option<&Judged>, conditions: &Conditions) -> String {
     // A number sign would start a directive, and a backslash takes the sense out of what follows.
-    let description = format!("{} - {}", job.name(), job.sentence).replace('\\', "\\\\").replace('#', "\\#");
+    let description = printable(&format!("{} - {}", job.name(), job.sentence));
+    let description = description.replace('\\', "\\\\").replace('#', "\\#");
     match judged {
         Some(judged) if judged.verdict == Verdict::Pass => format!("ok {number} - {description}\n"),
         Some(judged) => {
             let lines = report::message(job, judged, conditions);
-            let lines = lines.map(|(label, text)| format!("  {}: {}\n", label.replace(' ', "_"), json!(text)));
+            let lines =
+                lines.map(|(label, text)| format!("  {}: {}\n", label.replace(' ', "_"), json!(printable(&text))));
             format!(
                 "not ok {number} - {description}\n  ---\n  verdict: {}\n{}  ...\n",
                 json!(judged.verdict.name()),
