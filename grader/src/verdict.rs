@@ -32,8 +32,6 @@ pub enum Ended {
     Reset,
     /// It could not deliver an exception, which resets it: the exceptions that led there, oldest first.
     TripleFault(Vec<String>),
-    /// It switched itself off.
-    PoweredOff,
     /// It stood still for good: it waited for an interrupt with interrupts off.
     Halted(Place),
     /// At its time limit it ran around in few functions, here most of the time.
@@ -317,7 +315,6 @@ fn judge_end(wanted: i32, ended: &Ended) -> Option<Verdict> {
         Ended::Frozen => "it stood still at the freeze port: the kernel says failure".into(),
         Ended::Status(0) => return Some(Verdict::Reset("it ended without a word at the exit device")),
         Ended::Reset => return Some(Verdict::Reset("it asked to be reset")),
-        Ended::PoweredOff => return Some(Verdict::Reset("it switched itself off without a word")),
         Ended::TripleFault(chain) => return Some(Verdict::TripleFault(chain)),
         Ended::Halted(place) => return Some(Verdict::Halted(place)),
         Ended::Spinning(place, limit) => return Some(Verdict::Hang(place, limit)),

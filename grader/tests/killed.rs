@@ -1,11 +1,12 @@
-//! A grader that is killed leaves no process behind, and results that are true as far as they go. Two runs of a
-//! deterministic machine are the same.
+//! A grader that is killed leaves no process behind, and results that are true as far as they go; one that is stopped
+//! for a while judges as if it had not been. Two runs of a deterministic machine are the same.
 
 use grader::manifest::Manifest;
 use grader::plan::{Plan, Setting};
 use grader::verdict::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,14 +24,14 @@ fn kernel() -> PathBuf {
     kernel
 }
 
-/// Starts the grader on tests that take a while, with all of its files in `scratch`.
-fn start(scratch: &Path) -> Child {
+/// Starts the grader on `tests`, with all of its files in `scratch`.
+fn start(scratch: &Path, tests: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_grader"))
         .args(["test", "-j", "2", "--results"])
         .arg(scratch.join("results"))
         .arg("--kernel")
         .arg(kernel())
-        .args(["pools/", "matrix/bochs"])
+        .args(tests)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .env("TMPDIR", scratch)
         .stdout(Stdio::null())
@@ -54,21 +55,24 @@ fn verdicts(scratch: &Path) -> Vec<String> {
     tests.map(|test| test["extra_data"]["verdict"].as_str().expect("a word").into()).collect()
 }
 
-/// Returns the command lines of all processes that the grader started, or that these started: its `TMPDIR` is theirs too.
-fn children(scratch: &Path) -> Vec<String> {
+/// Returns all processes that the grader started, or that these started, as their directories in `/proc` and their command
+/// lines: its `TMPDIR` is theirs too.
+fn children(scratch: &Path) -> Vec<(PathBuf, String)> {
     let setting = format!("TMPDIR={}", scratch.display());
     let is_set = |environment: &[u8]| environment.split(|byte| *byte == 0).any(|word| word == setting.as_bytes());
     let processes = fs::read_dir("/proc").expect("it is there").flatten().map(|process| process.path());
     let started = processes.filter(|process| fs::read(process.join("environ")).is_ok_and(|words| is_set(&words)));
-    let lines = started.filter_map(|process| fs::read(process.join("cmdline")).ok());
-    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
+    let line = |process: &PathBuf| fs::read(process.join("cmdline")).ok();
+    let lines = started.filter_map(|process| line(&process).map(|line| (process, line)));
+    lines.map(|(process, line)| (process, String::from_utf8_lossy(&line).replace('\0', " "))).collect()
 }
 
 fn a_killed_grader_leaves_no_machine(signal: Signal) {
     let scratch = TempDir::new().expect("a temporary directory");
-    let mut grader = start(scratch.path());
+    // These take a while.
+    let mut grader = start(scratch.path(), &["pools/", "matrix/bochs"]);
     let passed_so_far = || verdicts(scratch.path()).iter().filter(|verdict| *verdict == "PASS").count();
-    let runs = |program: &str| children(scratch.path()).iter().any(|line| line.contains(program));
+    let runs = |program: &str| children(scratch.path()).iter().any(|(_, line)| line.contains(program));
     // What a script starts has the longest limit, and so comes first.
     wait_for("three tests passed", || passed_so_far() >= 3 && runs("qemu-system-i386") && runs("bochs"));
     kill_process(Pid::from_child(&grader), signal).expect("it runs");
@@ -110,6 +114,26 @@ fn a_grader_that_is_interrupted_leaves_no_machine_and_true_results() {
 #[test]
 fn a_grader_that_is_ended_leaves_no_machine_and_true_results() {
     a_killed_grader_leaves_no_machine(Signal::TERM);
+}
+
+/// A machine runs on, and may come to its end, while the grader gets no processor.
+#[test]
+fn a_grader_that_is_stopped_after_it_started_a_machine_judges_it_all_the_same() {
+    let scratch = TempDir::new().expect("a temporary directory");
+    let tests = ["boot/noop", "pools/random-operations", "deaths/dies-panic", "audit/audited-lazy-region"];
+    let mut grader = start(scratch.path(), &tests);
+    let mut seen = BTreeSet::new();
+    while grader.try_wait().expect("it is a child").is_none() {
+        let machines = children(scratch.path()).into_iter().filter(|(_, line)| line.contains("qemu-system-i386"));
+        if machines.fold(false, |new, (process, _)| seen.insert(process) || new) {
+            let signal = |signal| kill_process(Pid::from_child(&grader), signal).expect("it has not been waited for");
+            signal(Signal::STOP);
+            sleep(Duration::from_secs(1));
+            signal(Signal::CONT);
+        }
+    }
+    let verdicts = verdicts(scratch.path());
+    assert!(verdicts.len() == tests.len() + 1 && verdicts.iter().all(|verdict| verdict == "PASS"), "{verdicts:?}");
 }
 
 /// What says how many instructions a machine has executed: the main job, which prints what its faults took, a test that ends

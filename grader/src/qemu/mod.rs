@@ -6,7 +6,8 @@
 //! files: a socket could be full, and the machine would wait for it, for a different number of instructions each time.
 //!
 //! A machine that resets or powers off stands still instead, and so does one that writes to the freeze port (the ISA
-//! device `pvpanic`), at that very instruction. So what it was about to do can be looked at.
+//! device `pvpanic`), at that very instruction. So what it was about to do can be looked at. It stands still before its
+//! first instruction too, until QEMU's events reach the grader: none is missed, however late the grader comes to it.
 
 pub mod log;
 pub mod qmp;
@@ -108,6 +109,7 @@ impl Reference {
             "stdio".into(),
             "-D".into(),
             file("log"),
+            "-S".into(),
         ]);
         if logged {
             words.extend(["-d".into(), "int,cpu_reset".into()]);
@@ -118,10 +120,11 @@ impl Reference {
         let mut child = Running::start(QEMU, &words, &[], input, output)?;
         let until = Instant::now() + CONNECT;
         // QEMU speaks when all devices are there.
-        let qmp = Qmp::new(accept(&monitor, &mut child, until)?)?;
+        let mut qmp = Qmp::new(accept(&monitor, &mut child, until)?)?;
         let ram = Ram::open(&room.join("ram"))?;
         // Both have it open: so it goes with them, even if the grader is killed.
         fs::remove_file(room.join("ram"))?;
+        qmp.command("cont", json!({}))?;
         Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, room: room.into() })
     }
 }

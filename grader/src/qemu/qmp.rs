@@ -15,8 +15,8 @@ pub enum Event {
     Frozen,
     /// The machine asked for a reset, or could not go on: it stands still.
     Reset,
-    /// The machine switched itself off: it stands still.
-    PoweredOff,
+    /// The machine switched itself off, or wrote to the debug exit of QEMU 9 or newer: it stands still.
+    ShutDown,
 }
 
 /// A connection to QEMU.
@@ -79,12 +79,22 @@ impl Qmp {
     ///
     /// If the connection ended.
     pub fn event(&mut self, patience: Duration) -> io::Result<Option<Event>> {
-        if self.events.is_empty()
-            && let Some(line) = self.line(Instant::now() + patience)?
+        Ok(self.has_event(patience)?.then(|| self.events.remove(0)))
+    }
+
+    /// Says whether there is an event, waiting for one up to `patience`.
+    ///
+    /// # Errors
+    ///
+    /// If the connection ended.
+    pub fn has_event(&mut self, patience: Duration) -> io::Result<bool> {
+        let until = Instant::now() + patience;
+        while self.events.is_empty()
+            && let Some(line) = self.line(until)?
         {
             self.note(&line);
         }
-        Ok(if self.events.is_empty() { None } else { Some(self.events.remove(0)) })
+        Ok(!self.events.is_empty())
     }
 
     fn note(&mut self, line: &Value) {
@@ -92,7 +102,7 @@ impl Qmp {
         self.events.extend(match (line.get("event").and_then(Value::as_str), reason) {
             (Some("GUEST_PANICKED"), _) => Some(Event::Frozen),
             (Some("SHUTDOWN"), Some("guest-reset")) => Some(Event::Reset),
-            (Some("SHUTDOWN"), Some("guest-shutdown")) => Some(Event::PoweredOff),
+            (Some("SHUTDOWN"), Some("guest-shutdown")) => Some(Event::ShutDown),
             _ => None,
         });
     }

@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 /// How often a running machine's registers are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// A step of the watch takes no longer. What goes beyond it is time in which the grader had no processor, or looked at a
+/// machine that stood still.
+const LONGEST_STEP: Duration = Duration::from_secs(1);
+
 /// A machine that has had less than this part of a processor is idle.
 const IDLE: u32 = 20;
 
@@ -62,14 +66,16 @@ impl Session {
         symbols: &Symbols,
         guide: &mut dyn Guide,
     ) -> Option<Ended> {
-        let started = Instant::now();
-        let mut looked = started;
+        let mut looked = Instant::now();
+        let mut elapsed = Duration::ZERO;
         loop {
+            let begun = Instant::now();
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
             // A connection that ends means that QEMU has ended, which says more.
             let step = self.step(&mut looked, symbols, guide);
+            elapsed += if step.is_ok() { begun.elapsed().min(LONGEST_STEP) } else { begun.elapsed() };
             match (step, self.child.exit()) {
                 (Ok(Some(ended)), _) => return Some(ended),
                 (_, Ok(Some(exit))) => {
@@ -80,7 +86,7 @@ impl Session {
                 (Err(_), Ok(None)) => sleep(POLL),
                 (Ok(None), Ok(None)) => {}
             }
-            if self.is_over(limit, started.elapsed()) {
+            if self.is_over(limit, elapsed) {
                 return Some(self.at_limit(limit, symbols).unwrap_or(Ended::OverLimit(limit)));
             }
         }
@@ -98,7 +104,8 @@ impl Session {
         self.listen()?;
         match self.qmp.event(POLL)? {
             Some(Event::Reset) => return Ok(Some(Ended::Reset)),
-            Some(Event::PoweredOff) => return Ok(Some(Ended::PoweredOff)),
+            // Which way it took to shut down is told by QEMU's exit status alone. The connection may end before the answer.
+            Some(Event::ShutDown) => _ = self.qmp.command("quit", json!({})),
             Some(Event::Frozen) => {
                 self.listen()?;
                 let heard = self.heard();
@@ -110,22 +117,29 @@ impl Session {
                 }
                 self.qmp.command("cont", json!({}))?;
             }
-            None => {}
-        }
-        if looked.elapsed() >= LOOK {
-            *looked = Instant::now();
-            let first = self.registers()?;
-            // The flags were read a moment before the rest: a second look, at the same place, makes sure.
-            if first.halted_for_good() {
-                sleep(POLL);
-                let second = self.registers()?;
-                if second.halted_for_good() && first.eip == second.eip {
+            None if looked.elapsed() >= LOOK => {
+                *looked = Instant::now();
+                if let Some(eip) = self.halted()? {
                     self.listen()?;
-                    return Ok(Some(Ended::Halted(symbols.place(first.eip))));
+                    return Ok(Some(Ended::Halted(symbols.place(eip))));
                 }
             }
+            None => {}
         }
         Ok(None)
+    }
+
+    /// Returns EIP of a machine that waits for an interrupt with interrupts off, and has asked for nothing before.
+    fn halted(&mut self) -> io::Result<Option<u32>> {
+        let first = self.registers()?;
+        // A machine that wrote to the debug exit of QEMU 9 or newer runs on, until QEMU comes to shut it down and says so.
+        if !first.halted_for_good() || self.qmp.has_event(LOOK)? {
+            return Ok(None);
+        }
+        // The flags were read a moment before the rest: a second look, at the same place, makes sure.
+        let second = self.registers()?;
+        let halted = second.halted_for_good() && first.eip == second.eip && !self.qmp.has_event(Duration::ZERO)?;
+        Ok(halted.then_some(first.eip))
     }
 
     /// Finds out what a machine does that has not ended in time, and stops it.

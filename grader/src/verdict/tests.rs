@@ -211,7 +211,7 @@ fn each_end_has_its_verdict() {
     let place = Place { address: 0x10_0000, function: "droste::spin".into(), line: None };
     for (ended, name) in [
         (Ended::Reset, "RESET"),
-        (Ended::PoweredOff, "RESET"),
+        (Ended::Status(0), "RESET"),
         (Ended::TripleFault(vec!["#PF".into()]), "TRIPLE FAULT"),
         (Ended::Halted(place.clone()), "HALTED"),
         (Ended::Spinning(place.clone(), Duration::from_secs(8)), "HANG"),
