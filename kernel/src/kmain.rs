@@ -38,6 +38,9 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     set_log_levels(&boot_info);
     boot_info.warnings().for_each(|warning| log::warn!("{warning}"));
     greet(&boot_info);
+    if let Err(error) = boot_info.check_memory() {
+        cannot_start(format_args!("{error}"));
+    }
     if let Some(verdict) = test.and_then(tests::run_before_memory) {
         exit::end(verdict);
     }
@@ -80,6 +83,7 @@ fn greet(boot_info: &BootInfo) {
     let frames: u32 = boot_info.available().iter().map(|range| range.len()).sum();
     println!("Droste {}, started by {}", env!("CARGO_PKG_VERSION"), boot_info.loader());
     println!("{} KiB of memory available, command line \"{}\"", frames * 4, boot_info.command_line());
+    boot_info.modules().iter().for_each(|module| println!("module {module}"));
     for range in boot_info.available() {
         log::debug!("available: frames {:#x}..{:#x}", range.start.number(), range.end.number());
     }

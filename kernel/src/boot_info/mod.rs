@@ -15,12 +15,13 @@ mod tests;
 use crate::addr::{Frame, FrameRange, PAGE_SIZE, PAGES_IN_SPACE, PhysAddr};
 use crate::text::Text;
 use core::fmt;
-use ranges::Ranges;
+use ranges::{Ranges, Sweep};
 
 /// The most ranges of available memory that are kept.
 const MAX_RANGES: usize = 64;
-/// The most modules whose place is kept.
+/// The most modules that are kept.
 const MAX_MODULES: usize = 16;
+const MAX_MODULE_NAME: usize = 64;
 const MAX_COMMAND_LINE: usize = 512;
 const MAX_LOADER_NAME: usize = 64;
 
@@ -37,11 +38,19 @@ pub trait PhysicalMemory {
 #[derive(Debug)]
 pub struct BootInfo {
     available: Ranges<MAX_RANGES>,
-    modules: [FrameRange; MAX_MODULES],
+    modules: [Module; MAX_MODULES],
     module_count: usize,
     command_line: Text<MAX_COMMAND_LINE>,
     loader: Text<MAX_LOADER_NAME>,
     left_out: LeftOut,
+}
+
+/// A file that the boot loader put into memory beside the kernel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Module {
+    frames: FrameRange,
+    name: Text<MAX_MODULE_NAME>,
+    in_memory: bool,
 }
 
 /// What did not fit.
@@ -62,7 +71,7 @@ pub enum BootError {
     Malformed(PhysAddr),
     /// There is no memory map.
     NoMemoryMap,
-    /// Available memory ends below 8 MiB, with this frame.
+    /// Available memory ends with this frame, too early.
     TooLittleMemory(Frame),
 }
 
@@ -73,16 +82,20 @@ impl fmt::Display for BootError {
             Self::Unreadable(address) => write!(f, "boot information at {address} cannot be read"),
             Self::Malformed(address) => write!(f, "boot information at {address} is malformed"),
             Self::NoMemoryMap => write!(f, "the boot loader gave no memory map"),
-            Self::TooLittleMemory(end) => write!(f, "memory ends at {}, but 8 MiB are needed", end.start()),
+            Self::TooLittleMemory(end) => {
+                write!(f, "available memory ends at {}, but a machine of 8 MiB is needed", end.start())
+            }
         }
     }
 }
 
 /// Something that the boot loader told and that did not fit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Warning {
-    /// This many frames of available memory stay unused, since they lie in too many pieces.
+    /// Memory lies in too many pieces. The smallest stay unused, this many frames.
     Frames(u32),
+    /// The boot loader says that this module is where there is no memory.
+    NotInMemory(Module),
     /// The places of this many modules are not kept, but their memory is.
     Modules(usize),
     /// The last bytes of the command line, this many, are not kept.
@@ -92,12 +105,44 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Frames(frames) => write!(f, "memory lies in more than {MAX_RANGES} pieces: {frames} frames unused"),
+            Self::Frames(frames) => {
+                write!(f, "memory lies in more than {MAX_RANGES} pieces: the smallest, {} KiB, unused", frames * 4)
+            }
+            Self::NotInMemory(module) => write!(f, "module {module} is where there is no memory"),
             Self::Modules(modules) => write!(f, "more than {MAX_MODULES} modules: {modules} left out"),
             Self::CommandLine(bytes) => {
                 write!(f, "command line is longer than {MAX_COMMAND_LINE} bytes: the last {bytes} left out")
             }
         }
+    }
+}
+
+impl Module {
+    const NONE: Self =
+        Self { frames: FrameRange::new(Frame::new(0), Frame::new(0)), name: Text::EMPTY, in_memory: true };
+
+    /// Makes the module in the bytes `start..end`, with the boot loader's text for it.
+    fn new(start: u32, end: u32, name: &[u8]) -> Self {
+        let frames = touched_frames(u64::from(start), u64::from(end));
+        Self { frames, name: Text::copied(name), in_memory: true }
+    }
+
+    /// Returns the frames that hold it or a part of it. None of them is available.
+    pub fn frames(&self) -> FrameRange {
+        self.frames
+    }
+}
+
+impl fmt::Display for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.as_str().is_empty() { "without a name" } else { self.name.as_str() };
+        write!(f, "{name}, {} KiB at {}", self.frames.len() * 4, self.frames.start.start())
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -120,8 +165,18 @@ impl BootInfo {
         self.available.as_slice()
     }
 
-    /// Returns the frames that hold a module or a part of one, in the boot loader's order. None of them is available.
-    pub fn modules(&self) -> &[FrameRange] {
+    /// Checks that there is memory enough for the kernel to start.
+    ///
+    /// # Errors
+    ///
+    /// [`BootError::TooLittleMemory`].
+    pub fn check_memory(&self) -> Result<(), BootError> {
+        let end = self.available().last().map_or(Frame::new(0), |range| range.end);
+        if end < LEAST_END { Err(BootError::TooLittleMemory(end)) } else { Ok(()) }
+    }
+
+    /// Returns the modules, in the boot loader's order.
+    pub fn modules(&self) -> &[Module] {
         &self.modules[..self.module_count]
     }
 
@@ -135,9 +190,12 @@ impl BootInfo {
         self.command_line().split(' ').rev().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Returns the boot loader's name; empty if it did not tell.
+    /// Returns the boot loader's name, or words to that effect.
     pub fn loader(&self) -> &str {
-        self.loader.as_str()
+        match self.loader.as_str() {
+            "" => "an unnamed loader",
+            name => name,
+        }
     }
 
     /// Walks through what did not fit.
@@ -151,35 +209,37 @@ impl BootInfo {
         ]
         .into_iter()
         .flatten()
+        .chain(self.modules().iter().filter(|module| !module.in_memory).cloned().map(Warning::NotInMemory))
     }
 
-    /// Starts with the memory map. Reserved wins: what any entry calls other than available is not.
-    fn from_map(map: impl Iterator<Item = MapEntry> + Clone) -> Result<Self, BootError> {
+    /// Starts with memory and modules. Reserved wins: what any entry of the map calls other than available is not.
+    fn new(map: impl Iterator<Item = MapEntry> + Clone, modules: impl Iterator<Item = Module> + Clone) -> Self {
+        let memory = |tell: &mut dyn FnMut(FrameRange, bool)| map.clone().for_each(|entry| entry.tell(tell));
+        let without_modules = |tell: &mut dyn FnMut(FrameRange, bool)| {
+            memory(tell);
+            modules.clone().for_each(|module| tell(module.frames, false));
+        };
         let mut available = Ranges::EMPTY;
-        map.clone().filter(MapEntry::is_available).for_each(|entry| available.insert(entry.whole_frames()));
-        map.filter(|entry| !entry.is_available()).for_each(|entry| available.remove(entry.touched_frames()));
-
-        let end = available.as_slice().last().map_or(Frame::new(0), |range| range.end);
-        if end.number() < LEAST_END.number() {
-            return Err(BootError::TooLittleMemory(end));
-        }
-        Ok(Self {
+        Sweep::new(&without_modules).for_each(|range| available.push(range));
+        let mut boot_info = Self {
             available,
-            modules: [FrameRange::new(Frame::new(0), Frame::new(0)); MAX_MODULES],
+            modules: [Module::NONE; MAX_MODULES],
             module_count: 0,
             command_line: Text::EMPTY,
             loader: Text::EMPTY,
             left_out: LeftOut::default(),
-        })
+        };
+        for mut module in modules.clone() {
+            module.in_memory = Sweep::new(&memory).any(|range| range.contains_range(module.frames));
+            boot_info.keep_module(module);
+        }
+        boot_info
     }
 
-    /// Adds the module in the bytes `start..end`.
-    fn add_module(&mut self, start: u32, end: u32) {
-        let frames = touched_frames(u64::from(start), u64::from(end));
-        self.available.remove(frames);
+    fn keep_module(&mut self, module: Module) {
         match self.modules.get_mut(self.module_count) {
             Some(place) => {
-                *place = frames;
+                *place = module;
                 self.module_count += 1;
             }
             None => self.left_out.modules += 1,
@@ -218,8 +278,13 @@ impl MapEntry {
         Some(Self { base, length, kind: u32::from_le_bytes(kind) })
     }
 
-    fn is_available(&self) -> bool {
-        self.kind == Self::AVAILABLE
+    /// Tells its frames, and whether they are available. A frame that is partly available is not.
+    fn tell(&self, tell: &mut dyn FnMut(FrameRange, bool)) {
+        if self.kind == Self::AVAILABLE {
+            tell(self.whole_frames(), true);
+        } else {
+            tell(self.touched_frames(), false);
+        }
     }
 
     /// The frames that lie in it as a whole.

@@ -2,7 +2,7 @@
 //!
 //! Source: Multiboot Specification 0.6.96, section 3.3.
 
-use super::{BootError, BootInfo, MapEntry, PhysicalMemory, word};
+use super::{BootError, BootInfo, MapEntry, Module, PhysicalMemory, word};
 use crate::addr::PhysAddr;
 
 pub(super) const MAGIC: u32 = 0x2BAD_B002;
@@ -23,7 +23,7 @@ const MAP_LENGTH: usize = 44;
 const MAP: usize = 48;
 const LOADER_NAME: usize = 64;
 
-/// Bytes of a module's entry: start, end, its command line, reserved.
+/// Bytes of a module's entry: start, end, the address of its text, reserved.
 const MODULE_SIZE: u32 = 16;
 
 /// The longest text that is looked through for its end.
@@ -42,15 +42,17 @@ pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootI
     if !map.is_well_formed() {
         return Err(BootError::Malformed(address(MAP)?));
     }
-    let mut boot_info = BootInfo::from_map(map)?;
-
-    if flags & HAS_MODULES != 0 {
-        let malformed = BootError::Malformed(address(MODULES)?);
-        let length = field(MODULE_COUNT)?.checked_mul(MODULE_SIZE).ok_or(malformed)?;
-        for module in bytes(memory, address(MODULES)?, length)?.chunks_exact(MODULE_SIZE as usize) {
-            boot_info.add_module(word(module, 0).ok_or(malformed)?, word(module, 4).ok_or(malformed)?);
+    let modules = match flags & HAS_MODULES {
+        0 => &[],
+        _ => {
+            let malformed = BootError::Malformed(address(MODULES)?);
+            let length = field(MODULE_COUNT)?.checked_mul(MODULE_SIZE).ok_or(malformed)?;
+            bytes(memory, address(MODULES)?, length)?
         }
-    }
+    };
+    let modules = modules.chunks_exact(MODULE_SIZE as usize).filter_map(|entry| module(memory, entry));
+    let mut boot_info = BootInfo::new(map, modules);
+
     if flags & HAS_COMMAND_LINE != 0 {
         boot_info.set_command_line(text(memory, address(COMMAND_LINE)?)?);
     }
@@ -58,6 +60,15 @@ pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootI
         boot_info.set_loader(text(memory, address(LOADER_NAME)?)?);
     }
     Ok(boot_info)
+}
+
+/// Reads a module's entry. A text that cannot be read, or is at address 0, is none.
+fn module(memory: &impl PhysicalMemory, entry: &[u8]) -> Option<Module> {
+    let name = match word(entry, 8)? {
+        0 => &[],
+        address => text(memory, PhysAddr::new(address)).unwrap_or_default(),
+    };
+    Some(Module::new(word(entry, 0)?, word(entry, 4)?, name))
 }
 
 fn bytes(memory: &impl PhysicalMemory, start: PhysAddr, length: u32) -> Result<&[u8], BootError> {

@@ -5,7 +5,7 @@
 //!
 //! Source: Multiboot2 Specification 2.0, section 3.6.
 
-use super::{BootError, BootInfo, MapEntry, PhysicalMemory, word};
+use super::{BootError, BootInfo, MapEntry, Module, PhysicalMemory, word};
 use crate::addr::PhysAddr;
 use multiboot2::{BootInformationHeader, DynSizedStructure, TagHeader, TagType};
 
@@ -28,19 +28,26 @@ pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootI
     }
 
     let map = tags.clone().find(|tag| tag.header().typ == TagType::Mmap).ok_or(BootError::NoMemoryMap)?;
-    let mut boot_info = BootInfo::from_map(map_entries(map.payload()).ok_or(malformed)?)?;
+    let map = map_entries(map.payload()).ok_or(malformed)?;
+    let modules = tags.clone().filter(|tag| tag.header().typ == TagType::Module).map(|tag| module(tag.payload()));
+    if modules.clone().any(|module| module.is_none()) {
+        return Err(malformed);
+    }
+    let mut boot_info = BootInfo::new(map, modules.flatten());
     for tag in tags {
         let payload = tag.payload();
         match tag.header().typ.into() {
             TagType::Cmdline => boot_info.set_command_line(payload),
             TagType::BootLoaderName => boot_info.set_loader(payload),
-            TagType::Module => {
-                boot_info.add_module(word(payload, 0).ok_or(malformed)?, word(payload, 4).ok_or(malformed)?);
-            }
             _ => {}
         }
     }
     Ok(boot_info)
+}
+
+/// Reads a module's tag: start, end, text.
+fn module(payload: &[u8]) -> Option<Module> {
+    Some(Module::new(word(payload, 0)?, word(payload, 4)?, &payload[8..]))
 }
 
 /// Walks through the map: the size of an entry, a version that only grows compatibly, then the entries.

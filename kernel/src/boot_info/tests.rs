@@ -55,6 +55,8 @@ fn multiboot1(map: &[Vec<u8>]) -> Memory {
     memory.put_word(24, BASE + 0x200);
     memory.put_word(0x200, 0x20_0000);
     memory.put_word(0x204, 0x20_1001);
+    memory.put_word(0x208, BASE + 0x280);
+    memory.put(0x280, b"name\0");
     memory.put_word(44, map.len() as u32);
     memory.put_word(48, BASE + 0x1000);
     memory.put(0x1000, &map);
@@ -111,7 +113,8 @@ fn both_versions_tell_the_same() {
     ] {
         assert_eq!(info.loader(), loader);
         assert_eq!(info.command_line(), "droste.elf test=first log=vm:debug test=second");
-        assert_eq!(info.modules(), [range(0x200, 0x202)]);
+        assert_eq!(info.modules()[0].frames(), range(0x200, 0x202));
+        assert_eq!(info.modules()[0].to_string(), "name, 8 KiB at 0x0020_0000");
         assert_eq!(info.available(), [range(0, 0x9F), range(0x100, 0x200), range(0x202, 0x2000)]);
         assert_eq!(info.warnings().count(), 0);
     }
@@ -161,11 +164,9 @@ fn what_is_missing_or_wrong_has_a_name() {
     no_map.put_word(12, 8);
     assert_eq!(read(multiboot2::MAGIC, &no_map).unwrap_err(), BootError::NoMemoryMap);
 
-    let little = [entry(0x10_0000, 0x60_0000, 1)];
-    assert_eq!(
-        read(multiboot1::MAGIC, &multiboot1(&little)).unwrap_err(),
-        BootError::TooLittleMemory(Frame::new(0x700))
-    );
+    let little = multiboot1(&[entry(0x10_0000, 0x60_0000, 1)]);
+    let little = read(multiboot1::MAGIC, &little).unwrap().check_memory();
+    assert_eq!(little, Err(BootError::TooLittleMemory(Frame::new(0x700))));
     let map = PhysAddr::new(BASE + 0x1000);
     assert_eq!(read(multiboot1::MAGIC, &multiboot1(&[vec![0; 8]])).unwrap_err(), BootError::Malformed(map));
     let mut endless = multiboot2(&usual_map(), 24);
@@ -208,4 +209,46 @@ fn what_does_not_fit_is_told() {
     // What is not remembered is not handed out either.
     let forgotten = Frame::containing(PhysAddr::new(module(last)));
     assert!(!info.available().iter().any(|range| range.contains(forgotten)));
+}
+
+/// As after GRUB's `badram`: more holes than there is room for in the table, and most of the memory behind them.
+#[test]
+fn however_many_pieces_memory_has_the_largest_are_kept() {
+    let mut map = vec![entry(0x10_0000, 0x40_0000, 1)];
+    map.extend((0..100).map(|number| entry(0x50_0000 + 0x2000 * number, 0x1000, 1)));
+    map.push(entry(0x100_0000, 0x100_0000, 1));
+    let info = read(multiboot1::MAGIC, &multiboot1(&map)).unwrap();
+    assert_eq!(info.available().len(), MAX_RANGES);
+    assert_eq!((info.available()[0], info.available()[MAX_RANGES - 1]), (range(0x100, 0x200), range(0x1000, 0x2000)));
+    assert_eq!(info.check_memory(), Ok(()));
+    assert_eq!(info.warnings().collect::<Vec<_>>(), [Warning::Frames(38)]);
+}
+
+#[test]
+fn a_loader_without_a_name_is_an_unnamed_loader() {
+    let mut memory = multiboot1(&usual_map());
+    memory.put_word(0, 1 << 6);
+    assert_eq!(read(multiboot1::MAGIC, &memory).unwrap().loader(), "an unnamed loader");
+    memory.put_word(0, 1 << 6 | 1 << 9);
+    memory.put(0x300, b"\0");
+    assert_eq!(read(multiboot1::MAGIC, &memory).unwrap().loader(), "an unnamed loader");
+}
+
+#[test]
+fn a_module_where_there_is_no_memory_is_told_by_name_and_size() {
+    let mut memory = multiboot1(&usual_map());
+    memory.put_word(0x204, 0x20_0000 + (200 << 20));
+    let info = read(multiboot1::MAGIC, &memory).unwrap();
+    let warnings: Vec<_> = info.warnings().map(|warning| warning.to_string()).collect();
+    assert_eq!(warnings, ["module name, 204800 KiB at 0x0020_0000 is where there is no memory"]);
+}
+
+#[test]
+fn a_module_whose_text_cannot_be_read_has_no_name() {
+    for text in [0, 1, u32::MAX] {
+        let mut memory = multiboot1(&usual_map());
+        memory.put_word(0x208, text);
+        let info = read(multiboot1::MAGIC, &memory).unwrap();
+        assert_eq!(info.modules()[0].to_string(), "without a name, 8 KiB at 0x0020_0000");
+    }
 }

@@ -1,0 +1,82 @@
+//! Machines and boot loaders that are not the usual ones: the kernel starts, or says why it cannot.
+
+use grader::machine::{Judged, Machine, Place, Script};
+use grader::qemu::QEMU;
+use grader::verdict::{Expects, SUCCESS, Verdict};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Time enough for any of these boots, and no longer than a person would wait.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The words of a machine that ends by the kernel's verdict, shows its console, and is not started anew by a triple fault.
+const MACHINE: &str = "-accel tcg -nodefaults -vga std -display none -serial stdio -no-reboot \
+                       -device isa-debug-exit,iobase=0xf4,iosize=4";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn kernel() -> String {
+    root().join("build/droste.elf").display().to_string()
+}
+
+/// Runs a program that plays a machine, and demands that it ends with `status`. Returns what a person sees.
+#[track_caller]
+fn run(script: Script, status: i32) -> String {
+    let directory = TempDir::new().expect("a temporary directory");
+    let stop = AtomicBool::new(false);
+    let place = Place { room: directory.path().join("room"), limit: LIMIT, seed: 1, stop: &stop };
+    let judged = Machine::Script(script).run(&Expects::Boot { status }, &place);
+    let Judged { run, verdict, .. } = judged.expect("nobody stops it");
+    assert_eq!(verdict, Verdict::Pass, "{}{}", run.console, run.complaints);
+    run.console
+}
+
+/// Boots the kernel's file, or another, in QEMU, on a machine that `words` say more about.
+#[track_caller]
+fn boot(kernel: &str, words: &str, status: i32) -> String {
+    let words = [MACHINE, words].into_iter().flat_map(str::split_whitespace).map(String::from);
+    let kernel = ["-kernel", kernel, "-append", "interactive=no"].map(String::from);
+    run(Script { program: QEMU.into(), words: words.chain(kernel).collect(), settings: Vec::new() }, status)
+}
+
+/// Boots the kernel by the loader of `starts/loader.s`, on a machine of 64 MiB.
+#[track_caller]
+fn boot_by_loader(information: u32, pieces: u32) -> String {
+    let directory = TempDir::new().expect("a temporary directory");
+    let [object, loader] = ["loader.o", "loader.elf"].map(|name| directory.path().join(name).display().to_string());
+    let source = root().join("grader/tests/starts/loader.s").display().to_string();
+    let symbols = [format!("INFORMATION={information}"), format!("PIECES={pieces}")];
+    let run = |program: &str, words: &[&str]| {
+        let output = Command::new(program).args(words).output().expect("binutils are there");
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run("as", &["--32", "--defsym", &symbols[0], "--defsym", &symbols[1], "-o", &object, &source]);
+    run("ld", &["-m", "elf_i386", "-N", "-Ttext=0x1800000", "-o", &loader, &object]);
+    boot(&loader, &format!("-machine pc,acpi=off -m 64 -initrd {}", kernel()), SUCCESS)
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn boot_information_is_read_wherever_it_lies() {
+    for address in [0, 0xFFF, 0x9_0000, 0x3FF_0000] {
+        boot_by_loader(address, 0);
+    }
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn memory_in_more_pieces_than_there_is_room_for_is_used_all_the_same() {
+    let console = boot_by_loader(0x9_0000, 300);
+    assert!(console.contains("memory lies in more than 64 pieces: the smallest, 956 KiB, unused"), "{console}");
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn a_loader_that_does_not_say_its_name_is_unnamed() {
+    assert!(boot_by_loader(0x9_0000, 0).contains("started by an unnamed loader"));
+}
