@@ -6,7 +6,7 @@ ELF = build/droste.elf
 ISO = build/droste.iso
 
 # What the run scripts read; make passes on what is set on its command line.
-export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY
+export ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY
 
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
@@ -16,7 +16,7 @@ export ARGS KERNEL PROTOCOL UEFI MEM ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET O
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables of run: ARGS='log=debug' KERNEL=1 PROTOCOL=multiboot UEFI=1 MEM=64 ACCEL=kvm TIMEOUT=120"
+	@echo "Variables of run: ARGS='log=debug' KERNEL=1 PROTOCOL=multiboot UEFI=1 MEM=64 CPU=pentium3 ACCEL=kvm TIMEOUT=120"
 
 setup: ## Install what is missing, by apt and rustup
 	@scripts/setup

@@ -23,6 +23,7 @@ _start:
     cli
     cld
     mov esp, offset stack_top
+    call check_processor
 
     # Fill the table from its first entry to its last: entry i maps page i to frame i.
     mov edi, offset boot_table

@@ -2,7 +2,7 @@
 
 use grader::machine::{Judged, Machine, Place, Script};
 use grader::qemu::QEMU;
-use grader::verdict::{Expects, SUCCESS, Verdict};
+use grader::verdict::{Expects, FAILURE, SUCCESS, Verdict};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -58,6 +58,36 @@ fn boot_by_loader(information: u32, pieces: u32) -> String {
     run("as", &["--32", "--defsym", &symbols[0], "--defsym", &symbols[1], "-o", &object, &source]);
     run("ld", &["-m", "elf_i386", "-N", "-Ttext=0x1800000", "-o", &loader, &object]);
     boot(&loader, &format!("-machine pc,acpi=off -m 64 -initrd {}", kernel()), SUCCESS)
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn a_processor_that_lacks_what_the_code_needs_is_told_so() {
+    let lacks = |missing: &str| {
+        format!("Droste cannot start: this processor lacks {missing}. A Pentium Pro or later is needed.\r\n")
+    };
+    for (processor, missing) in [
+        ("486", "CMOV"),
+        ("pentium", "CMOV"),
+        ("pentium,+cmov", "NOPL"),
+        ("pentium2,-cx8", "CMPXCHG8B"),
+        ("pentium2,-tsc", "TSC"),
+        ("pentium2,-pse", "PSE"),
+    ] {
+        let console = boot(&kernel(), &format!("-machine pc,acpi=off -m 32 -cpu {processor}"), FAILURE);
+        assert_eq!(console, lacks(missing), "{processor}");
+    }
+    // A 486 on a board without PCI.
+    assert_eq!(boot(&kernel(), "-machine isapc -m 32", FAILURE), lacks("CMOV"));
+    let settings = vec![("CPU", "pentium"), ("TIMEOUT", "30")];
+    let program = root().join("scripts/run-bochs").display().to_string();
+    assert_eq!(run(Script { program, words: vec![kernel()], settings }, 1), lacks("CMOV"));
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn a_pentium_2_on_a_board_without_pci_does_the_main_job() {
+    boot(&kernel(), "-machine isapc -m 32 -cpu pentium2", SUCCESS);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::addr::PhysAddr;
 use core::arch::global_asm;
 
 global_asm!(include_str!("../../../../boot/multiboot.s"));
+global_asm!(include_str!("../../../../boot/processor.s"));
 global_asm!(include_str!("../../../../boot/entry.s"));
 
 /// Called once by the boot stub, with the boot loader's magic number and the address of what it left.
