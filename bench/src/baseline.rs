@@ -1,6 +1,7 @@
 //! The baseline: results that were accepted once, and the judgement whether new ones are as good.
 
-use crate::results::{Figure, Results, Tools};
+use crate::results::{Figure, Results};
+use crate::tools::Tools;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,14 +1,11 @@
 //! Virtual machines that run the kernel and hand out what it says on the control channel.
 
-use crate::first_line;
+use crate::tools::{QEMU, first_line};
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// The program that plays the machine.
-pub const QEMU: &str = "qemu-system-i386";
 
 /// Makes the time-stamp counter count instructions.
 pub const COUNTING: [&str; 2] = ["-icount", "shift=0,sleep=off"];

@@ -15,15 +15,17 @@ mod results;
 mod rows;
 mod split;
 mod table;
+mod tools;
 
 use clap::Parser;
 use machine::Kernel;
-use results::{Results, Tools};
+use results::Results;
 use rows::Rows;
 use std::error::Error;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{env, fs};
+use tools::Tools;
 
 /// Measures Droste, prints the tables and writes build/results/bench.json.
 #[derive(Parser)]
@@ -90,16 +92,4 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         baseline::accept(&arguments.baseline, &results)?;
     }
     if arguments.check { baseline::check(&arguments.baseline, &results) } else { Ok(true) }
-}
-
-/// Returns the first line that `program` says with `argument`.
-fn first_line(program: &str, argument: &str) -> Result<String, Box<dyn Error>> {
-    let output = std::process::Command::new(program).arg(argument).output();
-    let output = output.map_err(|error| format!("{program}: {error}: run `make setup`"))?;
-    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().into())
-}
-
-/// Returns the compiler that cargo uses here.
-fn compiler() -> String {
-    env::var("RUSTC").unwrap_or_else(|_| "rustc".into())
 }

@@ -1,36 +1,9 @@
 //! All that was measured.
 
-use crate::{compiler, first_line, machine};
+use crate::tools::Tools;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::error::Error;
-
-/// What the measured code was made and run by: other ones give other digits.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Tools {
-    /// The compiler and its version.
-    pub rustc: String,
-    /// The emulator and its version.
-    pub qemu: String,
-}
-
-impl Tools {
-    /// Asks the tools that are here.
-    ///
-    /// # Errors
-    ///
-    /// If one is missing.
-    pub fn present() -> Result<Self, Box<dyn Error>> {
-        Ok(Self { rustc: first_line(&compiler(), "--version")?, qemu: first_line(machine::QEMU, "--version")? })
-    }
-
-    /// Says whether `other` give the same digits for the same code: the same compiler, and the same release of the emulator,
-    /// whoever packaged it.
-    pub fn count_like(&self, other: &Self) -> bool {
-        let release = |tools: &Self| tools.qemu.split(" (").next().map(String::from);
-        self.rustc == other.rustc && release(self) == release(other)
-    }
-}
 
 /// What samples of one operation amount to, in instructions.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -142,15 +115,6 @@ pub mod tests {
         let figure = Figure { samples: 1, median, mean: median as f64, p99: median, max: median };
         results.figures.insert(name.into(), figure);
         results
-    }
-
-    #[test]
-    fn who_packaged_the_emulator_makes_no_difference() {
-        let tools = |rustc: &str, qemu: &str| Tools { rustc: rustc.into(), qemu: qemu.into() };
-        let ours = tools("rustc 1.95.0", "QEMU emulator version 7.2.22 (Debian 1:7.2+b3)");
-        assert!(ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 7.2.22 (Debian 1:7.2+b4)")));
-        assert!(!ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 8.0.0")));
-        assert!(!ours.count_like(&tools("rustc 1.96.0", "QEMU emulator version 7.2.22")));
     }
 
     #[test]

@@ -2,16 +2,19 @@
 //!
 //! It is run at the root of the project. Read the modules in this order:
 //!
-//! 1. [`verdict`]: what a run is worth; with [`records`], what the kernel says on the control channel.
+//! 1. [`run`]: the words that all share; [`records`], what the kernel says on the control channel; [`verdict`]: what a run
+//!    is worth.
 //! 2. [`machine`]: what can be run, and the running of one; with [`qemu`], the watch over it, and [`child`], which makes
 //!    sure that it ends; [`surroundings`], what both need.
 //! 3. [`audit`]: what is seen in the machine's memory; [`post_mortem`], what is told of a machine that did not pass.
-//! 4. [`manifest`] and [`matrix`]: what there is to run; [`plan`]: the running of it; [`session`]: a run of the grader.
+//! 4. [`manifest`] and [`matrix`]: the [`job`]s that there are; [`plan`]: the running of them; [`session`]: a run of the
+//!    grader.
 //! 5. [`marks`], [`report`] and [`outputs`]: what people and programs get to see.
 #![forbid(unsafe_code)]
 
 pub mod audit;
 pub mod child;
+pub mod job;
 pub mod machine;
 pub mod manifest;
 pub mod marks;
@@ -23,6 +26,7 @@ pub mod post_mortem;
 pub mod qemu;
 pub mod records;
 pub mod report;
+pub mod run;
 pub mod session;
 pub mod surroundings;
 pub mod symbols;

@@ -1,12 +1,13 @@
 //! Machines: what can be run and judged, and the running of one.
 
-use crate::audit::{Auditor, Checkpoint};
+use crate::audit::Auditor;
 use crate::child::Running;
 use crate::post_mortem::PostMortem;
 use crate::qemu::{self, QEMU, Reference, Session, log};
+use crate::run::{Checkpoint, Ended, Run};
 use crate::surroundings;
 use crate::symbols::Symbols;
-use crate::verdict::{Ended, Expects, Run, Verdict, judge};
+use crate::verdict::{Expects, Verdict, judge};
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
@@ -66,21 +67,6 @@ impl Judged {
     /// Makes the judgement on a machine that was not started.
     pub fn unstarted(verdict: Verdict) -> Self {
         Self { run: Run::nothing(Ended::NotStarted(String::new())), verdict, post_mortem: None }
-    }
-}
-
-impl Run {
-    /// Makes what a machine leaves behind that did nothing but end.
-    pub fn nothing(ended: Ended) -> Self {
-        Self {
-            ended,
-            control: String::new(),
-            console: String::new(),
-            complaints: String::new(),
-            findings: Vec::new(),
-            held: Vec::new(),
-            took: Duration::ZERO,
-        }
     }
 }
 

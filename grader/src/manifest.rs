@@ -28,8 +28,7 @@
 //!
 //! The boot matrix is listed by name in `matrix`; a group of that name says the rest.
 
-use crate::audit::Checkpoint;
-use crate::matrix;
+use crate::run::Checkpoint;
 use crate::verdict::{Expects, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +36,9 @@ use std::path::Path;
 
 /// The manifest of this project.
 const TESTS: &str = include_str!("../tests.toml");
+
+/// The group of the boot matrix: it is listed in `matrix`, and no test of the manifest is in it.
+pub const MATRIX: &str = "matrix";
 
 /// The book's table of contents.
 const CONTENTS: &str = include_str!("../../docs/src/SUMMARY.md");
@@ -172,7 +174,7 @@ impl Manifest {
             let wrong = |what: &str| Err(format!("test `{}` {what}", test.id));
             test.check().or_else(wrong)?;
             test.hint.as_deref().map_or(Ok(()), check_hint).or_else(|what| wrong(&what))?;
-            if test.group == matrix::GROUP {
+            if test.group == MATRIX {
                 return wrong("is in the group of the boot matrix, which is not listed here");
             }
             if !groups.contains(test.group.as_str()) {

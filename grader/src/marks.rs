@@ -1,7 +1,8 @@
 //! Marks: what was earned of what could be.
 
+use crate::job::Job;
 use crate::machine::{Judged, quoted};
-use crate::plan::{Job, Plan};
+use crate::plan::Plan;
 use crate::verdict::{Expects, Verdict};
 use std::fmt;
 use std::path::PathBuf;

@@ -2,15 +2,12 @@
 //!
 //! Ways that take more than a kernel and QEMU are those of `make run` and `make bochs`, so the scripts are tested too.
 
+use crate::job::Job;
 use crate::machine::{Machine, Script};
 use crate::manifest::{Group, Visibility};
-use crate::plan::Job;
 use crate::qemu::Reference;
 use crate::verdict::{Expects, SUCCESS};
 use std::path::Path;
-
-/// The name of the group.
-pub const GROUP: &str = "matrix";
 
 /// Returns a job of `group` for each way to boot `kernel`.
 pub fn jobs(kernel: &Path, deterministic: bool, group: &Group) -> Vec<Job> {

@@ -1,7 +1,8 @@
 //! The plan: what is run, in the order in which people read it, and the running of it.
 
+use crate::job::Job;
 use crate::machine::{Judged, Machine, Place};
-use crate::manifest::{Group, Manifest, Visibility};
+use crate::manifest::{Group, MATRIX, Manifest};
 use crate::matrix;
 use crate::qemu::Reference;
 use crate::verdict::{Expects, Outcome, Verdict};
@@ -12,42 +13,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
-
-/// Something that is run on a machine of its own and judged.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The group in which it is reported.
-    pub group: String,
-    /// Its name in the group.
-    pub id: String,
-    /// What must hold.
-    pub sentence: String,
-    /// What it is worth.
-    pub points: u32,
-    /// Whether each checkpoint that holds earns its share.
-    pub partial: bool,
-    /// The names of the jobs that must pass first.
-    pub needs: Vec<String>,
-    /// Who sees how it went.
-    pub visibility: Visibility,
-    /// The page of the book that helps.
-    pub hint: String,
-    /// What is wrong most often where it fails.
-    pub cause: String,
-    /// How many times the normal time limit it has.
-    pub limit: u32,
-    /// What must be seen for it to pass.
-    pub expects: Expects,
-    /// The machine.
-    pub machine: Machine,
-}
-
-impl Job {
-    /// Returns its group and its name in it: `pools/release-twice`.
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.group, self.id)
-    }
-}
 
 /// How everything is run.
 #[derive(Clone, Debug)]
@@ -133,7 +98,7 @@ impl Plan {
             ..jobs[0].clone()
         };
         jobs.insert(1, list);
-        jobs.extend(matrix::jobs(kernel, deterministic, group(matrix::GROUP)?));
+        jobs.extend(matrix::jobs(kernel, deterministic, group(MATRIX)?));
         Ok(Self { groups: manifest.groups.clone(), jobs })
     }
 

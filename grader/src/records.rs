@@ -13,7 +13,7 @@
 //! end pass | end fail | end died               always last
 //! ```
 
-use crate::verdict::Check;
+use crate::run::Check;
 
 /// The version of the records that this grader reads.
 const VERSION: &str = "droste 1";

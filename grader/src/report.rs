@@ -1,9 +1,10 @@
 //! The report: a line for each test as it ends, five more for a failure, marks and count at the end.
 
+use crate::job::Job;
 use crate::machine::{Judged, quoted};
 use crate::marks::{Conditions, Marks, Results};
-use crate::plan::Job;
-use crate::verdict::{Check, Ended, Verdict};
+use crate::run::{Check, Ended};
+use crate::verdict::Verdict;
 use std::io::{self, Write};
 
 /// The five lines of a failure: a label and a text each.

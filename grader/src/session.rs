@@ -1,5 +1,6 @@
 //! A run of the grader: what is asked of it, and what comes of it.
 
+use crate::job::Job;
 use crate::machine::Judged;
 use crate::manifest::Manifest;
 use crate::marks::{Conditions, Results};
@@ -119,7 +120,7 @@ impl Request {
 
 /// Boots machines that do nothing, one after the other. Returns the slowest, or the first that does not pass; `None` if it
 /// was stopped.
-fn measure(setting: &Setting<'_>, jobs: &[crate::plan::Job]) -> Option<Judged> {
+fn measure(setting: &Setting<'_>, jobs: &[Job]) -> Option<Judged> {
     let mut slowest: Option<Judged> = None;
     for _ in 0..MEASURED_BOOTS {
         let judged = setting.run(0, &jobs[0])?;

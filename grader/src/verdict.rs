@@ -4,8 +4,8 @@
 //! machine and what the auditor found in its memory together. A reset looks like success to whoever asks for QEMU's exit status alone;
 //! and anything can print PASS.
 
-use crate::audit::Checkpoint;
 use crate::records::{End, Transcript};
+use crate::run::{Check, Checkpoint, Ended, Run};
 use crate::symbols::Place;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,57 +18,6 @@ pub const FAILURE: i32 = 35;
 
 /// The signal that ends a program whose memory is a file, when the disk is full.
 const SIGBUS: i32 = 7;
-
-/// How a machine came to its end.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ended {
-    /// It ended by itself, with this exit status.
-    Status(i32),
-    /// The program that plays the machine was ended by this signal, which the grader did not send.
-    Signal(i32),
-    /// It stood still of its own accord, at the freeze port, and was not let go on.
-    Frozen,
-    /// It was reset by its own wish.
-    Reset,
-    /// It could not deliver an exception, which resets it: the exceptions that led there, oldest first.
-    TripleFault(Vec<String>),
-    /// It stood still for good: it waited for an interrupt with interrupts off.
-    Halted(Place),
-    /// At its time limit it ran around in few functions, here most of the time.
-    Spinning(Place, Duration),
-    /// At its time limit it did nothing but fault at one address.
-    FaultLoop {
-        /// The address.
-        address: u32,
-        /// The instruction.
-        place: Place,
-        /// How often it was seen in a moment.
-        times: usize,
-    },
-    /// It was still at work at its time limit.
-    OverLimit(Duration),
-    /// It could not be started, for this reason.
-    NotStarted(String),
-}
-
-/// What a machine leaves behind.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// How it ended.
-    pub ended: Ended,
-    /// What came over the control channel.
-    pub control: String,
-    /// What a person would have seen.
-    pub console: String,
-    /// What the program that plays the machine complained about.
-    pub complaints: String,
-    /// What the auditor found wrong.
-    pub findings: Vec<Check>,
-    /// The checkpoints at which the auditor found nothing wrong.
-    pub held: Vec<String>,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// What must be seen for a run to pass.
 #[derive(Clone, Debug)]
@@ -103,26 +52,6 @@ pub enum Outcome {
     },
     /// The kernel lists exactly these tests.
     Lists(BTreeSet<String>),
-}
-
-/// A statement that does not hold: what it is about, what must be, what is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Check {
-    /// What it is about.
-    pub what: String,
-    /// What must be.
-    pub expected: String,
-    /// What is.
-    pub seen: String,
-    /// File and line of the demand, if the kernel made it.
-    pub at: Option<String>,
-}
-
-impl Check {
-    /// Makes a statement that does not hold.
-    pub fn new(what: impl Into<String>, expected: impl Into<String>, seen: impl Into<String>) -> Self {
-        Self { what: what.into(), expected: expected.into(), seen: seen.into(), at: None }
-    }
 }
 
 /// What a run is worth. Only [`Pass`](Self::Pass) is a pass.

@@ -1,9 +1,10 @@
 //! The grader's tests for those who know cargo: `cargo test -p grader --test machines -- machine/pools` runs some,
 //! `-- --list` lists them all. `make test` leaves them out here, since there the grader itself runs them.
 
+use grader::job::Job;
 use grader::machine::Judged;
 use grader::marks::Conditions;
-use grader::plan::{Job, Plan, Setting};
+use grader::plan::{Plan, Setting};
 use grader::report;
 use grader::session::{FIXED_SEED, Request};
 use grader::verdict::Verdict;

@@ -2,13 +2,15 @@
 //! them when the grader is killed.
 
 use boon::{Compiler, Schemas};
+use grader::job::Job;
 use grader::machine::{Judged, Machine, Script};
 use grader::manifest::{Group, Visibility};
 use grader::marks::{Conditions, Results};
 use grader::outputs::Outputs;
-use grader::plan::{Job, Plan};
+use grader::plan::Plan;
+use grader::run::{Check, Ended, Run};
 use grader::symbols::Place;
-use grader::verdict::{Check, Ended, Expects, Run, Verdict};
+use grader::verdict::{Expects, Verdict};
 use junit_parser::TestStatus;
 use serde_json::Value;
 use std::fs;

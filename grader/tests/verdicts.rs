@@ -2,9 +2,9 @@
 //!
 //! They are assembled when the tests run, from `verdicts/*.s`.
 
-use grader::audit::Checkpoint;
 use grader::machine::{Judged, Machine, Place};
 use grader::qemu::Reference;
+use grader::run::Checkpoint;
 use grader::verdict::{Expects, Outcome, Verdict};
 use std::path::{Path, PathBuf};
 use std::process::Command;

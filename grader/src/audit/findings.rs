@@ -1,6 +1,6 @@
 //! What an audit finds wrong.
 
-use crate::verdict::Check;
+use crate::run::Check;
 
 /// How many findings of one checkpoint are told. A machine may be wrong in a million places.
 const TOLD: usize = 5;

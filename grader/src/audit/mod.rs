@@ -14,12 +14,11 @@ mod tables;
 use crate::memory::{FRAME, Ram};
 use crate::qemu::registers::Registers;
 use crate::qemu::{Guide, Session, Step, log};
-use crate::verdict::Check;
+use crate::run::{Check, Checkpoint};
 use claims::Claim;
 use findings::Findings;
 use frames::Owners;
 use image::Image;
-use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -30,20 +29,6 @@ const SPACES: usize = 16;
 
 /// CR0.WP: read-only pages are read-only for the kernel too.
 const WRITE_PROTECT: u32 = 1 << 16;
-
-/// A checkpoint that a test must come to, and what the manifest says of it.
-#[derive(Clone, PartialEq, Eq, Deserialize, Debug)]
-#[serde(deny_unknown_fields)]
-pub struct Checkpoint {
-    /// Its name.
-    pub name: String,
-    /// How many page faults there were up to here, if that does not depend on the seed.
-    pub faults: Option<u32>,
-    /// How many pages the claims call backed, if that does not depend on the seed.
-    pub backed: Option<u32>,
-    /// How many claims there are about pages.
-    pub claims: usize,
-}
 
 /// The auditor of one run.
 pub struct Auditor {

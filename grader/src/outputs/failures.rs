@@ -1,9 +1,9 @@
 //! A directory for each failure: `failed/GROUP-ID/`, with the console, the records, the post-mortem and the commands that
 //! repeat it.
 
+use crate::job::Job;
 use crate::machine::Judged;
 use crate::marks::Conditions;
-use crate::plan::Job;
 use crate::report;
 use std::fs;
 use std::io;

@@ -1,9 +1,9 @@
 //! `results.json`, which Gradescope reads (its autograder documentation, "Output format"). The part of the format that is
 //! used here is in `grader/schema/gradescope.json`.
 
+use crate::job::Job;
 use crate::machine::Judged;
 use crate::marks::{Conditions, Marks, Results};
-use crate::plan::Job;
 use crate::report;
 use crate::verdict::Verdict;
 use serde_json::{Map, Value, json};

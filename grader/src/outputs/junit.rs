@@ -1,8 +1,8 @@
 //! `junit.xml`: a suite for each group.
 
+use crate::job::Job;
 use crate::machine::Judged;
 use crate::marks::{Conditions, Results};
-use crate::plan::Job;
 use crate::report;
 use crate::verdict::Verdict;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};

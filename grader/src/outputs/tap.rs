@@ -1,8 +1,8 @@
 //! `results.tap`: the Test Anything Protocol, version 14 (testanything.org).
 
+use crate::job::Job;
 use crate::machine::Judged;
 use crate::marks::{Conditions, Results};
-use crate::plan::Job;
 use crate::report::{self, printable};
 use crate::verdict::Verdict;
 use serde_json::json;

@@ -14,7 +14,7 @@ pub mod qmp;
 pub mod registers;
 mod watch;
 
-use crate::child::{Exit, Running};
+use crate::child::Running;
 use crate::memory::Ram;
 use qmp::Qmp;
 use registers::Registers;
@@ -228,13 +228,4 @@ impl Session {
 /// Reads a file that may be missing and may hold any bytes.
 pub fn read(file: &Path) -> String {
     fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-impl From<Exit> for crate::verdict::Ended {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Status(status) => Self::Status(status),
-            Exit::Signal(signal) => Self::Signal(signal),
-        }
-    }
 }

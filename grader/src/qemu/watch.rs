@@ -3,8 +3,8 @@
 use super::log;
 use super::qmp::Event;
 use super::{POLL, Session};
+use crate::run::Ended;
 use crate::symbols::Symbols;
-use crate::verdict::Ended;
 use serde_json::json;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,41 @@
+//! A job: a test or a boot, with all that running and reporting it takes.
+
+use crate::machine::Machine;
+use crate::manifest::Visibility;
+use crate::verdict::Expects;
+
+/// Something that is run on a machine of its own and judged.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The group in which it is reported.
+    pub group: String,
+    /// Its name in the group.
+    pub id: String,
+    /// What must hold.
+    pub sentence: String,
+    /// What it is worth.
+    pub points: u32,
+    /// Whether each checkpoint that holds earns its share.
+    pub partial: bool,
+    /// The names of the jobs that must pass first.
+    pub needs: Vec<String>,
+    /// Who sees how it went.
+    pub visibility: Visibility,
+    /// The page of the book that helps.
+    pub hint: String,
+    /// What is wrong most often where it fails.
+    pub cause: String,
+    /// How many times the normal time limit it has.
+    pub limit: u32,
+    /// What must be seen for it to pass.
+    pub expects: Expects,
+    /// The machine.
+    pub machine: Machine,
+}
+
+impl Job {
+    /// Returns its group and its name in it: `pools/release-twice`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.group, self.id)
+    }
+}

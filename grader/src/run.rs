@@ -1,0 +1,117 @@
+//! The words that the parts of the grader share: a run and its end, a check that did not hold, a checkpoint.
+//!
+//! Whoever watches a machine, audits it or reads its records writes them; the verdict judges them.
+
+use crate::child::Exit;
+use crate::symbols::Place;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How a machine came to its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// It ended by itself, with this exit status.
+    Status(i32),
+    /// The program that plays the machine was ended by this signal, which the grader did not send.
+    Signal(i32),
+    /// It stood still of its own accord, at the freeze port, and was not let go on.
+    Frozen,
+    /// It was reset by its own wish.
+    Reset,
+    /// It could not deliver an exception, which resets it: the exceptions that led there, oldest first.
+    TripleFault(Vec<String>),
+    /// It stood still for good: it waited for an interrupt with interrupts off.
+    Halted(Place),
+    /// At its time limit it ran around in few functions, here most of the time.
+    Spinning(Place, Duration),
+    /// At its time limit it did nothing but fault at one address.
+    FaultLoop {
+        /// The address.
+        address: u32,
+        /// The instruction.
+        place: Place,
+        /// How often it was seen in a moment.
+        times: usize,
+    },
+    /// It was still at work at its time limit.
+    OverLimit(Duration),
+    /// It could not be started, for this reason.
+    NotStarted(String),
+}
+
+impl From<Exit> for Ended {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Status(status) => Self::Status(status),
+            Exit::Signal(signal) => Self::Signal(signal),
+        }
+    }
+}
+
+/// What a machine leaves behind.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// How it ended.
+    pub ended: Ended,
+    /// What came over the control channel.
+    pub control: String,
+    /// What a person would have seen.
+    pub console: String,
+    /// What the program that plays the machine complained about.
+    pub complaints: String,
+    /// What the auditor found wrong.
+    pub findings: Vec<Check>,
+    /// The checkpoints at which the auditor found nothing wrong.
+    pub held: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Run {
+    /// Makes what a machine leaves behind that did nothing but end.
+    pub fn nothing(ended: Ended) -> Self {
+        Self {
+            ended,
+            control: String::new(),
+            console: String::new(),
+            complaints: String::new(),
+            findings: Vec::new(),
+            held: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// A statement that does not hold: what it is about, what must be, what is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Check {
+    /// What it is about.
+    pub what: String,
+    /// What must be.
+    pub expected: String,
+    /// What is.
+    pub seen: String,
+    /// File and line of the demand, if the kernel made it.
+    pub at: Option<String>,
+}
+
+impl Check {
+    /// Makes a statement that does not hold.
+    pub fn new(what: impl Into<String>, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self { what: what.into(), expected: expected.into(), seen: seen.into(), at: None }
+    }
+}
+
+/// A checkpoint that a test must come to, and what the manifest says of it.
+#[derive(Clone, PartialEq, Eq, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Its name.
+    pub name: String,
+    /// How many page faults there were up to here, if that does not depend on the seed.
+    pub faults: Option<u32>,
+    /// How many pages the claims call backed, if that does not depend on the seed.
+    pub backed: Option<u32>,
+    /// How many claims there are about pages.
+    pub claims: usize,
+}
