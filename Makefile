@@ -44,6 +44,7 @@ check: ## Check format, lints and documentation, for the host and for the kernel
 	scripts/cargo fmt --all --check
 	scripts/cargo clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/cargo --kernel clippy -- -D warnings
+	scripts/check-portable
 	RUSTDOCFLAGS='-D warnings' scripts/cargo doc --workspace --all-features --no-deps
 	RUSTDOCFLAGS='-D warnings' scripts/cargo --kernel doc --no-deps
 

@@ -1,6 +1,6 @@
 # Where the processor enters the kernel on its own: exceptions and interrupts.
 #
-# Each entry completes a TrapFrame on the stack (arch/x86/trap.rs names its fields), in memory order:
+# Each entry completes a TrapFrame on the stack (arch/x86/trap_frame.rs names its fields), in memory order:
 #
 #   pusha    EDI ESI EBP ESP EBX EDX ECX EAX
 #   error    from the processor, or a zero in its place
@@ -60,3 +60,8 @@ trap_entries:
 .irp vector, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41,42,43,44,45,46,47
     .long trap_\vector
 .endr
+
+# Where the double fault's task starts.
+.global double_fault_entry
+double_fault_entry:
+    .long {double_fault}

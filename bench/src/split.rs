@@ -56,7 +56,7 @@ fn stage(places: &[Place], has_frame: bool) -> usize {
         "frame"
     } else if is_in("/src/vm/") || is_in("/src/paging/") {
         if has_frame { "map" } else { "look-up" }
-    } else if is_in("/src/machine.rs") || is_in("/lock.rs") || is_in("/spin-") {
+    } else if is_in("/src/system/memory.rs") || is_in("/lock.rs") || is_in("/spin-") {
         "lock"
     } else if has_frame {
         "exit"

@@ -140,19 +140,22 @@ const PAST_A_REGION: &str = "dies-past-a-region";
 fn gdb_explains_a_death() {
     let session =
         Session::of(PAST_A_REGION, &["continue", "fault", "backtrace", "tlbcheck $cr2", "info registers cr2"]);
-    session.says("continue", &["droste::last_words::die"]);
+    session.says("continue", &["droste::system::crash::die"]);
     session.says(
         "fault",
         &[
             "page fault: kernel read of an absent page at v0x4000_3010 (error code 0x0)",
-            "droste::arch::x86::crimes::read, kernel/src/arch/x86/crimes.rs:",
+            "droste::arch::x86::provoke::read, kernel/src/arch/x86/provoke.rs:",
             "0100000000 0000000011 000000010000: entries 256, 3, byte 0x10",
             "PTE   absent(0x00000000)",
             "seen at v0xFFD0_000C",
             "refused: 16 bytes past the end of region v0x4000_1000..v0x4000_3000, in pool v0x4000_0000..v0x4010_0000",
         ],
     );
-    session.says("backtrace", &["droste::tests::deaths::past_a_region", "droste::tests::run", "droste::kmain::kmain"]);
+    session.says(
+        "backtrace",
+        &["droste::system::tests::fatal::past_a_region", "droste::system::tests::run", "droste::system::kmain::kmain"],
+    );
     session.says("tlbcheck $cr2", &["agreed: the processor faults there"]);
     session.says("info registers cr2", &["0x40003010"]);
 }
@@ -299,7 +302,7 @@ fn gdb_finds_what_was_not_flushed() {
     session.says("tlbcheck 0xFFFFF000", &["agreed: the processor uses frame 0x"]);
     // The loads that it made have left no trace.
     let eip = session.answer("info registers eip").trim();
-    assert!(eip.contains("droste::last_words::die") && session.answer("info registers").contains(eip), "{eip}");
+    assert!(eip.contains("droste::system::crash::die") && session.answer("info registers").contains(eip), "{eip}");
 }
 
 #[test]
@@ -312,7 +315,7 @@ fn gdb_stops_at_the_first_touch_of_a_page() {
     session.says("continue", &["page fault: kernel write to an absent page at v0x4000_1000"]);
     session.says("fault", &["legitimate: in region v0x4000_1000..v0x4000_3000"]);
     // A pool's own page never faults (rule eager-metadata), so the next stop is the death.
-    session.says("continue 1", &["droste::last_words::die"]);
+    session.says("continue 1", &["droste::system::crash::die"]);
     assert!(!session.answer("continue 1").contains("page fault:"), "{}", session.answer("continue 1"));
 }
 
@@ -322,7 +325,7 @@ fn gdb_looks_into_every_space() {
     let session = Session::of(
         "threads",
         &[
-            "break droste::threads::run",
+            "break droste::system::threads::run",
             "continue",
             "spaces",
             "walk 0x4000_0000 0x403000",
@@ -345,7 +348,7 @@ fn gdb_looks_into_every_space() {
 fn gdb_explains_a_lost_stack() {
     let session = Session::of("dies-stack-overflow", &["continue", "fault"]);
     let why =
-        ["double fault", "droste::arch::x86::crimes::overflow_stack", "is in the guard page below a kernel stack"];
+        ["double fault", "droste::arch::x86::provoke::overflow_stack", "is in the guard page below a kernel stack"];
     session.says("fault", &why);
 }
 

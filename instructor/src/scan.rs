@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn memory_management_may_name_what_it_is_made_of() {
-        let text = "use crate::addr::{Frame, Page};\nuse crate::{events::What, paging};\nuse super::map::Map;\n\
+        let text = "use crate::addr::{Frame, Page};\nuse crate::{events::EventKind, paging};\nuse super::map::Map;\n\
                     pub(crate) fn control(path: u32) -> u32 { path }\npub(in crate::vm) struct S(pub(super) u32);\n\
                     // unsafe { asm!() }\nconst TEXT: &str = \"unsafe include_str!\";\n#[cfg(test)]\nmod tests { use super::*; }\n";
         assert_eq!(findings(text), []);
@@ -225,7 +225,7 @@ mod tests {
             ("#[path = \"/etc/x.rs\"] mod x;", "the attribute `path`"),
             ("#[cfg_attr(all(), path = \"x.rs\")] mod x;", "the attribute `path`"),
             ("#![allow(unsafe_code)]", "the attribute `unsafe_code`"),
-            ("fn f() { crate::console::control!(\"end pass\") }", "`crate::console`"),
+            ("fn f() { crate::system::console::control!(\"end pass\") }", "`crate::system`"),
             ("use crate::{addr, arch::x86::exit};", "`crate::arch`"),
             ("use crate as k;", "by another name"),
             ("use crate::*;", "`crate::*`"),

@@ -71,11 +71,11 @@ fn handout(name: &str) -> PathBuf {
 
 #[test]
 fn what_names_the_graders_channel_is_not_run() {
-    let cheat = submission_of("cheat", "pub fn cheat() { crate::console::control!(\"end pass\"); }\n");
+    let cheat = submission_of("cheat", "pub fn cheat() { crate::system::console::control!(\"end pass\"); }\n");
     let results = grade(&cheat, false);
     assert_eq!(results["score"], 0);
     let words = results["tests"][0]["output"].as_str().unwrap_or_default();
-    assert!(words.starts_with(POOL) && words.contains("`crate::console`"), "{results:#}");
+    assert!(words.starts_with(POOL) && words.contains("`crate::system`"), "{results:#}");
 }
 
 #[test]

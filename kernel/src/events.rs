@@ -18,7 +18,7 @@ pub const WRITE: u32 = 1;
 /// What happened. The `amount` of each is said in brackets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
-pub enum What {
+pub enum EventKind {
     /// A region was allocated at the address (its pages).
     Allocate,
     /// The region at the address was released (its pages).
@@ -45,11 +45,11 @@ pub enum What {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct Event {
-    /// What it was.
-    pub what: What,
+    /// Its kind.
+    pub kind: EventKind,
     /// Where; 0 for whole address spaces.
     pub address: VirtAddr,
-    /// How much, or which frame: see [`What`].
+    /// How much, or which frame: see [`EventKind`].
     pub amount: u32,
     /// The directory of the address space that was the current one.
     pub space: Frame,
@@ -65,23 +65,23 @@ impl Event {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, address, amount, .. } = *self;
+        let Self { kind, address, amount, .. } = *self;
         let s = if amount == 1 { "" } else { "s" };
         let space = Frame::new(amount & 0xF_FFFF).start();
-        match what {
-            What::Allocate => write!(f, "allocate {address}, {amount} page{s}"),
-            What::Release => write!(f, "release {address}, {amount} page{s}"),
-            What::Backed => write!(f, "backed {address} by frame {amount:#x}"),
-            What::Refused => {
+        match kind {
+            EventKind::Allocate => write!(f, "allocate {address}, {amount} page{s}"),
+            EventKind::Release => write!(f, "release {address}, {amount} page{s}"),
+            EventKind::Backed => write!(f, "backed {address} by frame {amount:#x}"),
+            EventKind::Refused => {
                 let access = if amount & WRITE == 0 { "read of" } else { "write to" };
                 write!(f, "refused {access} {address}")
             }
-            What::FreePage => write!(f, "free_page {address}, frame {amount:#x}"),
-            What::Register => write!(f, "register {address}, {amount} page{s}"),
-            What::Drop => write!(f, "drop {address}, {amount} page{s}"),
-            What::Create => write!(f, "create space {space}"),
-            What::Load => write!(f, "load space {space}"),
-            What::Destroy => write!(f, "destroy space {space}"),
+            EventKind::FreePage => write!(f, "free_page {address}, frame {amount:#x}"),
+            EventKind::Register => write!(f, "register {address}, {amount} page{s}"),
+            EventKind::Drop => write!(f, "drop {address}, {amount} page{s}"),
+            EventKind::Create => write!(f, "create space {space}"),
+            EventKind::Load => write!(f, "load space {space}"),
+            EventKind::Destroy => write!(f, "destroy space {space}"),
         }
     }
 }
@@ -98,13 +98,13 @@ impl Events {
     /// No event yet.
     pub const NONE: Self = Self {
         recorded: 0,
-        ring: [Event { what: What::Create, address: VirtAddr::new(0), amount: 0, space: Frame::new(0) }; KEPT],
+        ring: [Event { kind: EventKind::Create, address: VirtAddr::new(0), amount: 0, space: Frame::new(0) }; KEPT],
     };
 
     /// Records an event; the oldest gives way.
     #[inline]
-    pub fn record(&mut self, what: What, address: VirtAddr, amount: u32, space: Frame) {
-        self.ring[self.recorded as usize % KEPT] = Event { what, address, amount, space };
+    pub fn record(&mut self, kind: EventKind, address: VirtAddr, amount: u32, space: Frame) {
+        self.ring[self.recorded as usize % KEPT] = Event { kind, address, amount, space };
         self.recorded = self.recorded.wrapping_add(1);
     }
 
@@ -123,7 +123,8 @@ impl Events {
         recorded.map(Some).chain(first).flat_map(move |event| {
             let before = event.map_or(Frame::new(0), |event| event.space);
             let after = mem::replace(&mut space, before);
-            let load = Event { what: What::Load, address: VirtAddr::new(0), amount: after.number(), space: before };
+            let load =
+                Event { kind: EventKind::Load, address: VirtAddr::new(0), amount: after.number(), space: before };
             (before != after).then_some(load).into_iter().chain(event)
         })
     }
@@ -138,7 +139,7 @@ mod tests {
     fn the_latest_events_come_first_and_the_oldest_give_way() {
         let mut events = Events::NONE;
         for number in 0..100 {
-            events.record(What::FreePage, VirtAddr::new(4096 * number), number, Frame::new(7));
+            events.record(EventKind::FreePage, VirtAddr::new(4096 * number), number, Frame::new(7));
         }
         let amounts: Vec<u32> = events.latest(Frame::new(7)).map(|event| event.amount).collect();
         assert_eq!(amounts, (100 - KEPT as u32..100).rev().collect::<Vec<_>>());
@@ -148,12 +149,12 @@ mod tests {
     fn that_a_space_was_loaded_shows_in_what_happened_in_it() {
         let mut events = Events::NONE;
         for (number, space) in [(1, 7), (2, 8), (3, 8)] {
-            events.record(What::FreePage, VirtAddr::new(0), number, Frame::new(space));
+            events.record(EventKind::FreePage, VirtAddr::new(0), number, Frame::new(space));
         }
-        let story: Vec<_> = events.latest(Frame::new(9)).map(|event| (event.what, event.amount)).collect();
-        let [freed, loaded] = [What::FreePage, What::Load];
-        assert_eq!(story, [(loaded, 9), (freed, 3), (freed, 2), (loaded, 8), (freed, 1), (loaded, 7)]);
-        let at_first: Vec<_> = Events::NONE.latest(Frame::new(9)).map(|event| (event.what, event.amount)).collect();
+        let seen: Vec<_> = events.latest(Frame::new(9)).map(|event| (event.kind, event.amount)).collect();
+        let [freed, loaded] = [EventKind::FreePage, EventKind::Load];
+        assert_eq!(seen, [(loaded, 9), (freed, 3), (freed, 2), (loaded, 8), (freed, 1), (loaded, 7)]);
+        let at_first: Vec<_> = Events::NONE.latest(Frame::new(9)).map(|event| (event.kind, event.amount)).collect();
         assert_eq!(at_first, [(loaded, 9)]);
     }
 }

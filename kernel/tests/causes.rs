@@ -5,7 +5,7 @@
 mod machine;
 
 use droste::addr::{Frame, Page, PageRange, VirtAddr};
-use droste::fault::{CAUSES, Happening, Layout, Place, Signs, Unanswered, Walk, cause};
+use droste::fault::{CAUSES, Crash, Evidence, FaultError, Layout, Location, Walk, cause};
 use droste::paging::{Entry, Mmu};
 use droste::scenarios::Machine;
 use droste::vm::{AddressSpace, Fault, Refusal};
@@ -15,7 +15,7 @@ use machine::SoftMachine;
 const ON_REAL_PROCESSORS_ONLY: [&str; 2] = ["stale translation", "reserved bit"];
 
 #[test]
-fn each_cause_has_a_crime_of_its_own() {
+fn each_cause_has_a_fatal_test_of_its_own() {
     let manifest = include_str!("../../grader/tests.toml");
     for cause in CAUSES.iter().filter(|cause| !ON_REAL_PROCESSORS_ONLY.contains(&cause.name)) {
         assert!(manifest.contains(&format!("\"why    {}:\"", cause.name)), "no test dies of: {}", cause.name);
@@ -23,17 +23,17 @@ fn each_cause_has_a_crime_of_its_own() {
 }
 
 /// Returns the name of the cause of a fault in a region whose entry is `table`.
-fn cause_of(error: u32, table: Entry) -> &'static str {
+fn cause_of(code: u32, table: Entry) -> &'static str {
     let address = VirtAddr::new(0x4000_1000);
-    let fault = droste::fault::decode(error, address);
+    let fault = droste::fault::decode(code, address);
     let Fault { present, .. } = fault;
     let refusal = if present { Refusal::Protection } else { Refusal::Illegitimate };
-    let happening = Happening::PageFault { fault, error, unanswered: Unanswered::Refused(refusal) };
+    let crash = Crash::PageFault { fault, code, error: FaultError::Refused(refusal) };
     let directory = Entry::writable(Frame::new(0x400));
     let walk = Walk { address, root: Frame::new(0x401), directory, table: Some(table) };
     let region = droste::addr::PageRange::of_table(0x100);
-    let signs = Signs { happening, place: Some(Place::Region(region)), walk: Some(walk), eip: None, sound: true };
-    cause(&signs).map_or("none", |cause| cause.name)
+    let evidence = Evidence { crash, place: Some(Location::Region(region)), walk: Some(walk), eip: None, sound: true };
+    cause(&evidence).map_or("none", |cause| cause.name)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
     let nothing = PageRange::new(Page::new(0), Page::new(0));
     let layout = Layout { text: nothing, rodata: nothing, guard: Page::new(0) };
     let place = |machine: &mut SoftMachine, address| {
-        machine.with(|memory| Place::of(&memory.mmu, &memory.events, &layout, address))
+        machine.with(|memory| Location::new(&memory.mmu, &memory.events, &layout, address))
     };
     let home = machine.with(|memory| memory.mmu.root());
     let (old, mut pool) = machine.with(|memory| {
@@ -67,7 +67,7 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
     });
     let region = machine.with(|memory| pool.allocate(memory, 4096).unwrap());
     machine.with(|memory| pool.release(memory, region).unwrap());
-    assert!(matches!(place(&mut machine, region), Place::Released(..)));
+    assert!(matches!(place(&mut machine, region), Location::Released(..)));
 
     let directory = old.root();
     machine.with(|memory| {
@@ -78,10 +78,10 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
         assert_eq!(new.root(), directory);
         new.load(memory);
     });
-    assert_eq!(place(&mut machine, region), Place::NoPools);
+    assert_eq!(place(&mut machine, region), Location::NoPools);
 
     let mut pool = machine.with(|memory| AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap());
-    assert!(matches!(place(&mut machine, region), Place::Unallocated(_)));
+    assert!(matches!(place(&mut machine, region), Location::Unallocated(_)));
 
     let region = machine.with(|memory| pool.allocate(memory, 4096).unwrap());
     machine.with(|memory| {
@@ -89,5 +89,5 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
         AddressSpace::drop_pool(memory, pool).unwrap();
         AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap();
     });
-    assert!(matches!(place(&mut machine, region), Place::Unallocated(_)), "the pool is another one");
+    assert!(matches!(place(&mut machine, region), Location::Unallocated(_)), "the pool is another one");
 }

@@ -25,12 +25,12 @@ fn process_pool(storage: &mut Vec<u32>) -> FramePool<'_> {
     pool
 }
 
-/// Runs `story` on the process pool and demands that it leaves as many frames free as it found.
-fn with_process_pool(story: impl FnOnce(&mut FramePool<'_>)) {
+/// Runs `scenario` on the process pool and demands that it leaves as many frames free as it found.
+fn with_process_pool(scenario: impl FnOnce(&mut FramePool<'_>)) {
     let mut storage = Vec::new();
     let mut pool = process_pool(&mut storage);
     let before = pool.free_frames();
-    story(&mut pool);
+    scenario(&mut pool);
     assert_eq!(pool.free_frames(), before);
     assert!(pool.check());
 }
@@ -333,7 +333,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    // 200 stories of 300 steps: 60 000 operations.
+    // 200 runs of 300 steps: 60 000 operations.
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn a_pool_does_what_a_naive_one_does(len in 1..900_u32, steps in prop::collection::vec(step(), 300)) {

@@ -60,7 +60,7 @@ fn release(
 }
 
 proptest! {
-    // 100 stories of 300 steps: 30 000 operations.
+    // 100 runs of 300 steps: 30 000 operations.
     #![proptest_config(ProptestConfig::with_cases(100))]
     #[test]
     fn a_pool_does_what_a_list_of_regions_does(steps in prop::collection::vec(step(), 300)) {

@@ -29,8 +29,8 @@ macro_rules! scenarios {
 
 #[test]
 fn frame_pools_alone() {
-    for (name, story) in scenarios::FRAME_POOLS {
-        if let Err(failure) = story() {
+    for (name, scenario) in scenarios::FRAME_POOLS {
+        if let Err(failure) = scenario() {
             panic!("{name}: {failure}");
         }
     }

@@ -3,4 +3,4 @@
 set pagination off
 set disassembly-flavor intel
 
-break droste::last_words::die
+break droste::system::crash::die

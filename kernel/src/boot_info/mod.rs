@@ -7,8 +7,11 @@
 //! touches it, and no module lies in it.
 
 mod multiboot1;
+#[cfg(not(target_family = "wasm"))]
 mod multiboot2;
+pub mod pools;
 mod ranges;
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -147,19 +150,6 @@ impl fmt::Debug for Module {
 }
 
 impl BootInfo {
-    /// Copies everything out. `magic` and `info` are what the boot loader left in EAX and EBX.
-    ///
-    /// # Errors
-    ///
-    /// See [`BootError`].
-    pub fn read(magic: u32, info: PhysAddr, memory: &impl PhysicalMemory) -> Result<Self, BootError> {
-        match magic {
-            multiboot1::MAGIC => multiboot1::read(info, memory),
-            multiboot2::MAGIC => multiboot2::read(info, memory),
-            _ => Err(BootError::Magic(magic)),
-        }
-    }
-
     /// Returns the available memory below 4 GiB: whole frames, in ascending ranges that do not touch.
     pub fn available(&self) -> &[FrameRange] {
         self.available.as_slice()
@@ -271,6 +261,7 @@ impl MapEntry {
 
     /// Reads base, length and kind, or returns `None` if there are too few bytes.
     fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::SIZE] = bytes.first_chunk()?;
         let (&base, rest) = bytes.split_first_chunk()?;
         let (&length, rest) = rest.split_first_chunk()?;
         let (&kind, _) = rest.split_first_chunk()?;

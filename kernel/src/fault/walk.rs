@@ -20,7 +20,7 @@ pub struct Walk {
 
 impl Walk {
     /// Walks to `address`.
-    pub fn of(mmu: &impl Mmu, address: VirtAddr) -> Self {
+    pub fn new(mmu: &impl Mmu, address: VirtAddr) -> Self {
         let page = Page::containing(address);
         let directory = PageTable::directory_entry(mmu, page);
         let table = (directory.is_present() && !is_large(directory)).then(|| mmu.load(Window::Own.table_entry(page)));

@@ -1,6 +1,6 @@
 //! The map of a pool: what each frame is, at two bits a frame, and where the lowest free one is.
 
-use super::FrameState;
+use super::source::FrameState;
 use crate::addr::PAGES_IN_SPACE;
 use core::num::NonZero;
 

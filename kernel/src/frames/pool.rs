@@ -1,36 +1,11 @@
 //! The frame pool itself.
 
-use super::known::{Known, UNKNOWN};
 use super::map::Map;
+use super::run_cache::{RunCache, UNKNOWN};
 use super::runs::RunTree;
-use super::{FrameSource, FrameState};
+use super::source::{FrameSource, FrameState, ReleaseError};
 use crate::addr::{Frame, FrameRange, PAGE_SIZE};
 use core::fmt;
-
-/// Why frames were not released. Nothing has changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ReleaseError {
-    /// No pool holds this frame.
-    Foreign(Frame),
-    /// The frame is free already.
-    Free(Frame),
-    /// The frame is inside a sequence; only a sequence's first frame releases it.
-    Inner(Frame),
-    /// The frame was marked inaccessible.
-    Inaccessible(Frame),
-}
-
-impl fmt::Display for ReleaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (frame, why) = match self {
-            Self::Foreign(frame) => (frame, "belongs to no pool"),
-            Self::Free(frame) => (frame, "is already free"),
-            Self::Inner(frame) => (frame, "is not the first of its sequence"),
-            Self::Inaccessible(frame) => (frame, "is inaccessible"),
-        };
-        write!(f, "frame {:#x} {why}", frame.number())
-    }
-}
 
 /// Why frames were not marked inaccessible. Nothing has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +35,7 @@ pub struct FramePool<'a> {
     map: Map<'a>,
     runs: RunTree<'a>,
     free: u32,
-    known: Known,
+    cache: RunCache,
 }
 
 impl<'a> FramePool<'a> {
@@ -93,7 +68,7 @@ impl<'a> FramePool<'a> {
         let (with_free, _) = rest.split_at_mut(Map::bits_needed(frames));
         let map = Map::new(frames, words.as_chunks_mut().0, with_free);
         let runs = RunTree::new(frames, nodes.as_chunks_mut().0);
-        Some(Self { range, len: frames, map, runs, free: frames, known: Known::NOTHING })
+        Some(Self { range, len: frames, map, runs, free: frames, cache: RunCache::NOTHING })
     }
 
     /// Returns the frames that the pool was made of.
@@ -128,7 +103,7 @@ impl<'a> FramePool<'a> {
     pub fn get_frame(&mut self) -> Option<Frame> {
         let index = self.map.take_lowest()?;
         self.runs.mark_stale(index);
-        self.known.single_taken(index);
+        self.cache.single_taken(index);
         // There was one, or none would have been taken.
         self.free = self.free.wrapping_sub(1);
         Some(self.frame(index))
@@ -140,18 +115,18 @@ impl<'a> FramePool<'a> {
         match n {
             0 => return None,
             1 => return self.get_frame(),
-            _ if n > self.known.no_longer_than => return None,
+            _ if n > self.cache.no_longer_than => return None,
             _ => {}
         }
-        if self.known.run() < n {
+        if self.cache.run() < n {
             let Some(first) = self.runs.find(&self.map, n) else {
-                self.known.no_longer_than = n - 1;
+                self.cache.no_longer_than = n - 1;
                 return None;
             };
-            self.known.set_run(first, first + n + self.map.run_from(first + n));
+            self.cache.set_run(first, first + n + self.map.run_from(first + n));
         }
-        let first = self.known.start;
-        self.known.set_run(first + n, self.known.end);
+        let first = self.cache.start;
+        self.cache.set_run(first + n, self.cache.end);
         self.set(first, n, FrameState::Inner);
         self.map.set((first >> 5) as usize, 1 << (first & 31), FrameState::Head);
         self.free -= n;
@@ -172,7 +147,7 @@ impl<'a> FramePool<'a> {
         self.runs.mark_stale(index);
         // It is not above the number of frames.
         self.free = self.free.wrapping_add(1);
-        if self.known.no_longer_than != UNKNOWN {
+        if self.cache.no_longer_than != UNKNOWN {
             self.bound_after(index);
         }
         Ok(())
@@ -181,8 +156,8 @@ impl<'a> FramePool<'a> {
     /// Brings the bound of all runs up to date after frame `index` was freed.
     #[cold]
     fn bound_after(&mut self, index: u32) {
-        self.known.no_longer_than =
-            self.map.run_around(index).map_or(UNKNOWN, |run| self.known.no_longer_than.max(run));
+        self.cache.no_longer_than =
+            self.map.run_around(index).map_or(UNKNOWN, |run| self.cache.no_longer_than.max(run));
     }
 
     #[cold]
@@ -197,9 +172,9 @@ impl<'a> FramePool<'a> {
         let n = 1 + self.inner_after(index);
         self.set(index, n, FrameState::Free);
         self.free += n;
-        self.known.no_longer_than = UNKNOWN;
-        if n > self.known.run() {
-            self.known.set_run(index, index + n);
+        self.cache.no_longer_than = UNKNOWN;
+        if n > self.cache.run() {
+            self.cache.set_run(index, index + n);
         }
         Ok(())
     }
@@ -227,7 +202,7 @@ impl<'a> FramePool<'a> {
             }
         }
         self.set(start, n, FrameState::Inaccessible);
-        self.known.set_run(0, 0);
+        self.cache.set_run(0, 0);
         self.free -= newly;
         Ok(())
     }
@@ -235,8 +210,8 @@ impl<'a> FramePool<'a> {
     /// Says whether the pool's bookkeeping agrees with itself.
     pub fn check(&self) -> bool {
         let free: u32 = (0..self.map.words()).map(|word| self.map.free_bits(word).count_ones()).sum();
-        let known = (0..self.known.run()).all(|more| self.map.state(self.known.start + more) == FrameState::Free);
-        let bounded = self.known.no_longer_than == UNKNOWN || self.longest_by_map() <= self.known.no_longer_than;
+        let known = (0..self.cache.run()).all(|more| self.map.state(self.cache.start + more) == FrameState::Free);
+        let bounded = self.cache.no_longer_than == UNKNOWN || self.longest_by_map() <= self.cache.no_longer_than;
         free == self.free && known && bounded && self.map.is_sound() && self.runs.is_sound(&self.map)
     }
 
@@ -285,7 +260,7 @@ impl<'a> FramePool<'a> {
         if (word as usize) < self.map.words() && self.map.free_singles(word as usize, mask) {
             self.runs.mark_stale(word << 5);
             self.free += mask.count_ones();
-            self.known.no_longer_than = UNKNOWN;
+            self.cache.no_longer_than = UNKNOWN;
             return Ok(());
         }
         // Not all of them are what they should be. Those that are go back.

@@ -1,6 +1,7 @@
 //! The seam between the paging code and a machine.
 
-use super::{Entry, Slot};
+use super::entry::Entry;
+use super::window::Slot;
 use crate::addr::{Frame, Page, VirtAddr};
 
 /// What the paging code asks of a machine: reach an entry, forget a translation, know and set the root.

@@ -2,7 +2,6 @@
 
 mod entry;
 mod mmu;
-#[cfg(not(target_arch = "x86"))]
 pub mod soft;
 mod table;
 mod window;

@@ -4,7 +4,9 @@
 //! means to do. A missing flush, a table that wasn't cleared or a wrong window address therefore shows here as it would
 //! on a real machine, only at once and every time: a real TLB drops entries when it likes, this one keeps each for ever.
 
-use super::{Entry, Mmu, Slot};
+use super::entry::Entry;
+use super::mmu::Mmu;
+use super::window::Slot;
 use crate::addr::{Frame, PAGES_IN_SPACE, Page, PhysAddr, VirtAddr};
 use alloc::boxed::Box;
 use alloc::vec;

@@ -8,7 +8,9 @@
 //! bits of an absent entry. They carry the *note*: one word in which the owner of the address space keeps where its own
 //! records start. So the frame of the directory is all that needs to be known of an address space.
 
-use super::{Entry, Mmu, Slot, Window};
+use super::entry::Entry;
+use super::mmu::Mmu;
+use super::window::{Slot, Window};
 use crate::addr::{ENTRIES, Frame, PAGES_IN_SPACE, Page, PageRange, VirtAddr};
 use crate::events::Events;
 use crate::frames::FrameSource;

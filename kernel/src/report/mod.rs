@@ -3,21 +3,21 @@
 //! It is written line by line while the facts are being looked up, the surest first: if that fails too, what is known by
 //! then has been said. Nothing here needs the heap or a lock.
 
-mod sheet;
+mod screen;
 mod trace;
 
-pub use sheet::{COLUMNS, Ink, Paper, ROWS};
+pub use screen::{COLUMNS, Output, ROWS, Style};
 
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::events::{Event, Events};
-use crate::fault::{Careful, Happening, Layout, Place, Signs, Walk, addresses, cause, records_agree};
+use crate::fault::{Crash, Evidence, Layout, Location, Untrusted, Walk, addresses, cause, records_agree};
 use crate::memory_map::POOL_PAGES;
 use crate::paging::Mmu;
 use crate::symbols::Symbols;
 use crate::text::Text;
 use crate::vm::AddressSpace;
 use core::fmt;
-use sheet::Sheet;
+use screen::Screen;
 use trace::{Link, calls, place};
 
 /// The registers of the code that was interrupted.
@@ -51,7 +51,7 @@ pub struct View<'a, M> {
 #[derive(Clone, Copy)]
 pub struct Report<'a> {
     /// What happened.
-    pub happening: Happening<'a>,
+    pub crash: Crash<'a>,
     /// The source line, where it is known.
     pub source: Option<&'a dyn fmt::Display>,
     /// The registers at that moment, if the processor interrupted it.
@@ -70,67 +70,71 @@ pub struct Report<'a> {
 const EVENTS: usize = 16;
 
 impl Report<'_> {
-    /// Writes the report on `paper`. Without a `view` there is no page table yet, and little to say.
-    pub fn write<M: Mmu, P: Paper>(&self, view: Option<View<'_, M>>, paper: &mut P) {
-        let mut sheet = Sheet::new(paper);
-        sheet.headline(format_args!("{}: {}", self.happening.kind(), self.happening));
+    /// Writes the report on `output`. Without a `view` there is no page table yet, and little to say.
+    pub fn write<M: Mmu, P: Output>(&self, view: Option<View<'_, M>>, output: &mut P) {
+        let mut screen = Screen::new(output);
+        screen.headline(format_args!("{}: {}", self.crash.kind(), self.crash));
         if let Some(source) = self.source {
-            sheet.entry("source", Ink::Plain, format_args!("{source}"));
+            screen.entry("source", Style::Plain, format_args!("{source}"));
         }
-        let careful = view.as_ref().map(|view| (Careful::new(view.mmu), view));
-        match &careful {
-            Some((mmu, view)) => self.with_view(mmu, view, &mut sheet),
-            None => self.explain(None, None, true, &mut sheet),
+        let untrusted = view.as_ref().map(|view| (Untrusted::new(view.mmu), view));
+        match &untrusted {
+            Some((mmu, view)) => self.with_view(mmu, view, &mut screen),
+            None => self.explain(None, None, true, &mut screen),
         }
         if let Some(registers) = &self.registers {
-            sheet.entry("regs", Ink::Plain, format_args!("{}", registers.first_line()));
-            sheet.entry("", Ink::Plain, format_args!("{}", registers.second_line()));
+            screen.entry("regs", Style::Plain, format_args!("{}", registers.first_line()));
+            screen.entry("", Style::Plain, format_args!("{}", registers.second_line()));
         }
-        let events = careful.as_ref().map_or(0, |(mmu, view)| view.events.latest(mmu.root()).take(EVENTS).count());
-        sheet.keep(events.div_ceil(2) + 1);
-        self.trace(careful.as_ref().map(|(mmu, _)| mmu), &mut sheet);
-        sheet.keep(1);
-        if let Some((mmu, view)) = &careful {
-            last_events(view.events, mmu.root(), &mut sheet);
+        let events = untrusted.as_ref().map_or(0, |(mmu, view)| view.events.latest(mmu.root()).take(EVENTS).count());
+        screen.keep(events.div_ceil(2) + 1);
+        self.trace(untrusted.as_ref().map(|(mmu, _)| mmu), &mut screen);
+        screen.keep(1);
+        if let Some((mmu, view)) = &untrusted {
+            last_events(view.events, mmu.root(), &mut screen);
         }
-        sheet.keep(0);
+        screen.keep(0);
         if let Some(registers) = &self.registers {
-            sheet.entry("source", Ink::Plain, format_args!("make where ADDR={:#x} names file and line", registers.eip));
+            screen.entry(
+                "source",
+                Style::Plain,
+                format_args!("make where ADDR={:#x} names file and line", registers.eip),
+            );
         }
     }
 
-    fn with_view<M: Mmu, P: Paper>(&self, mmu: &Careful<'_, M>, view: &View<'_, M>, sheet: &mut Sheet<'_, P>) {
-        let address = self.happening.address();
-        let place = address.map(|address| Place::of(mmu, view.events, &self.layout, address));
-        let walk = address.map(|address| Walk::of(mmu, address));
+    fn with_view<M: Mmu, P: Output>(&self, mmu: &Untrusted<'_, M>, view: &View<'_, M>, screen: &mut Screen<'_, P>) {
+        let address = self.crash.address();
+        let place = address.map(|address| Location::new(mmu, view.events, &self.layout, address));
+        let walk = address.map(|address| Walk::new(mmu, address));
         let sound = records_agree(mmu);
-        self.explain(place, walk, sound, sheet);
+        self.explain(place, walk, sound, screen);
         match walk {
             Some(walk) => {
-                sheet.entry("split", Ink::Plain, format_args!("{}", walk.split()));
-                sheet.entry("walk", Ink::Plain, format_args!("{}", walk.first_step()));
-                sheet.entry("", Ink::Plain, format_args!("{}", walk.second_step()));
+                screen.entry("split", Style::Plain, format_args!("{}", walk.split()));
+                screen.entry("walk", Style::Plain, format_args!("{}", walk.first_step()));
+                screen.entry("", Style::Plain, format_args!("{}", walk.second_step()));
             }
-            None => sheet.entry("space", Ink::Plain, format_args!("CR3 {:?}", mmu.root().start())),
+            None => screen.entry("space", Style::Plain, format_args!("CR3 {:?}", mmu.root().start())),
         }
         let records = if sound { "" } else { "; their records are damaged" };
-        sheet.entry("pools", Ink::Plain, format_args!("{}{records}; {} frames free", pools(mmu), view.free_frames));
+        screen.entry("pools", Style::Plain, format_args!("{}{records}; {} frames free", pools(mmu), view.free_frames));
     }
 
     /// Writes where the address lies, and why that is wrong.
-    fn explain<P: Paper>(&self, place: Option<Place>, walk: Option<Walk>, sound: bool, sheet: &mut Sheet<'_, P>) {
+    fn explain<P: Output>(&self, place: Option<Location>, walk: Option<Walk>, sound: bool, screen: &mut Screen<'_, P>) {
         if let Some(place) = place {
-            sheet.entry("where", Ink::Strong, format_args!("{place}"));
+            screen.entry("where", Style::Strong, format_args!("{place}"));
         }
         let eip = self.registers.map(|registers| VirtAddr::new(registers.eip));
-        if let Some(cause) = cause(&Signs { happening: self.happening, place, walk, eip, sound }) {
-            sheet.entry("why", Ink::Strong, format_args!("{}: {}", cause.name, cause.why));
-            sheet.entry("next", Ink::Plain, format_args!("{}", cause.next));
+        if let Some(cause) = cause(&Evidence { crash: self.crash, place, walk, eip, sound }) {
+            screen.entry("why", Style::Strong, format_args!("{}: {}", cause.name, cause.why));
+            screen.entry("next", Style::Plain, format_args!("{}", cause.next));
         }
     }
 
     /// Writes where it happened, and who called that.
-    fn trace<M: Mmu, P: Paper>(&self, mmu: Option<&Careful<'_, M>>, sheet: &mut Sheet<'_, P>) {
+    fn trace<M: Mmu, P: Output>(&self, mmu: Option<&Untrusted<'_, M>>, screen: &mut Screen<'_, P>) {
         let code = self.layout.text;
         let first = self.registers.map(|registers| VirtAddr::new(registers.eip));
         let words = fmt::from_fn(|f| {
@@ -159,7 +163,7 @@ impl Report<'_> {
             }
             Ok(())
         });
-        sheet.entry("trace", Ink::Plain, format_args!("{words}"));
+        screen.entry("trace", Style::Plain, format_args!("{words}"));
     }
 
     fn is_of_a_panic(&self, back: VirtAddr) -> bool {
@@ -194,14 +198,14 @@ fn pools(mmu: &impl Mmu) -> impl fmt::Display {
 }
 
 /// Writes the last events in two columns, the latest at the top left.
-fn last_events<P: Paper>(events: &Events, current: Frame, sheet: &mut Sheet<'_, P>) {
+fn last_events<P: Output>(events: &Events, current: Frame, screen: &mut Screen<'_, P>) {
     let mut last = [None; EVENTS];
     last.iter_mut().zip(events.latest(current)).for_each(|(kept, event)| *kept = Some(event));
     let count = last.iter().flatten().count();
     let rows = count.div_ceil(2);
     for row in 0..rows {
         let [left, right] = [row, row + rows].map(|place| last.get(place).copied().flatten());
-        sheet.entry(if row == 0 { "last" } else { "" }, Ink::Plain, format_args!("{}{}", cell(left), cell(right)));
+        screen.entry(if row == 0 { "last" } else { "" }, Style::Plain, format_args!("{}{}", cell(left), cell(right)));
     }
 }
 

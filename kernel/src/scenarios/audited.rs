@@ -1,10 +1,12 @@
-//! Stories that are audited: at each checkpoint somebody looks at the memory from outside, and finds what is claimed.
+//! Scenarios that are audited: at each checkpoint somebody looks at the memory from outside, and finds what is claimed.
 //!
-//! On a machine that nobody watches they are stories like the others.
+//! On a machine that nobody watches they are scenarios like the others.
 
 use super::claims::{Claim, draw, word};
+use super::machine::Machine;
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
-use super::{Failure, Machine, Outcome, Scenario, above, demand, done, free_frames};
+use super::steps::{above, free_frames};
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::memory_map::POOL_PAGES;
 use crate::paging::{Mmu, PageTable};
@@ -149,13 +151,13 @@ fn spaces<M: Machine>(machine: &mut M) -> Outcome {
     Ok(())
 }
 
-/// How many regions live at once in the random story, at most.
+/// How many regions live at once in the random scenario, at most.
 const LIVE: usize = 8;
 
 fn random<M: Machine>(machine: &mut M) -> Outcome {
     let mut pool = register(machine, HEAP, 16 << 20)?;
     let before = free_frames(machine);
-    let mut random = super::Random::new(machine.seed());
+    let mut random = super::random::Random::new(machine.seed());
     let mut live: Vec<(PageRange, u32)> = Vec::new();
     for name in ["one", "two", "three", "four"] {
         for salt in 1..=20 {

@@ -1,4 +1,4 @@
-//! What a story claims about the memory at a checkpoint, and the numbers that it takes from the seed.
+//! What a scenario claims about the memory at a checkpoint, and the numbers that it takes from the seed.
 //!
 //! The grader believes none of it: it walks the page tables in the machine's memory with code of its own, and works out
 //! touched pages and words from the same seed.
@@ -40,12 +40,12 @@ impl fmt::Display for Claim {
     }
 }
 
-/// Returns the word that a story puts at `address`. Stories that must not be mistaken for each other differ in `salt`.
+/// Returns the word that a scenario puts at `address`. Scenarios that must not be mistaken for each other differ in `salt`.
 pub fn word(seed: u32, salt: u32, address: VirtAddr) -> u32 {
     mix(seed, salt, address.as_u32())
 }
 
-/// Returns the page of `pages` that draw number `draw` of a story names.
+/// Returns the page of `pages` that draw number `draw` of a scenario names.
 pub fn draw(seed: u32, salt: u32, pages: PageRange, draw: u32) -> Page {
     Page::new(pages.start.number() + mix(seed, salt, draw) % pages.len())
 }

@@ -1,8 +1,10 @@
 //! Out of frames at every possible point: what was begun is undone, whichever request it was that failed.
 
+use super::machine::Machine;
+use super::outcome::{Outcome, Scenario, demand, done};
 use super::pools::{allocate, register};
 use super::spaces::{create, destroy, load, root};
-use super::{Machine, Outcome, Scenario, above, demand, done, free_frames};
+use super::steps::{above, free_frames};
 use crate::addr::{Frame, VirtAddr};
 use crate::frames::FrameSource;
 use crate::paging::Mmu;

@@ -1,16 +1,16 @@
-//! Frame pools: runs, sequences, and what is no sequence. Each story has a pool of its own, as long as the reference
+//! Frame pools: runs, sequences, and what is no sequence. Each has a pool of its own, as long as the reference
 //! machine's process pool, with its bookkeeping on the stack: so they run before the machine has any memory to give.
 
-use super::{Failure, Outcome, demand, done};
+use super::outcome::{Failure, Outcome, demand, done};
 use crate::addr::{Frame, FrameRange};
 use crate::frames::{FramePool, MarkError, ReleaseError, release_frames};
 use crate::memory_map::{HOLE, PROCESS_POOL_START};
 
-/// A story's name and what it does.
-pub type Story = (&'static str, fn() -> Outcome);
+/// A scenario's name and what it does.
+pub type FramePoolScenario = (&'static str, fn() -> Outcome);
 
-/// Stories about pools alone, by name.
-pub const FRAME_POOLS: [Story; 5] = [
+/// Scenarios of pools alone, by name.
+pub const FRAME_POOLS: [FramePoolScenario; 5] = [
     ("info-frames", info_frames),
     ("runs-of-frames", || in_process_pool(runs_of_frames)),
     ("released-sequences", || in_process_pool(released_sequences)),
@@ -20,15 +20,15 @@ pub const FRAME_POOLS: [Story; 5] = [
 
 const PROCESS_POOL: FrameRange = FrameRange::new(PROCESS_POOL_START, Frame::new(8192));
 
-/// Tells `story` in a pool like that of the reference machine, and demands that it leaves as many frames free as it found.
-fn in_process_pool(story: fn(&mut FramePool<'_>) -> Outcome) -> Outcome {
+/// Runs `scenario` in a pool like that of the reference machine, and demands that it leaves as many frames free as it found.
+fn in_process_pool(scenario: fn(&mut FramePool<'_>) -> Outcome) -> Outcome {
     // Junk, as a recycled frame holds.
     let mut storage = [0xDEAD_BEEF; 1024];
     let mut pool = pool(PROCESS_POOL, &mut storage)?;
     done("hole marked", pool.mark_inaccessible(HOLE.start, HOLE.len()))?;
     demand("free frames", 6912, pool.free_frames())?;
-    story(&mut pool)?;
-    demand("free frames after the story", 6912, pool.free_frames())?;
+    scenario(&mut pool)?;
+    demand("free frames after the scenario", 6912, pool.free_frames())?;
     demand("pool's records agree", true, pool.check())
 }
 

@@ -1,8 +1,11 @@
 //! Very many and very large: spaces by the thousand, regions by the ten thousand, pools of 3 GiB.
 
+use super::machine::Machine;
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{allocate, register, release};
+use super::random::Random;
 use super::spaces::{create, destroy, load, root};
-use super::{Failure, Machine, Outcome, Random, Scenario, above, demand, done, free_frames};
+use super::steps::{above, free_frames};
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::paging::{Mmu, PageTable};
 use crate::vm::{AddressSpace, VmPool};
@@ -31,14 +34,14 @@ const LARGE: u32 = 3 << 30;
 pub const FRAMES_A_SPACE: u32 = 4;
 
 /// An address space with one pool, and one region in it.
-struct Tenant {
+struct TouchedSpace {
     space: AddressSpace,
     region: VirtAddr,
 }
 
 /// Makes an address space with a pool and a region of 3 GiB, and writes `word` to the region's first page. Leaves the new
 /// space current. If something is missing, nothing is left behind, and `home` is current.
-fn move_in<M: Machine>(machine: &mut M, home: Frame, word: u32) -> Result<Tenant, Failure> {
+fn create_touched<M: Machine>(machine: &mut M, home: Frame, word: u32) -> Result<TouchedSpace, Failure> {
     let space = create(machine)?;
     load(machine, &space);
     let region = register(machine, BASE, LARGE + 4096)
@@ -47,7 +50,7 @@ fn move_in<M: Machine>(machine: &mut M, home: Frame, word: u32) -> Result<Tenant
     match region {
         Ok(region) => {
             machine.write(region, word);
-            Ok(Tenant { space, region })
+            Ok(TouchedSpace { space, region })
         }
         Err(failure) => {
             machine.with(|memory| memory.mmu.set_root(home));
@@ -57,9 +60,9 @@ fn move_in<M: Machine>(machine: &mut M, home: Frame, word: u32) -> Result<Tenant
     }
 }
 
-fn move_out<M: Machine>(machine: &mut M, home: Frame, tenants: Vec<Tenant>) -> Outcome {
+fn destroy_all<M: Machine>(machine: &mut M, home: Frame, spaces: Vec<TouchedSpace>) -> Outcome {
     machine.with(|memory| memory.mmu.set_root(home));
-    tenants.into_iter().try_for_each(|tenant| destroy(machine, tenant.space))
+    spaces.into_iter().try_for_each(|space| destroy(machine, space.space))
 }
 
 /// Has `count` address spaces alive at once, each with a pool of 3 GiB and one touched page at the same address, checks them
@@ -71,20 +74,20 @@ fn move_out<M: Machine>(machine: &mut M, home: Frame, tenants: Vec<Tenant>) -> O
 pub fn many_spaces<M: Machine>(machine: &mut M, count: u32) -> Result<u32, Failure> {
     let home = root(machine);
     let before = free_frames(machine);
-    let mut tenants = Vec::with_capacity(count as usize);
+    let mut spaces = Vec::with_capacity(count as usize);
     for number in 0..count {
-        tenants.push(move_in(machine, home, number)?);
+        spaces.push(create_touched(machine, home, number)?);
     }
     let taken = before - free_frames(machine);
     demand("frames taken, 4 a space", FRAMES_A_SPACE * count, taken)?;
     let mut order: Vec<u32> = (0..count).collect();
     Random::new(count).shuffle(&mut order);
     for number in order {
-        let tenant = &tenants[number as usize];
-        load(machine, &tenant.space);
-        demand("the word of a space", number, machine.read(tenant.region))?;
+        let space = &spaces[number as usize];
+        load(machine, &space.space);
+        demand("the word of a space", number, machine.read(space.region))?;
     }
-    move_out(machine, home, tenants)?;
+    destroy_all(machine, home, spaces)?;
     demand("free frames when all are gone", before, free_frames(machine))?;
     Ok(taken)
 }
@@ -100,13 +103,13 @@ fn spaces_until_frames_run_out<M: Machine>(machine: &mut M) -> Outcome {
     let home = root(machine);
     let before = free_frames(machine);
     let fit = before / FRAMES_A_SPACE;
-    let mut tenants = Vec::with_capacity(fit as usize + 1);
-    while let Ok(tenant) = move_in(machine, home, tenants.len() as u32) {
-        tenants.push(tenant);
+    let mut spaces = Vec::with_capacity(fit as usize + 1);
+    while let Ok(space) = create_touched(machine, home, spaces.len() as u32) {
+        spaces.push(space);
     }
-    demand("spaces that fit", fit, tenants.len() as u32)?;
+    demand("spaces that fit", fit, spaces.len() as u32)?;
     demand("free frames after the one that failed", before % FRAMES_A_SPACE, free_frames(machine))?;
-    move_out(machine, home, tenants)?;
+    destroy_all(machine, home, spaces)?;
     demand("free frames when all are gone", before, free_frames(machine))
 }
 

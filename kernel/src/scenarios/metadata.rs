@@ -1,7 +1,10 @@
 //! A pool's own pages: they follow its regions, and nobody else can have them.
 
+use super::machine::Machine;
+use super::outcome::{Outcome, Scenario, demand};
 use super::pools::{HEAP, allocate, legitimate, register, release};
-use super::{Machine, Outcome, Random, Scenario, above, demand, free_frames};
+use super::random::Random;
+use super::steps::{above, free_frames};
 use crate::addr::Page;
 use crate::paging::PageTable;
 use crate::vm::{AddressSpace, AllocateError, ReleaseError};

@@ -1,6 +1,8 @@
 //! Page tables: the recursive entry, the identity range, frames in and out of pages.
 
-use super::{Machine, Outcome, Scenario, above, demand, done, free_frames};
+use super::machine::Machine;
+use super::outcome::{Outcome, Scenario, demand, done};
+use super::steps::{above, free_frames};
 use crate::addr::{ENTRIES, Frame, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, KERNEL_POOL, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};

@@ -1,6 +1,9 @@
 //! VM pools: regions, their edges, their holes, and what releasing gives back.
 
-use super::{Failure, Machine, Outcome, Random, Scenario, above, demand, done, free_frames};
+use super::machine::Machine;
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
+use super::random::Random;
+use super::steps::{above, free_frames};
 use crate::addr::VirtAddr;
 use crate::paging::Memory;
 use crate::vm::{AddressSpace, AllocateError, Refusal, RegisterError, ReleaseError, VmPool};

@@ -1,8 +1,11 @@
 //! Random operations on several address spaces, against a model.
 
+use super::machine::Machine;
+use super::outcome::{Outcome, Scenario, demand, done};
 use super::pools::{allocate, register, release};
+use super::random::Random;
 use super::spaces::{create, destroy, load, root};
-use super::{Machine, Outcome, Random, Scenario, above, demand, done};
+use super::steps::above;
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::paging::Mmu;
 use crate::vm::{AddressSpace, VmPool};
@@ -48,15 +51,15 @@ pub fn random_spaces<M: Machine>(machine: &mut M, operations: u32) -> Outcome {
     let seed = machine.seed();
     machine.say(format_args!("seed {seed:#x}"));
     let home = root(machine);
-    let mut story = Story { random: Random::new(seed), home, spaces: Vec::new(), current: None };
+    let mut run = Run { random: Random::new(seed), home, spaces: Vec::new(), current: None };
     for _ in 0..operations {
-        story.step(machine)?;
+        run.step(machine)?;
     }
-    story.leave(machine);
-    story.spaces.into_iter().try_for_each(|space| destroy(machine, space.handle))
+    run.leave(machine);
+    run.spaces.into_iter().try_for_each(|space| destroy(machine, space.handle))
 }
 
-struct Story {
+struct Run {
     random: Random,
     home: Frame,
     spaces: Vec<Space>,
@@ -64,7 +67,7 @@ struct Story {
     current: Option<usize>,
 }
 
-impl Story {
+impl Run {
     fn step<M: Machine>(&mut self, machine: &mut M) -> Outcome {
         match self.random.below(100) {
             0..4 if self.spaces.len() < SPACES_AT_MOST => self.create(machine),

@@ -1,7 +1,9 @@
 //! Address spaces: the same addresses, different memory.
 
+use super::machine::Machine;
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
-use super::{Failure, Machine, Outcome, Scenario, demand, done, free_frames};
+use super::steps::{above, free_frames};
 use crate::addr::Frame;
 use crate::paging::Mmu;
 use crate::vm::{AddressSpace, AllocateError, Refusal, ReleaseError};
@@ -108,7 +110,7 @@ fn spaces_in_any_order<M: Machine>(machine: &mut M) -> Outcome {
             let mut pool = register(machine, HEAP, 1 << 30)?;
             let region = allocate(machine, &mut pool, 600 << 20)?;
             for megabytes in [0, 5, 300, 599] {
-                machine.write(super::above(region, megabytes << 20), megabytes);
+                machine.write(above(region, megabytes << 20), megabytes);
             }
             spaces.push(Some(space));
         }

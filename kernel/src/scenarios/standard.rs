@@ -1,6 +1,8 @@
 //! The coursework's two standard runs.
 
-use super::{Failure, Machine, Outcome, Scenario, above, demand, done, free_frames};
+use super::machine::Machine;
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
+use super::steps::{above, free_frames};
 use crate::addr::{Page, VirtAddr};
 use crate::paging::Memory;
 use crate::vm::AddressSpace;

@@ -48,7 +48,7 @@ const fn is_end(free: u32) -> bool {
 struct Metadata(u32);
 
 impl Metadata {
-    fn of(node: Node) -> Self {
+    fn containing(node: Node) -> Self {
         Self(Page::containing(node.address()).start().as_u32())
     }
 
@@ -69,13 +69,13 @@ pub struct Record(Metadata);
 
 impl Record {
     /// Returns the record of the pool that starts with `base`.
-    pub fn of(base: Page) -> Self {
+    pub fn at(base: Page) -> Self {
         Self(Metadata(base.start().as_u32()))
     }
 
     /// Writes the record of an empty pool into `base`, whose frame is zeros.
     pub fn create(mmu: &mut impl Mmu, base: Page) -> Self {
-        let record = Self::of(base);
+        let record = Self::at(base);
         record.0.set(mmu, FREE, record.0.0 + FIRST_PAGE_NODES);
         record.set_with_room(mmu, record.0.0);
         record
@@ -143,7 +143,7 @@ impl Record {
     /// otherwise need a new page each time.
     #[inline]
     pub fn free_node(self, mmu: &mut impl Mmu, node: Node) -> Option<Page> {
-        let page = Metadata::of(node);
+        let page = Metadata::containing(node);
         let next = page.get(mmu, FREE);
         mmu.write(node.address(), next);
         page.set(mmu, FREE, node.address().as_u32());

@@ -9,6 +9,7 @@
 mod metadata;
 mod node;
 mod pool;
+mod pools;
 mod space;
 mod tree;
 

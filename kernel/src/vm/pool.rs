@@ -2,8 +2,9 @@
 
 use super::metadata::Record;
 use super::node::Node;
+use super::pools::pools;
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
-use crate::events::What;
+use crate::events::EventKind;
 use crate::frames::FrameSource;
 use crate::paging::{Memory, Mmu, OutOfFrames, PageTable};
 use core::fmt;
@@ -26,7 +27,7 @@ impl Kind {
     }
 
     #[inline]
-    fn of(mmu: &impl Mmu, node: Node) -> Self {
+    fn from_node(mmu: &impl Mmu, node: Node) -> Self {
         if node.kind(mmu) == Self::Region.word() { Self::Region } else { Self::Metadata }
     }
 }
@@ -103,14 +104,14 @@ impl VmPool {
         // Registering a pool is an event, so no two are born at the same number of events.
         record.set_born(&mut memory.mmu, memory.events.recorded());
         let node = record.pool_node();
-        Ok((Self::of(&memory.mmu, node), node))
+        Ok((Self::from_node(&memory.mmu, node), node))
     }
 
     /// Takes the pool whose node among the pools of the current address space is `node`.
     #[inline]
-    pub(super) fn of(mmu: &impl Mmu, node: Node) -> Self {
+    pub(super) fn from_node(mmu: &impl Mmu, node: Node) -> Self {
         let base = Page::containing(node.address());
-        Self { space: mmu.root(), base, born: Record::of(base).born(mmu) }
+        Self { space: mmu.root(), base, born: Record::at(base).born(mmu) }
     }
 
     /// Returns the pool's first page, which holds its record.
@@ -127,9 +128,9 @@ impl VmPool {
     /// looked at.
     #[inline]
     fn record(&self, mmu: &impl Mmu) -> Option<Record> {
-        let record = Record::of(self.base);
+        let record = Record::at(self.base);
         let is_ours = mmu.root() == self.space
-            && super::space::pools(mmu).find(mmu, self.base) == Some(record.pool_node())
+            && pools(mmu).find(mmu, self.base) == Some(record.pool_node())
             && record.born(mmu) == self.born;
         is_ours.then_some(record)
     }
@@ -170,7 +171,7 @@ impl VmPool {
         let node = record.take_node(&mut memory.mmu);
         regions.insert(&mut memory.mmu, node, room, pages, Kind::Region.word());
         record.set_regions(&mut memory.mmu, regions);
-        memory.events.record(What::Allocate, room.start.start(), pages, self.space);
+        memory.events.record(EventKind::Allocate, room.start.start(), pages, self.space);
         Ok(room.start.start())
     }
 
@@ -192,7 +193,7 @@ impl VmPool {
         let Some(node) = regions.find(&memory.mmu, page) else {
             return Err(if page == self.base { ReleaseError::Metadata(start) } else { ReleaseError::Unknown(start) });
         };
-        if Kind::of(&memory.mmu, node) == Kind::Metadata {
+        if Kind::from_node(&memory.mmu, node) == Kind::Metadata {
             return Err(ReleaseError::Metadata(start));
         }
         let region = node.extent(&memory.mmu);
@@ -205,7 +206,7 @@ impl VmPool {
         if let Some(page) = record.free_node(&mut memory.mmu, node) {
             shrink(memory, record, page);
         }
-        memory.events.record(What::Release, start, region.len(), self.space);
+        memory.events.record(EventKind::Release, start, region.len(), self.space);
         Ok(backed)
     }
 
@@ -218,19 +219,19 @@ impl VmPool {
     /// Says whether a region holds `page`, which is a page of the pool whose node among the pools is `pool`.
     #[inline]
     pub(super) fn holds(mmu: &impl Mmu, pool: Node, page: Page) -> bool {
-        in_region(mmu, Record::of(Page::containing(pool.address())), page)
+        in_region(mmu, Record::at(Page::containing(pool.address())), page)
     }
 
     /// Returns what holds `page` of this pool, or comes next above it: pages and kind.
     pub fn extent_at_or_after(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
         let node = self.record(mmu)?.regions(mmu).at_or_after(mmu, page)?;
-        Some((node.extent(mmu), Kind::of(mmu, node)))
+        Some((node.extent(mmu), Kind::from_node(mmu, node)))
     }
 
     /// Returns the highest extent that starts below `page`: pages and kind.
     pub fn extent_before(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
         let node = self.record(mmu)?.regions(mmu).before(mmu, page)?;
-        Some((node.extent(mmu), Kind::of(mmu, node)))
+        Some((node.extent(mmu), Kind::from_node(mmu, node)))
     }
 
     /// Says whether the pool's records agree with each other.
@@ -254,7 +255,7 @@ impl VmPool {
 /// Says whether a region of the pool with this record holds `page`.
 #[inline]
 fn in_region(mmu: &impl Mmu, record: Record, page: Page) -> bool {
-    record.regions(mmu).find(mmu, page).is_some_and(|node| Kind::of(mmu, node) == Kind::Region)
+    record.regions(mmu).find(mmu, page).is_some_and(|node| Kind::from_node(mmu, node) == Kind::Region)
 }
 
 /// Returns the pages that regions may hold: all but the first.

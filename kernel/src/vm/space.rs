@@ -1,9 +1,9 @@
 //! Address spaces: a page table, its pools, and the only place that backs a lazy page.
 
-use super::VmPool;
-use super::tree::Tree;
+use super::pool::VmPool;
+use super::pools::{is_strict, pools, set_pools};
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
-use crate::events::What;
+use crate::events::EventKind;
 use crate::frames::FrameSource;
 use crate::memory_map::{POOL_PAGES, WINDOWS};
 use crate::paging::{DestroyError, Memory, Mmu, OutOfFrames, PageTable};
@@ -79,22 +79,9 @@ pub struct AddressSpace {
     table: PageTable,
 }
 
-/// The bit of the note that says that a pool was registered once. The other bits are the root of the tree of pools.
-const STRICT: u32 = 2;
-
-/// Returns the pools of the current address space.
-#[inline]
-pub(super) fn pools(mmu: &impl Mmu) -> Tree {
-    Tree::from_word(PageTable::note(mmu) & !STRICT)
-}
-
-fn set_pools(mmu: &mut impl Mmu, pools: Tree) {
-    PageTable::set_note(mmu, pools.word() | STRICT);
-}
-
 impl AddressSpace {
     /// Makes the address space of a page table that nothing else owns.
-    pub fn of(table: PageTable) -> Self {
+    pub fn from_table(table: PageTable) -> Self {
         Self { table }
     }
 
@@ -105,8 +92,8 @@ impl AddressSpace {
     /// [`OutOfFrames`] if no frame is left for its directory.
     pub fn create<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
         let table = PageTable::create(memory)?;
-        memory.events.record(What::Create, VirtAddr::new(0), table.root().number(), memory.mmu.root());
-        Ok(Self::of(table))
+        memory.events.record(EventKind::Create, VirtAddr::new(0), table.root().number(), memory.mmu.root());
+        Ok(Self::from_table(table))
     }
 
     /// Returns the frame of its directory: what CR3 holds while it is the current one.
@@ -133,7 +120,7 @@ impl AddressSpace {
     pub fn destroy<M: Mmu, F: FrameSource>(self, memory: &mut Memory<M, F>) -> Result<(), Self> {
         let root = self.root();
         self.table.destroy(memory).map_err(|DestroyError(table)| Self { table })?;
-        memory.events.record(What::Destroy, VirtAddr::new(0), root.number(), memory.mmu.root());
+        memory.events.record(EventKind::Destroy, VirtAddr::new(0), root.number(), memory.mmu.root());
         Ok(())
     }
 
@@ -174,7 +161,7 @@ impl AddressSpace {
         let room = pools.room_at(&memory.mmu, POOL_PAGES.start, start);
         pools.insert(&mut memory.mmu, node, room, count, 0);
         set_pools(&mut memory.mmu, pools);
-        memory.events.record(What::Register, base, count, memory.mmu.root());
+        memory.events.record(EventKind::Register, base, count, memory.mmu.root());
         Ok(pool)
     }
 
@@ -186,26 +173,26 @@ impl AddressSpace {
     pub fn drop_pool<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pool: VmPool) -> Result<(), VmPool> {
         let mut pools = pools(&memory.mmu);
         let node = pools.find(&memory.mmu, pool.base());
-        let Some(node) = node.filter(|node| VmPool::of(&memory.mmu, *node) == pool) else {
+        let Some(node) = node.filter(|node| VmPool::from_node(&memory.mmu, *node) == pool) else {
             return Err(pool);
         };
         let pages = node.extent(&memory.mmu);
         pools.remove(&mut memory.mmu, node);
         set_pools(&mut memory.mmu, pools);
         PageTable::free_pages(memory, pages);
-        memory.events.record(What::Drop, pages.start.start(), pages.len(), memory.mmu.root());
+        memory.events.record(EventKind::Drop, pages.start.start(), pages.len(), memory.mmu.root());
         Ok(())
     }
 
     /// Returns the pool of the current address space that holds `page`.
     #[inline]
     pub fn pool_of(mmu: &impl Mmu, page: Page) -> Option<VmPool> {
-        pools(mmu).find(mmu, page).map(|node| VmPool::of(mmu, node))
+        pools(mmu).find(mmu, page).map(|node| VmPool::from_node(mmu, node))
     }
 
     /// Returns the pool of the current address space that holds `page`, or the next above it.
     pub fn pool_at_or_after(mmu: &impl Mmu, page: Page) -> Option<VmPool> {
-        pools(mmu).at_or_after(mmu, page).map(|node| VmPool::of(mmu, node))
+        pools(mmu).at_or_after(mmu, page).map(|node| VmPool::from_node(mmu, node))
     }
 
     /// Says whether a fault at `address` would be answered in the current address space.
@@ -215,7 +202,7 @@ impl AddressSpace {
         match pools(mmu).find(mmu, page) {
             Some(node) => VmPool::holds(mmu, node, page),
             // The coursework's page table exercise has no pools yet: there, every page is backed.
-            None => PageTable::note(mmu) & STRICT == 0 && POOL_PAGES.contains(page),
+            None => !is_strict(mmu) && POOL_PAGES.contains(page),
         }
     }
 
@@ -237,7 +224,7 @@ impl AddressSpace {
         }
         match PageTable::back(memory, Page::containing(fault.address)) {
             Ok(frame) => {
-                memory.events.record(What::Backed, fault.address, frame.number(), memory.mmu.root());
+                memory.events.record(EventKind::Backed, fault.address, frame.number(), memory.mmu.root());
                 Ok(())
             }
             Err(OutOfFrames) => Err(Refusal::OutOfFrames),
@@ -250,7 +237,7 @@ impl AddressSpace {
         let pool = pools(&memory.mmu).find(&memory.mmu, page);
         let own = pool.is_some_and(|pool| !VmPool::holds(&memory.mmu, pool, page));
         let frame = if own { None } else { PageTable::free_page(memory, page) }?;
-        memory.events.record(What::FreePage, page.start(), frame.number(), memory.mmu.root());
+        memory.events.record(EventKind::FreePage, page.start(), frame.number(), memory.mmu.root());
         Some(frame)
     }
 

@@ -32,7 +32,7 @@ impl SoftMachine {
             256..280 => Entry::read_only(Frame::new(page.number())),
             number => Entry::writable(Frame::new(number)),
         });
-        AddressSpace::of(table.unwrap()).load(&mut memory);
+        AddressSpace::from_table(table.unwrap()).load(&mut memory);
         Self { memory, faults: 0 }
     }
 

@@ -13,14 +13,14 @@ PAGES = ("Allocate", "Release", "Register", "Drop")
 class Event:
     """Something that happened to the memory."""
 
-    def __init__(self, what, address, amount, space):
-        self.what, self.address, self.amount, self.space = what, address, amount, space
+    def __init__(self, kind, address, amount, space):
+        self.kind, self.address, self.amount, self.space = kind, address, amount, space
 
     @classmethod
     def of(cls, value):
         """Takes an event from the ring."""
-        what = str(value["what"]).rsplit("::", 1)[-1]
-        return cls(what, int(value["address"]["__0"]), int(value["amount"]), int(value["space"]["__0"]))
+        kind = str(value["kind"]).rsplit("::", 1)[-1]
+        return cls(kind, int(value["address"]["__0"]), int(value["amount"]), int(value["space"]["__0"]))
 
     def __str__(self):
         address, amount = virtual(self.address), self.amount
@@ -32,7 +32,7 @@ class Event:
             "FreePage": f"free_page {address}, frame {amount:#x}",
             "Register": f"register {address}, {count(amount, 'page')}",
             "Drop": f"drop {address}, {count(amount, 'page')}",
-        }.get(self.what, f"{self.what.lower()} space {physical(amount * PAGE_SIZE)}")
+        }.get(self.kind, f"{self.kind.lower()} space {physical(amount * PAGE_SIZE)}")
         return f"{words}, in space {physical(self.space * PAGE_SIZE)}"
 
 

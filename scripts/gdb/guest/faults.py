@@ -1,4 +1,4 @@
-"""Faults: who touched what, and why that is answered or refused (kernel/src/fault.rs)."""
+"""Faults: who touched what, and why that is answered or refused (kernel/src/fault)."""
 
 import struct
 
@@ -135,7 +135,7 @@ class Trap:
         """Returns which exception it is, or None if the handler does not say, as for interrupts."""
         for frame in self.handler:
             try:
-                if frame.name() == "droste::trap::exception":
+                if frame.name() == "droste::system::trap::exception":
                     return int(frame.read_var("vector"))
             except (ValueError, gdb.error):
                 pass
@@ -185,8 +185,8 @@ def _why(memory, space, trap, address):
         return "refused: the page is present, and its entry does not allow this access"
     if space.translate(address) is not None:
         return "answered: the page has got its frame meanwhile"
-    lock = static("droste::machine::STATE")["__0"]["inner"]["lock"]["v"]["value"]
-    if int(lock) and not trap.inside("droste::machine::answer"):
+    lock = static("droste::system::memory::STATE")["__0"]["inner"]["lock"]["v"]["value"]
+    if int(lock) and not trap.inside("droste::system::memory::answer"):
         return "refused: the code that touched it was working on the memory, and holds its lock"
     if state() is None:
         return "refused: there is no page table of the kernel's own yet"
@@ -206,10 +206,10 @@ def _released(space, address):
     page = address // PAGE_SIZE
     for back, event in enumerate(events.latest()):
         start = event.address // PAGE_SIZE
-        if event.space == space.root and event.what in events.PAGES and start <= page < start + event.amount:
-            if event.what == "Release":
+        if event.space == space.root and event.kind in events.PAGES and start <= page < start + event.amount:
+            if event.kind == "Release":
                 return f"; the region at {virtual(event.address)} was released (number {back} of `events`)"
-            if event.what != "Register":
+            if event.kind != "Register":
                 break
     return ""
 

@@ -148,7 +148,7 @@ def static(path):
 def state():
     """Returns the kernel's `machine::State`; None before it has made its first page table."""
     # Locked(Mutex { inner: SpinMutex { data: UnsafeCell { value } } })
-    held = static("droste::machine::STATE")["__0"]["inner"]["data"]["value"]
+    held = static("droste::system::memory::STATE")["__0"]["inner"]["data"]["value"]
     if "Some" not in [field.name for field in held.type.fields()]:
         return None
     with language("rust"):

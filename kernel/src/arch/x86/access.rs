@@ -1,6 +1,6 @@
 //! Accesses to memory of VM pools, as any program makes them: they may fault, and the fault may be refused.
 
-use super::trap::TrapFrame;
+use super::trap_frame::TrapFrame;
 use crate::addr::{Page, VirtAddr};
 use crate::memory_map::{POOL_PAGES, WINDOWS};
 use core::arch::global_asm;

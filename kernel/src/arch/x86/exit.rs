@@ -1,9 +1,9 @@
-//! The ends of a run: as a test's verdict, with power off, by a reset, or with last words.
+//! The ends of a run: as a test's verdict, with power off, by a reset, or with a crash.
 
+use super::lock::Dying;
 use super::serial;
-use crate::threads;
 use core::arch::asm;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use x86::io::{outb, outl, outw};
 
 /// What the machine's run amounts to, as the test harness sees it.
@@ -31,12 +31,11 @@ const BOCHS_WORD: &[u8] = b"Shutdown";
 const KEYBOARD_COMMAND: u16 = 0x64;
 const PULSE_RESET: u8 = 0xFE;
 
-/// How many deaths deep it is: last words may themselves fail.
-static DEATHS: AtomicU32 = AtomicU32::new(0);
+/// Nesting depth of crashes: the report itself may fault.
+static CRASH_DEPTH: AtomicU32 = AtomicU32::new(0);
 
-/// The knowledge that the code which was interrupted never runs again, nor does any other thread.
-#[derive(Debug)]
-pub struct Dying(());
+/// Whether a crash has begun. It is never taken back: the prompt that may follow still runs inside the crash.
+static DYING: AtomicBool = AtomicBool::new(false);
 
 /// Ends the machine with `verdict`: by the debug exit device if it is there, otherwise by powering off, otherwise by
 /// standing still.
@@ -69,9 +68,9 @@ fn report(verdict: Verdict) {
     unsafe { outl(DEBUG_EXIT, verdict as u32) };
 }
 
-/// Says that the last words were followed by others, which somebody listened to: the next death is one of its own.
-pub fn listened_to() {
-    DEATHS.store(0, Ordering::Relaxed);
+/// Resets the nesting depth of crashes: the last report is complete, so the next crash gets one of its own.
+pub fn reset_crash_depth() {
+    CRASH_DEPTH.store(0, Ordering::Relaxed);
 }
 
 /// Stands still until whoever watches from outside has looked at the machine; if nobody does, goes on at once.
@@ -101,17 +100,23 @@ pub fn halt() -> ! {
     }
 }
 
-/// Says the last words and ends the machine as failed. If the last words themselves fail, `short_words` are said in their
-/// place, and that is all. Locks may be held; the words break open those that they need.
+/// Says whether a crash has begun: then the timer switches to no other thread.
+pub(super) fn is_dying() -> bool {
+    DYING.load(Ordering::Relaxed)
+}
+
+/// Masks interrupts, calls `full_report`, and ends the machine as failed. If `full_report` crashes, `short_report` is called
+/// in its place; if that crashes too, the machine ends. Locks may be held; a report forces those that it needs.
 #[cold]
-pub fn die(last_words: impl FnOnce(&Dying), short_words: impl FnOnce(&Dying)) -> ! {
+pub fn die(full_report: impl FnOnce(&Dying), short_report: impl FnOnce(&Dying)) -> ! {
     // SAFETY: (1) ring 0; (2) what was interrupted never goes on, since this never returns.
     unsafe { x86::irq::disable() };
-    threads::stop();
-    let dying = Dying(());
-    match DEATHS.fetch_add(1, Ordering::Relaxed) {
-        0 => last_words(&dying),
-        1 => short_words(&dying),
+    DYING.store(true, Ordering::Relaxed);
+    // SAFETY: (1) this never returns; (2) the timer, which alone switches threads, asks `is_dying`.
+    let dying = unsafe { Dying::mint() };
+    match CRASH_DEPTH.fetch_add(1, Ordering::Relaxed) {
+        0 => full_report(&dying),
+        1 => short_report(&dying),
         _ => {}
     }
     end(Verdict::Failure)

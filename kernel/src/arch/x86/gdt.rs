@@ -34,6 +34,11 @@ const PLAIN_EFLAGS: u32 = 0b10;
 
 const DOUBLE_FAULT_STACK_SIZE: usize = 16 * 1024;
 
+unsafe extern "C" {
+    /// The address of what runs after a double fault, from boot/trap.s.
+    static double_fault_entry: u32;
+}
+
 static GDT: Table<[Descriptor; 5]> = Table::new([Descriptor::NULL; 5]);
 static KERNEL_STATE: Table<TaskStateSegment> = Table::new(TaskStateSegment::new());
 static DOUBLE_FAULT_STATE: Table<TaskStateSegment> = Table::new(TaskStateSegment::new());
@@ -77,12 +82,13 @@ impl<T> Table<T> {
     }
 }
 
-/// Loads the segments, and prepares both tasks. `double_fault` runs, with interrupts masked, after a double fault.
-pub fn start(double_fault: extern "C" fn() -> !) {
+/// Loads the segments, and prepares both tasks. After a double fault what boot/trap.s names runs, with interrupts masked.
+pub fn start() {
     let mut state = TaskStateSegment::new();
     // The boot directory is never freed and maps all of the kernel, so it works whatever the current directory is worth.
     state.cr3 = image::boot_directory().start().as_u32();
-    state.eip = double_fault as usize as u32;
+    // SAFETY: boot/trap.s defines the word, in read-only data.
+    state.eip = unsafe { double_fault_entry };
     state.eflags = PLAIN_EFLAGS;
     state.esp = DOUBLE_FAULT_STACK.address() + DOUBLE_FAULT_STACK_SIZE as u32;
     state.cs = CODE.bits();

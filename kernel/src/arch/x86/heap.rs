@@ -1,7 +1,6 @@
 //! The kernel heap: `Box` and `Vec` in frames of the kernel pool, which are always mapped (rule **eager-metadata**).
 
-use super::exit::Dying;
-use super::lock::Locked;
+use super::lock::{Dying, Locked};
 use super::mmu::X86Mmu;
 use crate::addr::{FrameRange, PAGE_SIZE};
 use crate::memory_map::KERNEL_POOL;
@@ -47,8 +46,8 @@ pub fn start(_mmu: &X86Mmu, frames: FrameRange) {
 }
 
 /// Frees the heap's lock after a death.
-pub fn break_open(dying: &Dying) {
-    HEAP.0.break_open(dying);
+pub fn force_unlock(dying: &Dying) {
+    HEAP.0.force_unlock(dying);
 }
 
 /// Returns the bytes of the heap in use and its size.

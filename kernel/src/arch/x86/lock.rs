@@ -1,9 +1,24 @@
 //! Locks that mask interrupts while they are held.
 
-use super::exit::Dying;
 use core::ops::{Deref, DerefMut};
 use spin::{Mutex, MutexGuard};
 use x86::bits32::eflags::{self, EFlags};
+
+/// The knowledge that the code which was interrupted never runs again, nor does any other thread.
+#[derive(Debug)]
+pub struct Dying(());
+
+impl Dying {
+    /// Mints the knowledge.
+    ///
+    /// # Safety
+    ///
+    /// 1. The caller never returns to the code that runs now or was interrupted.
+    /// 2. From here on no other thread is switched to.
+    pub(super) unsafe fn mint() -> Self {
+        Self(())
+    }
+}
 
 /// Masks interrupts until it is dropped, then restores what was before.
 #[must_use]
@@ -80,7 +95,7 @@ impl<T> Locked<T> {
     }
 
     /// Frees the lock whoever holds it. What that one was doing to the value stays half done.
-    pub fn break_open(&self, _: &Dying) {
+    pub fn force_unlock(&self, _: &Dying) {
         // SAFETY: the holder, if there is one, never runs again, so it never uses the value.
         unsafe { self.0.force_unlock() };
     }

@@ -1,7 +1,6 @@
 //! The text screen: 80 columns, 25 rows, each cell a character and its colours, at 0xB_8000.
 
 use super::lock::Locked;
-use crate::report::Ink;
 use core::fmt;
 use x86::io::outb;
 
@@ -12,13 +11,13 @@ const COLUMNS: usize = 80;
 const ROWS: usize = 25;
 const CELLS: *mut u16 = 0xB_8000 as *mut u16;
 
-/// Colours of a cell: light grey on black, white on red, white, light cyan.
-const PLAIN: u16 = 0x0700;
-const ALARM: u16 = 0x4F00;
-const STRONG: u16 = 0x0F00;
-const LABEL: u16 = 0x0B00;
+/// The colours of a cell: the background in bits 6 to 4, the characters in bits 3 to 0.
+pub type Colours = u8;
 
-const BLANK: u16 = PLAIN | b' ' as u16;
+/// Light grey on black.
+pub const PLAIN: Colours = 0x07;
+
+const BLANK: u16 = (PLAIN as u16) << 8 | b' ' as u16;
 
 /// The CRT controller's index and data ports, and its registers for the cursor's place.
 const CRTC_INDEX: u16 = 0x3D4;
@@ -30,7 +29,7 @@ const CURSOR_LOW: u8 = 0x0F;
 pub struct Screen {
     row: usize,
     column: usize,
-    colours: u16,
+    colours: Colours,
 }
 
 impl Screen {
@@ -44,13 +43,8 @@ impl Screen {
     }
 
     /// Sets the colours of what is written from here on.
-    pub fn ink(&mut self, ink: Ink) {
-        self.colours = match ink {
-            Ink::Plain => PLAIN,
-            Ink::Alarm => ALARM,
-            Ink::Strong => STRONG,
-            Ink::Label => LABEL,
-        };
+    pub fn set_colours(&mut self, colours: Colours) {
+        self.colours = colours;
     }
 
     fn put(&mut self, character: char) {
@@ -64,7 +58,7 @@ impl Screen {
                 }
                 let glyph =
                     if character.is_ascii_graphic() || character == ' ' { character as u16 } else { '?' as u16 };
-                set_cell(self.row * COLUMNS + self.column, self.colours | glyph);
+                set_cell(self.row * COLUMNS + self.column, u16::from(self.colours) << 8 | glyph);
                 self.column += 1;
             }
         }

@@ -1,0 +1,64 @@
+//! What a trap leaves on the stack, and where the chain of callers starts.
+
+use core::arch::asm;
+use x86::bits32::task::TaskStateSegment;
+
+/// The interrupted code's registers, as boot/trap.s and the processor leave them on the stack.
+///
+/// Whoever changes one changes it for the interrupted code, but for `esp`, which `popa` skips.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct TrapFrame {
+    pub edi: u32,
+    pub esi: u32,
+    pub ebp: u32,
+    /// ESP after the error code was pushed: see [`Self::stack_pointer`].
+    pub esp: u32,
+    pub ebx: u32,
+    pub edx: u32,
+    pub ecx: u32,
+    pub eax: u32,
+    /// What the processor says about the exception; 0 where it says nothing.
+    pub error: u32,
+    pub eip: u32,
+    pub cs: u32,
+    pub eflags: u32,
+}
+
+/// Bytes that an exception pushes: error code, EIP, CS, EFLAGS.
+const PUSHED: u32 = 16;
+
+impl TrapFrame {
+    /// Makes the frame that a trap would have left, from the registers that a task switch has saved.
+    pub(super) const fn from_task(state: &TaskStateSegment) -> Self {
+        Self {
+            edi: state.edi,
+            esi: state.esi,
+            ebp: state.ebp,
+            esp: state.esp.wrapping_sub(PUSHED),
+            ebx: state.ebx,
+            edx: state.edx,
+            ecx: state.ecx,
+            eax: state.eax,
+            error: 0,
+            eip: state.eip,
+            cs: state.cs as u32,
+            eflags: state.eflags,
+        }
+    }
+
+    /// Returns ESP as the interrupted code had it.
+    pub const fn stack_pointer(&self) -> u32 {
+        self.esp.wrapping_add(PUSHED)
+    }
+}
+
+/// Returns EBP: where the chain of callers starts.
+#[inline(always)]
+pub fn frame_pointer() -> u32 {
+    let pointer;
+    // SAFETY: reading a register changes nothing.
+    unsafe { asm!("mov {}, ebp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}

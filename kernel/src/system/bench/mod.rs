@@ -1,0 +1,74 @@
+//! Measuring: what each operation costs, in ticks of the time-stamp counter, which under QEMU's `-icount shift=0` are
+//! instructions.
+//!
+//! `bench=all` on the command line measures everything, `bench=NAME` one group, `bench=boot` nothing but the way here.
+//! The results are records on the control channel, a line each; the host's `bench` makes tables and plots of them:
+//!
+//! ```text
+//! measure NAME samples=N median=N mean=N.NN p99=N max=N
+//! value NAME N
+//! point SERIES X MEAN MAX
+//! ```
+//!
+//! A sample is one operation with interrupts masked. What reading the counter costs is subtracted.
+
+mod events;
+mod faults;
+mod floors;
+mod frame_pool;
+mod heap;
+mod image;
+mod regions;
+mod samples;
+mod setup;
+mod spaces;
+
+use crate::arch::x86::exit::Verdict;
+use crate::scenarios::{self, Outcome};
+use crate::system::console::{control, println};
+use crate::system::real_machine::RealMachine;
+
+/// What the counter showed on the way here.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot {
+    /// At the first line of `kmain`.
+    pub kmain: u64,
+    /// When everything was started.
+    pub ready: u64,
+}
+
+/// A group of measurements: its name, and what takes them.
+type Group = (&'static str, fn(&mut RealMachine) -> Outcome);
+
+const GROUPS: [Group; 9] = [
+    ("floor", floors::measure),
+    ("one-fault", faults::measure_one),
+    ("faults", faults::measure),
+    ("regions", regions::measure),
+    ("spaces", spaces::measure),
+    ("frames", frame_pool::measure),
+    ("heap", heap::measure),
+    ("events", events::measure),
+    ("image", image::measure),
+];
+
+/// Measures the group `name`, or all of them.
+pub fn run(name: &str, boot: Boot) -> Verdict {
+    control!("value boot-kmain {}", boot.kmain);
+    control!("value boot-ready {}", boot.ready);
+    let mut groups = GROUPS.iter().filter(|(group, _)| name == "all" || name == *group).peekable();
+    if groups.peek().is_none() && name != "boot" {
+        println!("no group of measurements is named {name}");
+        return Verdict::Failure;
+    }
+    for (group, measure) in groups {
+        println!("measuring: {group}");
+        if let Err(failure) = scenarios::run(&mut RealMachine, *measure) {
+            println!("{group}: {failure}");
+            control!("fail {group}: {failure}");
+            return Verdict::Failure;
+        }
+    }
+    control!("end pass");
+    Verdict::Success
+}

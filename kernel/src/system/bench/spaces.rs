@@ -1,0 +1,58 @@
+//! Address spaces: made, loaded, given back.
+
+use super::samples::Samples;
+use crate::addr::{PAGE_SIZE, Page, VirtAddr};
+use crate::arch::x86::floor;
+use crate::paging::Mmu;
+use crate::scenarios::{Failure, Machine, Outcome, done};
+use crate::system::real_machine::RealMachine;
+use crate::vm::AddressSpace;
+
+const SAMPLES: u32 = 100;
+const POOL: VirtAddr = VirtAddr::new(0x4000_0000);
+/// Touched pages of a space that is not empty.
+const PAGES: u32 = 256;
+
+pub fn measure(machine: &mut RealMachine) -> Outcome {
+    let [mut create, mut load, mut load_current, mut destroy, mut destroy_full] =
+        [(); 5].map(|()| Samples::new(SAMPLES));
+    let home = machine.with(|memory| memory.mmu.root());
+    for _ in 0..SAMPLES {
+        let space = done("space created", machine.with(|memory| create.take(memory, AddressSpace::create)))?;
+        machine.with(|memory| {
+            load.take(memory, |memory| space.load(memory));
+            load_current.take(memory, |memory| space.load(memory));
+            memory.mmu.set_root(home);
+        });
+        let destroyed = machine.with(|memory| destroy.take(memory, |memory| space.destroy(memory)));
+        done("space destroyed", destroyed)?;
+
+        let space = full(machine)?;
+        machine.with(|memory| memory.mmu.set_root(home));
+        let destroyed = machine.with(|memory| destroy_full.take(memory, |memory| space.destroy(memory)));
+        done("space destroyed", destroyed)?;
+    }
+    for (name, samples) in [
+        ("space-create", create),
+        ("space-load", load),
+        ("space-load-current", load_current),
+        ("space-destroy", destroy),
+        ("space-destroy-256-pages", destroy_full),
+    ] {
+        samples.report(name);
+    }
+    Ok(())
+}
+
+/// Makes a space with touched pages, and leaves it the current one.
+fn full(machine: &mut RealMachine) -> Result<AddressSpace, Failure> {
+    let space = done("space created", machine.with(AddressSpace::create))?;
+    let region = machine.with(|memory| {
+        space.load(memory);
+        let mut pool = done("pool registered", AddressSpace::register_pool(memory, POOL, 16 << 20))?;
+        done("region allocated", pool.allocate(memory, PAGES * PAGE_SIZE))
+    })?;
+    let first = Page::containing(region).number();
+    (first..first + PAGES).for_each(|page| _ = floor::touch(Page::new(page)));
+    Ok(space)
+}

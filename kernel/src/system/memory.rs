@@ -1,0 +1,205 @@
+//! The memory of the machine that the kernel runs on: two frame pools, the current page table, the lock around them.
+//!
+//! [`start`] turns the boot loader's memory map into the two frame pools and the first real page table. From then on
+//! [`answer`] is called at each page fault, and [`with`] is how everything else works on the memory.
+
+use crate::addr::{Frame, FrameRange, Page};
+use crate::arch::x86::lock::{Dying, Locked};
+use crate::arch::x86::mmu::X86Mmu;
+use crate::arch::x86::{heap, image, storage};
+use crate::boot_info::{BootInfo, pools};
+use crate::events::{self, EventKind, Events};
+use crate::fault::FaultError;
+use crate::frames::{FramePool, MarkError};
+use crate::memory_map::{HOLE, KERNEL_POOL};
+use crate::paging::{Entry, Memory, Mmu, OutOfFrames, PageTable};
+use crate::vm::{AddressSpace, Fault, Refusal};
+use core::fmt;
+
+/// Frames of the kernel pool that the heap gets: 1 MiB.
+const HEAP_FRAMES: u32 = 256;
+
+/// The memory of this machine, as paging and virtual memory see one.
+pub type KernelMemory = Memory<X86Mmu, FramePool<'static>>;
+
+/// What the kernel works on.
+struct State {
+    memory: KernelMemory,
+    kernel_pool: FramePool<'static>,
+    /// Faults that were answered with a frame.
+    faults: u32,
+    /// Why the last fault that wasn't answered was refused.
+    refused: Option<Refusal>,
+    /// The directory of the first address space.
+    home: Frame,
+}
+
+static STATE: Locked<Option<State>> = Locked::new(None);
+
+/// Why the kernel could not start its memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StartError {
+    /// The kernel pool has no run of this many frames.
+    KernelPool(u32),
+    /// No memory is available at 4 MiB, where the process pool starts.
+    ProcessPool,
+    /// A range of frames could not be set aside.
+    Mark(MarkError),
+    /// The process pool has no frames for the first page table.
+    OutOfFrames,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KernelPool(frames) => write!(f, "no run of {frames:#x} frames in the kernel pool (2 MiB to 4 MiB)"),
+            Self::ProcessPool => write!(f, "no memory above 4 MiB"),
+            Self::Mark(error) => write!(f, "{error}"),
+            Self::OutOfFrames => write!(f, "no frames for the first page table"),
+        }
+    }
+}
+
+/// Makes the frame pools, the heap and the first real page table.
+///
+/// # Errors
+///
+/// [`StartError`] if the memory doesn't allow it.
+pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
+    let mut kernel_pool = kernel_pool(boot_info.available(), &mmu)?;
+    let frames = process_pool(boot_info.available(), &mmu, &mut kernel_pool)?;
+    let heap_start = kernel_pool.get_frames(HEAP_FRAMES).ok_or(StartError::KernelPool(HEAP_FRAMES))?;
+    heap::start(&mmu, FrameRange::new(heap_start, Frame::new(heap_start.number() + HEAP_FRAMES)));
+
+    PageTable::install_recursive_entry(&mut mmu);
+    let mut memory = Memory { mmu, frames, events: Events::NONE };
+    let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
+    let home = table.root();
+    AddressSpace::from_table(table).load(&mut memory);
+    *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, refused: None, home });
+    Ok(())
+}
+
+/// Makes the kernel pool, with its bookkeeping in its own first frame.
+fn kernel_pool(available: &[FrameRange], mmu: &X86Mmu) -> Result<FramePool<'static>, StartError> {
+    let info = FrameRange::new(KERNEL_POOL.start, Frame::new(KERNEL_POOL.start.number() + 1));
+    let pool = FramePool::new(KERNEL_POOL, storage::words(mmu, info));
+    let mut pool = pool.ok_or(StartError::KernelPool(1))?;
+    reserve(&mut pool, available)?;
+    pool.mark_inaccessible(info.start, info.len()).map_err(StartError::Mark)?;
+    Ok(pool)
+}
+
+/// Makes the process pool up to the end of memory, with its bookkeeping in frames of the kernel pool.
+fn process_pool(
+    available: &[FrameRange],
+    mmu: &X86Mmu,
+    kernel_pool: &mut FramePool<'_>,
+) -> Result<FramePool<'static>, StartError> {
+    let range = pools::process_pool(available);
+    if range.is_empty() {
+        return Err(StartError::ProcessPool);
+    }
+    let needed = (FramePool::storage_words(range.len()) as u32).div_ceil(1024);
+    let info = kernel_pool.get_frames(needed).ok_or(StartError::KernelPool(needed))?;
+    let info = FrameRange::new(info, Frame::new(info.number() + needed));
+    let mut pool = FramePool::new(range, storage::words(mmu, info)).ok_or(StartError::KernelPool(needed))?;
+    reserve(&mut pool, available)?;
+    let hole = range.intersection(HOLE);
+    pool.mark_inaccessible(hole.start, hole.len()).map_err(StartError::Mark)?;
+    Ok(pool)
+}
+
+/// Marks inaccessible whatever of `pool` the memory map doesn't call available.
+fn reserve(pool: &mut FramePool<'_>, available: &[FrameRange]) -> Result<(), StartError> {
+    pools::unavailable(available, pool.range())
+        .try_for_each(|gap| pool.mark_inaccessible(gap.start, gap.len()))
+        .map_err(StartError::Mark)
+}
+
+/// Returns the entry that identity-maps `page` of the first 4 MiB: code and constants read-only, page 0 and the page below
+/// the kernel stack absent, so that a null pointer and a stack overflow fault.
+fn identity_entry(page: Page) -> Entry {
+    let frame = Frame::new(page.number());
+    if page == Page::new(0) || page == image::stack_guard_page() {
+        Entry::ABSENT
+    } else if image::text().contains(page) || image::rodata().contains(page) {
+        Entry::read_only(frame)
+    } else {
+        Entry::writable(frame)
+    }
+}
+
+/// Answers a page fault in the current address space.
+///
+/// # Errors
+///
+/// [`FaultError`]; nothing has changed then.
+#[inline]
+pub fn answer(fault: Fault) -> Result<(), FaultError> {
+    let mut state = STATE.try_lock_in_trap().ok_or(FaultError::Locked)?;
+    let state = state.as_mut().ok_or(FaultError::TooEarly)?;
+    match AddressSpace::handle_fault(&mut state.memory, fault) {
+        Ok(()) => {
+            state.faults = state.faults.wrapping_add(1);
+            Ok(())
+        }
+        Err(refusal) => Err(FaultError::Refused(refusal)),
+    }
+}
+
+/// Keeps in mind that a fault was refused, and why.
+#[cold]
+pub fn note_refusal(fault: Fault, refusal: Refusal) {
+    with_state(|state| {
+        state.refused = Some(refusal);
+        let access = if fault.write { events::WRITE } else { 0 };
+        state.memory.events.record(EventKind::Refused, fault.address, access, state.memory.mmu.root());
+    });
+}
+
+/// Takes why the last refused fault was refused.
+pub fn take_refusal() -> Refusal {
+    with_state(|state| state.refused.take()).unwrap_or(Refusal::Illegitimate)
+}
+
+/// Works on the memory after a crash, whatever state it is in: `None` if it was never started.
+pub fn after_crash<R>(dying: &Dying, work: impl FnOnce(Option<&mut KernelMemory>) -> R) -> R {
+    STATE.force_unlock(dying);
+    work(STATE.lock().as_mut().map(|state| &mut state.memory))
+}
+
+fn with_state<R>(work: impl FnOnce(&mut State) -> R) -> R {
+    match STATE.lock().as_mut() {
+        Some(state) => work(state),
+        None => panic!("memory is used before it was started"),
+    }
+}
+
+/// Works on the memory. What is touched meanwhile must be present (rule **no-lock-across-touch**).
+///
+/// # Panics
+///
+/// If the caller is such work itself, or the memory was not started.
+pub fn with<R>(work: impl FnOnce(&mut KernelMemory) -> R) -> R {
+    with_state(|state| work(&mut state.memory))
+}
+
+/// Works on the kernel's frame pool.
+///
+/// # Panics
+///
+/// As [`with`].
+pub fn with_kernel_pool<R>(work: impl FnOnce(&mut FramePool<'static>) -> R) -> R {
+    with_state(|state| work(&mut state.kernel_pool))
+}
+
+/// Returns how many faults were answered with a frame.
+pub fn faults() -> u32 {
+    with_state(|state| state.faults)
+}
+
+/// Returns the directory of the first address space.
+pub fn home() -> Frame {
+    with_state(|state| state.home)
+}

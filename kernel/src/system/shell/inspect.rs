@@ -1,0 +1,255 @@
+//! Commands that show the memory of the current address space.
+
+use crate::addr::{Page, PageRange, VirtAddr};
+use crate::arch::x86::mmu::X86Mmu;
+use crate::events::{Event, EventKind};
+use crate::fault::{Crash, Evidence, FaultError, Location, Walk, addresses, cause};
+use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
+use crate::paging::{Memory, Mmu, PageTable};
+use crate::system::console::println;
+use crate::system::crash;
+use crate::system::memory::{self, KernelMemory};
+use crate::terminal::words::{BadWords, Words};
+use crate::vm::{AddressSpace, Fault, Kind, Refusal, VmPool};
+
+/// Lines after which a list is cut off: who wants more asks for less.
+const LINES: usize = 40;
+
+/// `walk ADDR`
+pub fn walk(words: &mut Words<'_>) -> Result<(), BadWords> {
+    let address = words.address()?;
+    words.end()?;
+    let (walk, place) = memory::with(|memory| (Walk::new(&memory.mmu, address), place(memory, address)));
+    println!("{address} is {}", walk.split());
+    println!("{}", walk.first_step());
+    println!("{}", walk.second_step());
+    println!("{place}");
+    Ok(())
+}
+
+/// `pde ADDR`
+pub fn pde(words: &mut Words<'_>) -> Result<(), BadWords> {
+    let address = words.address()?;
+    words.end()?;
+    let entry = memory::with(|memory| PageTable::directory_entry(&memory.mmu, Page::containing(address)));
+    println!("PDE of {address} at {}: {entry:?}", PageTable::pde_address(address));
+    Ok(())
+}
+
+/// `pte ADDR`
+pub fn pte(words: &mut Words<'_>) -> Result<(), BadWords> {
+    let address = words.address()?;
+    words.end()?;
+    let entry = memory::with(|memory| PageTable::entry(&memory.mmu, Page::containing(address)));
+    let at = PageTable::pte_address(address);
+    match entry {
+        Some(entry) => println!("PTE of {address} at {at}: {entry:?}"),
+        None => println!("PTE of {address} at {at}: not to be seen, there is no page table"),
+    }
+    Ok(())
+}
+
+fn place(memory: &KernelMemory, address: VirtAddr) -> Location {
+    Location::new(&memory.mmu, &memory.events, &crash::layout(Some(address)), address)
+}
+
+/// `why ADDR [write]`
+pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
+    let address = words.address()?;
+    let write = match words.word() {
+        None => false,
+        Some("write") => true,
+        Some(_) => return Err(BadWords),
+    };
+    words.end()?;
+    let (walk, place, legitimate) = memory::with(|memory| {
+        let legitimate = AddressSpace::is_legitimate(&memory.mmu, address);
+        (Walk::new(&memory.mmu, address), place(memory, address), legitimate)
+    });
+    println!("{address} is {place}");
+    if walk.allows(write) {
+        println!("yes: it is backed, {:?}", walk.page_entry().unwrap_or_default());
+    } else if legitimate && walk.page_entry().is_none() {
+        println!("yes: the first touch gives it a frame of zeros");
+    } else {
+        let fault = Fault { address, present: walk.page_entry().is_some(), write };
+        let error = FaultError::Refused(Refusal::Illegitimate);
+        let crash = Crash::PageFault { fault, code: 0, error };
+        let evidence = Evidence { crash, place: Some(place), walk: Some(walk), eip: None, sound: true };
+        if let Some(cause) = cause(&evidence) {
+            println!("no: {}: {}\nlook at: {}", cause.name, cause.why, cause.next);
+        }
+    }
+    Ok(())
+}
+
+/// `maps`
+pub fn maps(words: &mut Words<'_>) -> Result<(), BadWords> {
+    words.end()?;
+    let mut list = List::default();
+    memory::with(|memory| {
+        let mut range: Option<(PageRange, bool)> = None;
+        for table in (0..OTHER_WINDOW_ENTRY).map(PageRange::of_table) {
+            if !PageTable::directory_entry(&memory.mmu, table.start).is_present() {
+                continue;
+            }
+            for page in table.iter() {
+                let Some(entry) = PageTable::entry(&memory.mmu, page).filter(|entry| entry.is_present()) else {
+                    continue;
+                };
+                let next = PageRange::new(page, Page::new(page.number() + 1));
+                range = Some(match range {
+                    Some((pages, writable)) if pages.end == page && writable == entry.is_writable() => {
+                        (PageRange::new(pages.start, next.end), writable)
+                    }
+                    before => {
+                        mapped(&mut list, before);
+                        (next, entry.is_writable())
+                    }
+                });
+            }
+        }
+        mapped(&mut list, range);
+    });
+    list.end("ranges");
+    let window = PageRange::of_table(RECURSIVE_ENTRY);
+    println!("{:24} the recursive window: all page tables, the directory last", addresses(window));
+    Ok(())
+}
+
+fn mapped(list: &mut List, range: Option<(PageRange, bool)>) {
+    if let Some((pages, writable)) = range
+        && list.line()
+    {
+        let rights = if writable { "read, write" } else { "read only" };
+        println!("{} {:7} pages  {rights}", addresses(pages), pages.len());
+    }
+}
+
+/// `pools`
+pub fn pools(words: &mut Words<'_>) -> Result<(), BadWords> {
+    words.end()?;
+    let mut list = List::default();
+    each_pool(|mmu, pool, pages| {
+        let (mut regions, mut own) = (0, 1);
+        each_extent(mmu, pool, |_, kind| match kind {
+            Kind::Region => regions += 1,
+            Kind::Metadata => own += 1,
+        });
+        if list.line() {
+            let backed = backed(mmu, pages) - own;
+            println!("{} {regions} regions, {backed} pages backed, {own} of its own", addresses(pages));
+        }
+    });
+    if list.lines == 0 {
+        println!("none: without a pool, any page from 4 MiB up to the windows is backed when it is touched");
+    }
+    list.end("pools");
+    Ok(())
+}
+
+/// `regions [POOL]`
+pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
+    let wanted = match words.clone().word() {
+        Some(_) => Some(Page::containing(words.address()?)),
+        None => None,
+    };
+    words.end()?;
+    let mut list = List::default();
+    each_pool(|mmu, pool, pages| {
+        if wanted.is_some_and(|page| !pages.contains(page)) {
+            return;
+        }
+        each_extent(mmu, pool, |extent, kind| {
+            if list.line() {
+                match kind {
+                    Kind::Region => {
+                        let backed = backed(mmu, extent);
+                        println!("{} {:6} pages, {backed} backed", addresses(extent), extent.len());
+                    }
+                    Kind::Metadata => println!("{} the pool's own", addresses(extent)),
+                }
+            }
+        });
+    });
+    if list.lines == 0 {
+        println!("none");
+    }
+    list.end("regions");
+    Ok(())
+}
+
+fn each_pool(mut show: impl FnMut(&X86Mmu, &VmPool, PageRange)) {
+    memory::with(|memory| {
+        let mut from = POOL_PAGES.start;
+        while let Some(pool) = AddressSpace::pool_at_or_after(&memory.mmu, from) {
+            let Some(pages) = pool.pages(&memory.mmu) else {
+                return;
+            };
+            show(&memory.mmu, &pool, pages);
+            from = pages.end;
+        }
+    });
+}
+
+fn each_extent(mmu: &X86Mmu, pool: &VmPool, mut show: impl FnMut(PageRange, Kind)) {
+    let mut from = pool.base();
+    while let Some((extent, kind)) = pool.extent_at_or_after(mmu, from) {
+        show(extent, kind);
+        from = extent.end;
+    }
+}
+
+/// Counts the pages in `pages` that are present.
+fn backed(mmu: &X86Mmu, pages: PageRange) -> u32 {
+    let mut count = 0;
+    let mut from = pages.start;
+    while let Some(page) = PageTable::first_present(mmu, PageRange::new(from, pages.end)) {
+        count += 1;
+        from = Page::new(page.number() + 1);
+    }
+    count
+}
+
+/// `events`
+pub fn events(words: &mut Words<'_>) -> Result<(), BadWords> {
+    words.end()?;
+    memory::with(|memory| show_events(memory, |_| true));
+    Ok(())
+}
+
+/// `faults`
+pub fn faults(words: &mut Words<'_>) -> Result<(), BadWords> {
+    words.end()?;
+    println!("{} faults were answered with a frame since the start; of the last events:", memory::faults());
+    memory::with(|memory| show_events(memory, |event| matches!(event.kind, EventKind::Backed | EventKind::Refused)));
+    Ok(())
+}
+
+fn show_events<M: Mmu, F>(memory: &Memory<M, F>, wanted: impl Fn(&Event) -> bool) {
+    let latest = memory.events.latest(memory.mmu.root());
+    for (back, event) in (1..).zip(latest).filter(|(_, event)| wanted(event)) {
+        println!("{back:3} back, in space {}: {event}", event.space.start());
+    }
+}
+
+/// A list on the console that is cut off when it gets too long.
+#[derive(Default)]
+struct List {
+    lines: usize,
+}
+
+impl List {
+    /// Counts a line, and says whether it is to be shown.
+    fn line(&mut self) -> bool {
+        self.lines += 1;
+        self.lines <= LINES
+    }
+
+    /// Says how many lines were not shown.
+    fn end(&self, of: &str) {
+        if self.lines > LINES {
+            println!("and {} more {of}", self.lines - LINES);
+        }
+    }
+}

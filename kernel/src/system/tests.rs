@@ -1,0 +1,268 @@
+//! Tests in the machine: each is one boot, asked for by `test=NAME` on the kernel's command line.
+//!
+//! They are the scenarios, now on real page faults; what needs the processor itself; and provoke, which must be reported
+//! and end the machine. The records on the control channel are for the grader, which judges.
+
+mod fatal;
+
+use crate::addr::{Frame, Page, PageRange, VirtAddr};
+use crate::arch::x86::exit::Verdict;
+use crate::arch::x86::{access, clock, image, interrupts, pit};
+use crate::frames::{FramePool, FrameSource};
+use crate::memory_map::{HOLE, IDENTITY, KERNEL_POOL, PROCESS_POOL_START};
+use crate::paging::{Entry, Mmu, PageTable};
+use crate::scenarios::{self, Machine, Outcome, demand};
+use crate::system::console::{control, println};
+use crate::system::real_machine::RealMachine;
+use crate::system::{memory, threads};
+use crate::vm::AddressSpace;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// A scenario, or a check that needs the processor.
+type Check = fn(&mut RealMachine) -> Outcome;
+
+/// What a test does.
+#[derive(Clone, Copy)]
+enum Test {
+    /// A scenario that needs no memory to be given.
+    Alone(fn() -> Outcome),
+    /// A scenario or a check: it returns.
+    Returns(Check),
+    /// A fatal test: it ends the machine, and has failed if it returns.
+    Dies(fn()),
+}
+
+/// The tests that need nothing but the processor and a stack.
+fn before_memory() -> impl Iterator<Item = (&'static str, Test)> {
+    let alone = scenarios::FRAME_POOLS.map(|(name, scenario)| (name, Test::Alone(scenario)));
+    let fatal = fatal::BEFORE_MEMORY.iter().map(|(name, provoke)| (*name, Test::Dies(*provoke)));
+    [("noop", Test::Alone(|| Ok(())))].into_iter().chain(alone).chain(fatal)
+}
+
+fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
+    let scenarios = scenarios::all::<RealMachine>().map(|(name, scenario)| (name, Test::Returns(scenario)));
+    let checks: [(_, Check); 9] = [
+        ("process-pool-yields-6912", process_pool_yields_6912),
+        ("process-pool-on-64M", |machine| process_pool_ends_at(machine, 64 << 8)),
+        ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
+        ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
+        ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
+        ("image-is-protected", image_is_protected),
+        ("registers-survive-faults", registers_survive_faults),
+        ("faults-keep-interrupts-on", faults_keep_interrupts_on),
+        ("threads", threads_in_their_spaces),
+    ];
+    scenarios
+        .chain(checks.map(|(name, check)| (name, Test::Returns(check))))
+        .chain(fatal::ALL.iter().map(|(name, provoke)| (*name, Test::Dies(*provoke))))
+}
+
+/// Returns the names of all tests.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    before_memory().chain(with_memory()).map(|(name, _)| name)
+}
+
+/// Runs the test `name` if it needs no memory to be given, or lists all tests if it is `list`, and tells the grader. Such
+/// tests show that the machine starts, whatever the state of its memory management.
+pub fn run_before_memory(name: &str) -> Option<Verdict> {
+    let test = match name {
+        "list" => Test::Alone(list),
+        _ => before_memory().find(|(known, _)| *known == name)?.1,
+    };
+    Some(run_test(name, test))
+}
+
+/// Runs the test `name` and tells the grader.
+pub fn run(name: &str) -> Verdict {
+    let known = with_memory().find(|(known, _)| *known == name);
+    run_test(name, known.map_or(Test::Alone(unknown), |(_, test)| test))
+}
+
+fn run_test(name: &str, test: Test) -> Verdict {
+    control!("begin {name}");
+    let outcome = match test {
+        Test::Alone(scenario) => scenario(),
+        Test::Returns(check) => scenarios::run(&mut RealMachine, check),
+        Test::Dies(provoke) => {
+            provoke();
+            demand("the machine survived", false, true)
+        }
+    };
+    match outcome {
+        Ok(()) => {
+            println!("passed, with the time-stamp counter at {}", clock::ticks());
+            control!("end pass");
+            Verdict::Success
+        }
+        Err(failure) => {
+            println!("failed: {failure}");
+            control!("fail {failure}");
+            control!("end fail");
+            Verdict::Failure
+        }
+    }
+}
+
+fn list() -> Outcome {
+    names().for_each(|name| control!("test {name}"));
+    Ok(())
+}
+
+fn unknown() -> Outcome {
+    println!("no test has this name; test=list lists them on the control channel");
+    demand("tests of this name", 1_u32, 0)
+}
+
+fn process_pool_yields_6912(machine: &mut RealMachine) -> Outcome {
+    let mut frames = Vec::new();
+    while let Some(frame) = machine.with(|memory| memory.frames.get_frame()) {
+        frames.push(frame);
+    }
+    let in_hole = frames.iter().filter(|frame| HOLE.contains(**frame)).count();
+    demand("frames in the hole", 0, in_hole as u32)?;
+    // The first page table's directory and table, and the directory of this test's address space.
+    demand("frames of the process pool", 6912 - 3, frames.len() as u32)?;
+    let lowest = frames.iter().min().copied();
+    demand("frames below 4 MiB", false, lowest < Some(PROCESS_POOL_START))?;
+    demand("last frame of memory was had", true, frames.contains(&Frame::new(8191)))?;
+    for frame in frames {
+        let released = machine.with(|memory| memory.frames.release_frame(frame).is_ok());
+        demand("frame released", true, released)?;
+    }
+    demand("frame pool's records agree", true, machine.with(|memory| memory.frames.check()))
+}
+
+fn process_pool_ends_at(machine: &mut RealMachine, end: u32) -> Outcome {
+    // As above, three frames are in use; they are the lowest.
+    let usable = end - PROCESS_POOL_START.number() - HOLE.len();
+    machine.with(|memory| {
+        let pool = &mut memory.frames;
+        demand("end of the process pool", end, pool.range().end.number())?;
+        demand("free frames", usable - 3, pool.free_frames())?;
+        demand("longest run, from the hole up to the end of memory", end - HOLE.end.number(), pool.longest_run())?;
+        let run = pool.get_frames(end - HOLE.end.number());
+        demand("the run", true, run == Some(HOLE.end))?;
+        demand("the run given back", true, pool.release_frames(HOLE.end).is_ok())
+    })
+}
+
+fn kernel_pool_is_left_alone(machine: &mut RealMachine) -> Outcome {
+    let before = memory::with_kernel_pool(|pool| pool.free_frames());
+    for page in 0..500 {
+        machine.write(VirtAddr::new(0x40_0000 + 0x10_1000 * page), page);
+    }
+    let after = memory::with_kernel_pool(|pool| pool.free_frames());
+    demand("free frames of the kernel pool", before, after)?;
+    demand("kernel pool's records agree", true, memory::with_kernel_pool(|pool: &mut FramePool<'_>| pool.check()))
+}
+
+fn image_is_protected(machine: &mut RealMachine) -> Outcome {
+    for page in IDENTITY.iter() {
+        let entry = machine.with(|memory| PageTable::entry(&memory.mmu, page)).unwrap_or(Entry::ABSENT);
+        let absent = page.number() == 0 || page == image::stack_guard_page();
+        let read_only = image::text().contains(page) || image::rodata().contains(page);
+        demand("page is present", !absent, entry.is_present())?;
+        demand("page is writable", !absent && !read_only, entry.is_writable())?;
+    }
+    demand("image ends where the kernel pool starts, or before", true, image::frames().end <= KERNEL_POOL.start)
+}
+
+fn registers_survive_faults(machine: &mut RealMachine) -> Outcome {
+    let start = VirtAddr::new(0x40_0000);
+    let (ticks, mut rounds) = (pit::ticks(), 0);
+    while rounds < 2000 || pit::ticks() - ticks < 5 {
+        let faults = machine.faults();
+        demand("register that did not survive", 0, access::registers_after_faults(start))?;
+        demand("faults", 2, machine.faults() - faults)?;
+        let pages = PageRange::new(Page::new(0x400), Page::new(0x402));
+        machine.with(|memory| PageTable::free_pages(memory, pages));
+        rounds += 1;
+    }
+    Ok(())
+}
+
+fn faults_keep_interrupts_on(machine: &mut RealMachine) -> Outcome {
+    let (ticks, mut page) = (pit::ticks(), 0);
+    while pit::ticks() - ticks < 5 {
+        let address = VirtAddr::new(0x40_0000 + 4096 * (page % 4096));
+        machine.write(address, page);
+        demand("interrupts are on after a fault", true, interrupts::are_on())?;
+        machine.with(|memory| PageTable::free_page(memory, Page::containing(address)));
+        page += 1;
+    }
+    Ok(())
+}
+
+/// Where each thread works, and how much: the same addresses, 2 MiB.
+const REGION_BASE: VirtAddr = VirtAddr::new(0x4000_0000);
+const WORK_PAGES: u32 = 512;
+
+const THREADS: usize = 4;
+const SWITCHES_WANTED: u32 = 10_000;
+
+/// How often each thread has filled its pages and found them right.
+static ROUNDS: [AtomicU32; THREADS] = [const { AtomicU32::new(0) }; THREADS];
+static ROUNDS_GONE_WRONG: AtomicU32 = AtomicU32::new(0);
+
+/// Fills and checks 2 MiB, and gives them back, until the timer has switched often enough.
+fn fill_and_check(number: u32) {
+    let rounds = &ROUNDS[number as usize];
+    while threads::switches() < SWITCHES_WANTED {
+        let round = rounds.fetch_add(1, Ordering::Relaxed);
+        if fill_once(number << 24 | (round & 0xFFF) << 12).is_err() {
+            ROUNDS_GONE_WRONG.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes `mark` and its number to each page of a region, reads all back, and releases the region.
+fn fill_once(mark: u32) -> Outcome {
+    let pool = memory::with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(REGION_BASE)));
+    let mut pool = scenarios::done("pool found", pool.ok_or(()))?;
+    let region = memory::with(|memory| pool.allocate(memory, 4096 * WORK_PAGES));
+    let region = scenarios::done("region allocated", region)?;
+    let address = |page| VirtAddr::new(region.as_u32() + 4096 * page);
+    for page in 0..WORK_PAGES {
+        access::write(address(page), mark | page);
+    }
+    for page in 0..WORK_PAGES {
+        demand("word of a page", mark | page, access::read(address(page)))?;
+    }
+    let released = memory::with(|memory| pool.release(memory, region));
+    demand("pages released", WORK_PAGES, released.unwrap_or(0))
+}
+
+fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
+    let home = machine.with(|memory| memory.mmu.root());
+    let kernel_frames = memory::with_kernel_pool(|pool| pool.free_frames());
+    let mut spaces = Vec::new();
+    for _ in 0..THREADS {
+        let space = machine.with(AddressSpace::create);
+        let Ok(space) = space else {
+            return demand("address space created", true, false);
+        };
+        let registered = machine.with(|memory| {
+            space.load(memory);
+            AddressSpace::register_pool(memory, REGION_BASE, 16 << 20).is_ok()
+        });
+        demand("pool registered", true, registered)?;
+        spaces.push(space);
+    }
+    machine.with(|memory| memory.mmu.set_root(home));
+    // A hundred times as fast as otherwise.
+    pit::start(100 * pit::HERTZ);
+    let switches = threads::run(&spaces.iter().collect::<Vec<_>>(), fill_and_check);
+    pit::start(pit::HERTZ);
+    demand("threads ran", true, switches.is_ok_and(|switches| switches >= SWITCHES_WANTED))?;
+    demand("rounds gone wrong", 0, ROUNDS_GONE_WRONG.load(Ordering::Relaxed))?;
+    for rounds in &ROUNDS {
+        demand("a thread had its turn", true, rounds.load(Ordering::Relaxed) > 0)?;
+    }
+    demand("kernel frames, the stacks given back", kernel_frames, memory::with_kernel_pool(|pool| pool.free_frames()))?;
+    demand("home again", home.number(), machine.with(|memory| memory.mmu.root()).number())?;
+    for space in spaces {
+        demand("space destroyed", true, machine.with(|memory| space.destroy(memory)).is_ok())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Fatal tests, one for each cause that a report can name. Each must be reported, and end the machine.
+
+use crate::addr::{Page, VirtAddr};
+use crate::arch::x86::{access, image, provoke};
+use crate::paging::{Entry, Mmu, Slot, Window};
+use crate::system::{memory, threads};
+use crate::vm::{AddressSpace, VmPool};
+use alloc::vec::Vec;
+use core::fmt;
+use core::hint::black_box;
+
+/// The name of a test, and what provokes the crash.
+pub type FatalTest = (&'static str, fn());
+
+/// Tests that need nothing but the processor and a stack.
+pub const BEFORE_MEMORY: &[FatalTest] = &[
+    ("dies-divide-by-zero", provoke::divide_by_zero),
+    ("dies-invalid-opcode", provoke::invalid_opcode),
+    ("dies-too-early", || _ = provoke::read(HEAP)),
+];
+
+/// All others.
+pub const ALL: &[FatalTest] = &[
+    ("dies-null-pointer", || _ = provoke::read(VirtAddr::new(0))),
+    ("dies-off-by-one", off_by_one),
+    ("dies-past-a-region", past_a_region),
+    ("dies-before-a-region", before_a_region),
+    ("dies-after-release", after_release),
+    ("dies-after-drop", after_drop),
+    ("dies-never-allocated", never_allocated),
+    ("dies-outside-pools", outside_pools),
+    ("dies-inner-metadata", inner_metadata),
+    ("dies-absent-table", || _ = provoke::read(VirtAddr::new(0xFFC8_0000))),
+    ("dies-closed-window", || _ = provoke::read(VirtAddr::new(0xFF80_0000))),
+    ("dies-first-pages", first_pages),
+    ("dies-guard-page", || _ = provoke::read(image::stack_guard_page().start())),
+    ("dies-wild-jump", wild_jump),
+    ("dies-write-to-code", || provoke::write(image::text().start.start())),
+    ("dies-write-to-constants", || provoke::write(image::rodata().start.start())),
+    ("dies-read-only-page", || write_to_changed(Window::table_entry, Entry::WRITABLE)),
+    ("dies-read-only-table", || write_to_changed(Window::directory_entry_of, Entry::WRITABLE)),
+    ("dies-out-of-frames", out_of_frames),
+    ("dies-stack-overflow", || _ = black_box(provoke::overflow_stack(0))),
+    ("dies-thread-stack-overflow", overflow_a_threads_stack),
+    ("dies-stack-pointer-gone", || provoke::lose_stack(HEAP)),
+    ("dies-general-protection", provoke::load_bad_selector),
+    ("dies-breakpoint", provoke::breakpoint),
+    ("dies-overflow-trap", provoke::overflow_trap),
+    ("dies-fault-under-lock", || _ = memory::with(|_| provoke::read(VirtAddr::new(0x40_0000)))),
+    ("dies-lock-taken", || memory::with(|_| memory::with(|_| ()))),
+    ("dies-arithmetic-overflow", || _ = black_box(black_box(u32::MAX) + black_box(1))),
+    ("dies-index-out-of-bounds", || _ = black_box([1, 2, 3][black_box(3)])),
+    ("dies-heap-used-up", || _ = black_box(Vec::<u8>::with_capacity(black_box(2 << 20)))),
+    ("dies-panic", || panic!("the story ends here")),
+    ("dies-fault-in-the-report", || panic!("{}", Unspeakable)),
+];
+
+const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
+
+/// Registers a pool with the current address space and allocates a region of two pages, whose first word is written.
+fn pool_and_region() -> Option<(VmPool, VirtAddr)> {
+    let made = memory::with(|memory| {
+        let mut pool = AddressSpace::register_pool(memory, HEAP, 1 << 20).ok()?;
+        let region = pool.allocate(memory, 8192).ok()?;
+        Some((pool, region))
+    });
+    if let Some((_, region)) = made {
+        access::write(region, 1);
+    }
+    made
+}
+
+fn off_by_one() {
+    if let Some((_, region)) = pool_and_region() {
+        provoke::read(VirtAddr::new(region.as_u32() + 8192));
+    }
+}
+
+fn past_a_region() {
+    if let Some((_, region)) = pool_and_region() {
+        provoke::read(VirtAddr::new(region.as_u32() + 8192 + 16));
+    }
+}
+
+fn before_a_region() {
+    let Some((mut pool, region)) = pool_and_region() else {
+        return;
+    };
+    let next = memory::with(|memory| {
+        let next = pool.allocate(memory, 4096).ok();
+        let _ = pool.release(memory, region);
+        // As long ago as nobody remembers.
+        for _ in 0..64 {
+            let far = pool.allocate(memory, 16 << 10).ok();
+            let _ = far.map(|far| pool.release(memory, far));
+        }
+        next
+    });
+    if let Some(next) = next {
+        provoke::read(VirtAddr::new(next.as_u32() - 4));
+    }
+}
+
+fn after_release() {
+    if let Some((mut pool, region)) = pool_and_region() {
+        let _ = memory::with(|memory| pool.release(memory, region));
+        provoke::read(region);
+    }
+}
+
+fn after_drop() {
+    if let Some((pool, region)) = pool_and_region() {
+        let _ = memory::with(|memory| AddressSpace::drop_pool(memory, pool));
+        provoke::read(region);
+    }
+}
+
+fn never_allocated() {
+    if pool_and_region().is_some() {
+        provoke::read(VirtAddr::new(HEAP.as_u32() + 0x8_0000));
+    }
+}
+
+fn outside_pools() {
+    if pool_and_region().is_some() {
+        provoke::read(VirtAddr::new(0x2000_0000));
+    }
+}
+
+/// Fills the pool's own page as if it were a region, and goes on as if nothing had happened.
+fn inner_metadata() {
+    if let Some((_, region)) = pool_and_region() {
+        for word in 0..1024 {
+            access::write(VirtAddr::new(HEAP.as_u32() + 4 * word), 0xDEAD_BEE0);
+        }
+        access::write(VirtAddr::new(region.as_u32() + 4096), 1);
+    }
+}
+
+/// Takes a page of the first 4 MiB away, as nobody should.
+fn first_pages() {
+    let page = Page::new(8);
+    memory::with(|memory| {
+        memory.mmu.store(Window::Own.table_entry(page), Entry::ABSENT);
+        memory.mmu.flush(page);
+    });
+    provoke::read(page.start());
+}
+
+fn wild_jump() {
+    if pool_and_region().is_some() {
+        provoke::jump(VirtAddr::new(0x5EED_0000));
+    }
+}
+
+/// Takes a bit out of an entry of a page that is backed, and writes to the page.
+fn write_to_changed(slot: fn(Window, Page) -> Slot, bit: u32) {
+    if let Some((_, region)) = pool_and_region() {
+        let page = Page::containing(region);
+        memory::with(|memory| {
+            let slot = slot(Window::Own, page);
+            let entry = memory.mmu.load(slot);
+            memory.mmu.store(slot, Entry::from_bits(entry.bits() & !bit));
+            memory.mmu.flush_all();
+        });
+        provoke::write(region);
+    }
+}
+
+fn out_of_frames() {
+    while memory::with(|memory| memory.frames.get_frame()).is_some() {}
+    access::write(VirtAddr::new(0x40_0000), 1);
+}
+
+fn overflow_a_threads_stack() {
+    if let Ok(space) = memory::with(AddressSpace::create) {
+        threads::run(&[&space], |number| _ = black_box(provoke::overflow_stack(number))).ok();
+    }
+}
+
+/// Something that cannot be printed without a fault.
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", provoke::read(VirtAddr::new(0)))
+    }
+}

@@ -1,0 +1,66 @@
+//! What happens when an exception interrupts the kernel: a page fault is answered; everything else ends the machine with a
+//! diagnosis.
+
+use crate::addr::{Frame, Page, VirtAddr};
+use crate::arch::x86::trap_frame::TrapFrame;
+use crate::arch::x86::{access, image};
+use crate::fault::{self, Crash, FaultError};
+use crate::system::crash::{self, CrashContext};
+use crate::system::memory;
+use crate::system::threads;
+use core::sync::atomic::{AtomicBool, Ordering};
+use x86::irq::EXCEPTIONS;
+
+/// Called for a page fault at `address`, with interrupts masked. On return the interrupted instruction is tried again.
+#[inline]
+pub fn page_fault(frame: &mut TrapFrame, address: VirtAddr) {
+    if let Err(error) = memory::answer(fault::decode(frame.error, address)) {
+        refuse(frame, address, error);
+    }
+}
+
+/// Reports the fault and ends the machine, unless the access was one that may be refused.
+#[cold]
+fn refuse(frame: &mut TrapFrame, address: VirtAddr, error: FaultError) {
+    let fault = fault::decode(frame.error, address);
+    if let FaultError::Refused(refusal) = error {
+        memory::note_refusal(fault, refusal);
+    }
+    let context = CrashContext::in_trap(Crash::PageFault { fault, code: frame.error, error }, frame);
+    if !matches!(error, FaultError::Refused(_)) || !access::is_probe(frame) {
+        crash::die(&context);
+    }
+    if REFUSALS_TOLD.load(Ordering::Relaxed) {
+        crash::tell(&context);
+    }
+    access::recover(frame);
+}
+
+static REFUSALS_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Says whether accesses that may be refused are reported when they are: somebody at the prompt wants to see that.
+pub fn tell_refusals(told: bool) {
+    REFUSALS_TOLD.store(told, Ordering::Relaxed);
+}
+
+/// Called for every exception but page faults and double faults.
+#[cold]
+pub fn exception(frame: &TrapFrame, vector: u8) -> ! {
+    let (mnemonic, description) = EXCEPTIONS
+        .get(usize::from(vector))
+        .map_or(("none", "unknown vector"), |known| (known.mnemonic, known.description));
+    let crash = Crash::Exception { mnemonic, description, code: frame.error };
+    crash::die(&CrashContext::in_trap(crash, frame))
+}
+
+/// Called, on a stack of its own, for a fault that the processor could not report: mostly since the kernel stack is used
+/// up. `address` is where the last page fault was, `root` the directory of the interrupted address space.
+#[cold]
+pub fn double_fault(frame: &TrapFrame, address: VirtAddr, root: Frame) -> ! {
+    let is_guard = |page| page == image::stack_guard_page() || threads::is_guard_page(page);
+    let stack_pointer = VirtAddr::new(frame.stack_pointer());
+    // A push just below the first byte of the stack faults with ESP still above the guard page.
+    let overflow = is_guard(Page::containing(address)) || is_guard(Page::containing(stack_pointer));
+    let crash = Crash::DoubleFault { address, overflow };
+    crash::die(&CrashContext { root: Some(root), ..CrashContext::in_trap(crash, frame) })
+}
