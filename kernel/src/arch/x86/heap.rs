@@ -21,6 +21,8 @@ unsafe impl GlobalAlloc for KernelHeap {
         self.0.lock().allocate_first_fit(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
+    // Once, and not at each place where something is dropped, of which there are a hundred and more.
+    #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: the caller got this block from this heap, with this layout.
