@@ -15,6 +15,7 @@ mod gradescope;
 mod handout;
 mod kernel;
 mod mutants;
+mod plain;
 mod results;
 mod scan;
 mod source;

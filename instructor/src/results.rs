@@ -7,7 +7,7 @@ use serde_json::json;
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the grader leaves in a directory of results.
 const FILES: [&str; 4] = ["results.json", "junit.xml", "results.tap", "summary.md"];
@@ -15,8 +15,8 @@ const FILES: [&str; 4] = ["results.json", "junit.xml", "results.tap", "summary.m
 /// The directory in it that has a directory for each failure.
 const FAILED: &str = "failed";
 
-/// How much of what a compiler says is kept: the first errors, which cause the rest.
-const WORDS_KEPT: usize = 20_000;
+/// The file in it that says whose results they are: where the submission is.
+const OWNER: &str = "submission";
 
 /// Why a submission was not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,35 @@ impl Refusal {
     }
 }
 
+/// Returns the directory in `grades` for what was submitted at `submission`: it has the name of that, and a number where
+/// another submission of the same name was graded before. Whoever asks has claimed the workplace, so no other asks too.
+///
+/// # Errors
+///
+/// If it cannot be made.
+pub fn place(grades: &Path, submission: &Path) -> io::Result<PathBuf> {
+    let name = submission.file_name().unwrap_or_default();
+    let owner = submission.as_os_str().as_encoded_bytes();
+    let mut number = 1;
+    loop {
+        let mut numbered = name.to_owned();
+        if number > 1 {
+            numbered.push(format!("-{number}"));
+        }
+        let place = grades.join(numbered);
+        fs::create_dir_all(&place)?;
+        match fs::read(place.join(OWNER)) {
+            Ok(found) if found == owner => return Ok(place),
+            Ok(_) => number += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::write(place.join(OWNER), owner)?;
+                return Ok(place);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Takes the results of whatever was graded before out of `to`, and leaves what else is there.
 ///
 /// # Errors
@@ -57,15 +86,21 @@ pub fn clear(to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the results of a submission that was not run, for `refusal`, which `words` explain. `taken` says what was taken of it.
+/// Writes the results of a submission that was not run, for `refusal`, which `words` explain. `taken` says what was taken of
+/// it. What could have been earned includes the hidden tests of `overlay`.
 ///
 /// # Errors
 ///
 /// If they cannot be written.
-pub fn refuse(to: &Path, refusal: Refusal, taken: &str, words: &str) -> Result<(), Box<dyn Error>> {
+pub fn refuse(
+    to: &Path,
+    refusal: Refusal,
+    taken: &str,
+    words: &str,
+    overlay: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
     let [name, rule] = refusal.words();
-    let kept: String = words.chars().take(WORDS_KEPT).collect();
-    let possible: u32 = Manifest::load(None)?.tests.iter().map(|test| test.points).sum();
+    let possible: u32 = Manifest::load(overlay)?.tests.iter().map(|test| test.points).sum();
     let results = json!({
         "score": 0,
         "output": format!("No test was run: it does not hold that {rule}.\n{taken}"),
@@ -76,7 +111,7 @@ pub fn refuse(to: &Path, refusal: Refusal, taken: &str, words: &str) -> Result<(
             "score": 0,
             "max_score": possible,
             "status": "failed",
-            "output": kept,
+            "output": words,
             "output_format": "text",
             "visibility": "visible",
             "extra_data": { "id": format!("submission/{name}"), "verdict": "FAIL" },
@@ -84,7 +119,8 @@ pub fn refuse(to: &Path, refusal: Refusal, taken: &str, words: &str) -> Result<(
         "extra_data": { "possible": possible },
     });
     fs::write(to.join("results.json"), format!("{results:#}\n"))?;
-    let summary = format!("# 0 of {possible} points\n\nIt does not hold that {rule}.\n\n```\n{kept}\n```\n\n{taken}\n");
+    let summary =
+        format!("# 0 of {possible} points\n\nIt does not hold that {rule}.\n\n```\n{words}\n```\n\n{taken}\n");
     fs::write(to.join("summary.md"), summary)?;
     Ok(())
 }
@@ -106,4 +142,19 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn submissions_of_one_name_have_results_of_their_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |submission: &str| place(directory.path(), Path::new(submission)).unwrap();
+        let [ann, ben] = ["/ann/droste", "/ben/droste"];
+        assert_eq!(place(ann), directory.path().join("droste"));
+        assert_eq!(place(ben), directory.path().join("droste-2"));
+        assert_eq!((place(ann), place(ben)), (directory.path().join("droste"), directory.path().join("droste-2")));
+    }
 }

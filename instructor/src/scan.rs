@@ -3,6 +3,10 @@
 //! Words are looked for where they mean something, not in comments or strings: the source is taken apart into tokens. A
 //! student's file is part of memory management, which needs nothing but numbers, frames, pages and regions. So it is told
 //! what may be named, and all else is reported.
+//!
+//! This is the friendly first word, with a line for what is wrong. The wall is that a submission is built where there is
+//! nothing to be found. Still, no text passes that the scan reads in another way than the compiler does: what cannot be
+//! taken apart is a finding.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use std::fmt;
@@ -30,18 +34,37 @@ const WORDS: [(&str, &str); 12] = [
 /// The macro that writes on the grader's channel.
 const CHANNEL: &str = "control";
 
-/// What no attribute may say.
-const ATTRIBUTES: [&str; 9] = [
-    "export_name",
-    "global_allocator",
-    "link",
-    "link_name",
-    "link_section",
-    "macro_export",
-    "no_mangle",
-    "panic_handler",
-    "path",
+/// The attributes that memory management has a use for, or the first words of their names. All others are reported: some
+/// read files while the compiler runs, or reach the linker, and a new compiler may bring more.
+const ATTRIBUTES: [&str; 21] = [
+    "allow",
+    "cfg",
+    "clippy",
+    "cold",
+    "default",
+    "deny",
+    "deprecated",
+    "derive",
+    "doc",
+    "expect",
+    "forbid",
+    "ignore",
+    "inline",
+    "must_use",
+    "non_exhaustive",
+    "repr",
+    "rustfmt",
+    "should_panic",
+    "test",
+    "track_caller",
+    "warn",
 ];
+
+/// The lint that keeps `unsafe` out; nobody switches it off.
+const LINT: &str = "unsafe_code";
+
+/// How deep brackets may be nested. The project's files are at ten.
+const DEEPEST: usize = 64;
 
 /// Other crates through which the machine can be reached.
 const CRATES: [&str; 6] = ["linked_list_allocator", "multiboot2", "rustc_demangle", "spin", "uart_16550", "x86"];
@@ -61,23 +84,41 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Returns what `text` says and may not. What is no Rust at all is left to the compiler's words.
+/// Returns what `text` says and may not, in the order of the lines, and what the compiler could read in another way.
 pub fn findings(text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Ok(tokens) = text.parse::<TokenStream>() {
-        scan(tokens, &mut findings);
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    // The compiler skips such a line. Here it would be taken apart, or hide that nothing is.
+    if text.starts_with("#!") && !text.starts_with("#![") {
+        findings.push(Finding { line: 1, what: "`#!` starts a script; a module starts without".into() });
     }
+    // In a comment or a string it ends a line for some, and not for others.
+    if let Some(at) = text.replace("\r\n", "  ").find('\r') {
+        let line = 1 + text[..at].matches('\n').count();
+        findings.push(Finding { line, what: "a carriage return without a line feed".into() });
+    }
+    match text.parse::<TokenStream>() {
+        Ok(tokens) => scan(tokens, 0, &mut findings),
+        Err(error) => findings.push(finding(
+            error.span(),
+            "not Rust from here on: a string, a comment or a bracket has no end, or no start".into(),
+        )),
+    }
+    findings.sort_by_key(|finding| finding.line);
     findings
 }
 
-fn scan(tokens: TokenStream, findings: &mut Vec<Finding>) {
+fn scan(tokens: TokenStream, depth: usize, findings: &mut Vec<Finding>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     for (at, token) in tokens.iter().enumerate() {
         let rest = &tokens[at + 1..];
         match token {
             // `pub(crate)` and its kin name a module only to say who may see something.
             TokenTree::Group(group) if is_visibility(group) && at > 0 && is_word(&tokens[at - 1], "pub") => {}
-            TokenTree::Group(group) => scan(group.stream(), findings),
+            TokenTree::Group(group) if depth == DEEPEST => {
+                findings.push(finding(group.span_open(), format!("more than {DEEPEST} brackets in each other")));
+            }
+            TokenTree::Group(group) => scan(group.stream(), depth + 1, findings),
             TokenTree::Ident(ident) => {
                 if let Some(what) = forbidden(&ident.to_string(), rest) {
                     findings.push(finding(ident.span(), what));
@@ -88,9 +129,7 @@ fn scan(tokens: TokenStream, findings: &mut Vec<Finding>) {
                     TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => Some(group),
                     _ => None,
                 });
-                if let Some(group) = group {
-                    attribute(group.stream(), findings);
-                }
+                findings.extend(group.and_then(attribute));
             }
             _ => {}
         }
@@ -109,7 +148,7 @@ fn is_visibility(group: &Group) -> bool {
 }
 
 fn is_word(token: &TokenTree, word: &str) -> bool {
-    matches!(token, TokenTree::Ident(ident) if *ident == word)
+    matches!(token, TokenTree::Ident(ident) if ident.to_string().trim_start_matches("r#") == word)
 }
 
 fn finding(span: Span, what: String) -> Finding {
@@ -180,20 +219,21 @@ fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
 }
 
-/// Looks into `#[…]`, however deep: `cfg_attr` can hide what it says.
-fn attribute(tokens: TokenStream, findings: &mut Vec<Finding>) {
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) => attribute(group.stream(), findings),
-            TokenTree::Ident(ident) => {
-                let word = ident.to_string();
-                if ATTRIBUTES.contains(&word.as_str()) || word == "unsafe_code" {
-                    findings.push(finding(ident.span(), format!("the attribute `{word}`")));
-                }
-            }
-            _ => {}
-        }
+/// Says what is wrong with the attribute `group`. What stands inside is looked at like all else, but for the lint's name.
+fn attribute(group: &Group) -> Option<Finding> {
+    let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
+    let name = tokens.first().map(TokenTree::to_string).unwrap_or_default();
+    let name = name.trim_start_matches("r#");
+    if !ATTRIBUTES.contains(&name) {
+        let what = format!("the attribute `{name}`: memory management has a use for {}", ATTRIBUTES.join(", "));
+        return Some(finding(group.span_open(), what));
     }
+    let mut inner = tokens.into_iter().filter_map(|token| match token {
+        TokenTree::Group(group) => Some(group.stream()),
+        _ => None,
+    });
+    let names_lint = inner.any(|inner| inner.into_iter().any(|token| is_word(&token, LINT)));
+    names_lint.then(|| finding(group.span_open(), format!("`{LINT}` in an attribute")))
 }
 
 #[cfg(test)]
@@ -223,8 +263,13 @@ mod tests {
             ("const S: &str = env!(\"PATH\");", "surroundings"),
             ("fn f() { core::arch::asm!(\"hlt\") }", "machine code"),
             ("#[path = \"/etc/x.rs\"] mod x;", "the attribute `path`"),
-            ("#[cfg_attr(all(), path = \"x.rs\")] mod x;", "the attribute `path`"),
-            ("#![allow(unsafe_code)]", "the attribute `unsafe_code`"),
+            ("#[cfg_attr(all(), path = \"x.rs\")] mod x;", "the attribute `cfg_attr`"),
+            ("#[cfg_attr(all(), r#path = \"x.rs\")] mod x;", "the attribute `cfg_attr`"),
+            ("#[r#path = \"x.rs\"] mod x;", "the attribute `path`"),
+            ("#![debugger_visualizer(gdb_script_file = \"/dev/zero\")]", "the attribute `debugger_visualizer`"),
+            ("#[::core::prelude::v1::global_allocator] static A: u32 = 0;", "the attribute `:`"),
+            ("#![allow(unsafe_code)]", "`unsafe_code`"),
+            ("#![allow(r#unsafe_code)]", "`unsafe_code`"),
             ("fn f() { crate::system::console::control!(\"end pass\") }", "`crate::system`"),
             ("use crate::{addr, arch::x86::exit};", "`crate::arch`"),
             ("use crate as k;", "by another name"),
@@ -233,7 +278,8 @@ mod tests {
             ("use super::{super::arch};", "`super` twice"),
             ("fn f() { ::x86::io::outb(1, 2) }", "`x86` reaches"),
             ("extern \"C\" { fn g(); }", "`extern`"),
-            ("#[unsafe(no_mangle)] fn memcpy() {}", "the attribute `no_mangle`"),
+            ("#[no_mangle] fn memcpy() {}", "the attribute `no_mangle`"),
+            ("#[unsafe(no_mangle)] fn memcpy() {}", "the attribute `unsafe`"),
             ("macro_rules! m { ($c:tt) => { $c::exit::end() } } m!(crate);", "`macro_rules`"),
             ("m!(crate);", "by another name"),
             ("m!(super super);", "`super` without a name"),
@@ -242,6 +288,43 @@ mod tests {
         ] {
             let what = first(text).unwrap_or_default();
             assert!(what.contains(words), "{text}: {what:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_the_compiler_reads_in_another_way_is_a_finding() {
+        let hidden = "const S: &str = include_str!(\"x\");";
+        for (text, words) in [
+            // A quote in a line that the compiler skips opens a string for whoever does not.
+            (format!("#!/\"\n{hidden}"), "`#!` starts a script"),
+            (format!("\u{FEFF}#!x\n{hidden}"), "`#!` starts a script"),
+            (format!("const T: &str = \"a\\\r  b\";\n{hidden}"), "a carriage return"),
+            (format!("fn f() {{}}\n// \r{hidden}"), "a carriage return"),
+            (format!("/* {hidden}"), "not Rust from here on"),
+            ("fn f() {".into(), "not Rust from here on"),
+        ] {
+            let what = first(&text).unwrap_or_default();
+            assert!(what.contains(words), "{text:?}: {what:?}");
+        }
+        assert_eq!(findings("fn f() {}\r\nfn g() {}\r\n"), []);
+    }
+
+    #[test]
+    fn brackets_in_each_other_do_not_end_the_scan() {
+        let nested = |n: usize| format!("const N: u32 = {}1{};", "(".repeat(n), ")".repeat(n));
+        assert_eq!(findings(&nested(DEEPEST)), []);
+        for n in [DEEPEST + 1, 500_000] {
+            assert!(first(&nested(n)).is_some_and(|what| what.contains("more than 64 brackets")));
+        }
+        assert!(first(&"(".repeat(500_000)).is_some_and(|what| what.contains("not Rust")));
+        assert!(first(&"#[a".repeat(300_000)).is_some_and(|what| what.contains("not Rust")));
+    }
+
+    #[test]
+    fn the_projects_own_files_say_nothing_that_is_reported() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernel/src/");
+        for file in ["frames/pool.rs", "paging/table.rs", "vm/metadata.rs", "vm/pool.rs", "vm/space.rs"] {
+            assert_eq!(findings(&std::fs::read_to_string(format!("{root}{file}")).unwrap()), [], "{file}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::handout::Handout;
 use crate::kernel::{self, Build, KERNEL};
+use crate::plain;
 use crate::results::{self, Refusal};
 use crate::scan;
 use crate::tree;
@@ -51,14 +52,18 @@ pub struct Arguments {
 pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Result<bool, Box<dyn Error>> {
     let started = Instant::now();
     let Arguments { submission, workplace, .. } = arguments;
-    let directory = inner_directory(submission)
-        .map_err(|error| format!("{}: {error}: SUBMISSION is a directory", submission.display()))?;
+    let no_directory = |error| format!("{}: {error}: SUBMISSION is a directory", submission.display());
+    let submission = submission.canonicalize().map_err(no_directory)?;
+    let directory = inner_directory(&submission).map_err(no_directory)?;
     let overlay = arguments.overlay.as_ref().map(|overlay| overlay.canonicalize()).transpose()?;
-    let name = directory.file_name().unwrap_or_default();
-    let to = arguments.results.clone().unwrap_or_else(|| root.join("build/grades").join(name));
-    results::clear(&to)?;
 
     let _claim = tree::claim(workplace)?;
+    let to = match &arguments.results {
+        Some(to) => to.clone(),
+        None => results::place(&root.join("build/grades"), &submission)?,
+    };
+    results::clear(&to)?;
+    let refuse = |refusal, told: &str, words: &str| refuse(&to, refusal, told, words, overlay.as_deref());
     let handout = Handout::load(root)?;
     let (tree, target) = (workplace.join("tree"), workplace.join("target"));
     handout.make(root, &tree)?;
@@ -66,14 +71,18 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     let told = taken.words();
     println!("{told}");
     if taken.files.is_empty() && taken.findings.is_empty() {
-        let words = format!("None of these is in {}: {}", name.display(), taken.missing.join(", "));
-        return refuse(&to, Refusal::Empty, &told, &words);
+        let words = format!(
+            "None of these is in {}: {}",
+            plain::name(directory.file_name().unwrap_or_default()),
+            taken.missing.join(", ")
+        );
+        return refuse(Refusal::Empty, &told, &words);
     }
     if !taken.findings.is_empty() {
-        return refuse(&to, Refusal::Forbidden, &told, &taken.findings.join("\n"));
+        return refuse(Refusal::Forbidden, &told, &taken.findings.join("\n"));
     }
     if let Err(words) = kernel::build(&tree, &target, Build::Full, overlay.as_deref(), &stop)? {
-        return refuse(&to, Refusal::Broken, &told, &words);
+        return refuse(Refusal::Broken, &told, &words);
     }
     if let Some(seconds) = arguments.seconds {
         let (stop, left) = (stop.clone(), Duration::from_secs(seconds).saturating_sub(started.elapsed()));
@@ -99,26 +108,33 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
 }
 
 /// Tells that a submission is not run, and writes so into its results. Returns that it did not pass.
-fn refuse(to: &Path, refusal: Refusal, taken: &str, words: &str) -> Result<bool, Box<dyn Error>> {
+fn refuse(
+    to: &Path,
+    refusal: Refusal,
+    taken: &str,
+    words: &str,
+    overlay: Option<&Path>,
+) -> Result<bool, Box<dyn Error>> {
+    let words = plain::plain(words);
     println!("it is not run:\n{words}");
-    results::refuse(to, refusal, taken, words)?;
+    results::refuse(to, refusal, taken, &words, overlay)?;
     println!("the results are in {}", to.display());
     Ok(false)
 }
 
 /// Returns the directory in which the tree of a submission starts: it is submitted with a directory around it, or without.
 fn inner_directory(submission: &Path) -> io::Result<PathBuf> {
-    let submission = submission.canonicalize()?;
     let mut directories = Vec::new();
-    for entry in fs::read_dir(&submission)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && !entry.file_name().to_string_lossy().starts_with(['.', '_']) {
+    for entry in fs::read_dir(submission)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && !entry.file_name().to_string_lossy().starts_with(['.', '_'])
+        {
             directories.push(entry.path());
         }
     }
     match directories.as_slice() {
         [one] if one.join("kernel/src").is_dir() => Ok(one.clone()),
-        _ => Ok(submission),
+        _ => Ok(submission.to_owned()),
     }
 }
 
@@ -169,13 +185,12 @@ fn lay_over(handout: &Handout, directory: &Path, tree: &Path) -> Result<Taken, B
     let is_theirs = |path: &Path| handout.files.iter().any(|file| Path::new(&file.path) == path);
     for path in tree::files(tree)?.into_iter().filter(|path| !is_theirs(path)) {
         if read(directory, &path).is_some_and(|text| text.ok() != fs::read_to_string(tree.join(&path)).ok()) {
-            taken.ignored.push(path.display().to_string());
+            taken.ignored.push(plain::name(path));
         }
     }
     for watched in &handout.watch {
-        let added = tree::below(directory, Path::new(watched))?;
-        let added = added.iter().filter(|path| !tree.join(path).exists());
-        taken.ignored.extend(added.map(|path| path.display().to_string()));
+        let added = tree::below(directory, Path::new(watched)).into_iter();
+        taken.ignored.extend(added.filter(|path| !tree.join(path).exists()).map(plain::name));
     }
     Ok(taken)
 }
@@ -260,6 +275,16 @@ mod tests {
             ]
         );
         assert_eq!(fs::read_to_string(tree.join("kernel/src/vm/pool.rs")).unwrap(), "// the project's\n");
+    }
+
+    #[test]
+    fn names_of_files_cannot_act_on_a_terminal_and_folders_in_each_other_are_no_failure() {
+        let (_directory, tree, submission) = trees();
+        put(&submission, "kernel/src/vm/\u{1B}[2Jx.rs", "// theirs\n");
+        fs::create_dir_all(submission.join("kernel/src/frames").join("d/".repeat(900))).unwrap();
+        let taken = taken(&submission, &tree);
+        assert!(taken.ignored.iter().any(|name| name == "kernel/src/vm/\\u{1b}[2Jx.rs"), "{:?}", taken.ignored);
+        assert!(taken.ignored.iter().any(|name| name.starts_with("kernel/src/frames/d/d/")));
     }
 
     #[test]

@@ -8,6 +8,10 @@ use std::process::Command;
 /// What a build leaves behind; never part of a tree.
 const BUILT: [&str; 3] = ["target", "build", ".git"];
 
+/// How deep directories of a submission are looked into, and how many files and directories are looked at.
+const DEEPEST: usize = 8;
+const MOST: usize = 1000;
+
 /// Returns the files of the project at `root`, relative to it: those that git knows or would know, all but what a build
 /// leaves behind where there is no git.
 ///
@@ -39,18 +43,26 @@ pub fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
-/// Returns the files in the directory `inside` of `root`, relative to `root`; none if it is no directory.
-///
-/// # Errors
-///
-/// If it cannot be read.
-pub fn below(root: &Path, inside: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    if fs::symlink_metadata(root.join(inside)).is_ok_and(|metadata| metadata.is_dir()) {
-        walk(root, inside, &mut found)?;
-        found.sort();
+/// Returns the files in the directory `inside` of `root`, relative to `root`, without trust in either: of what is nested
+/// deeper than [`DEEPEST`] the directory stands for its files, what cannot be read is left out, as are links, and after
+/// [`MOST`] it ends.
+pub fn below(root: &Path, inside: &Path) -> Vec<PathBuf> {
+    let (mut found, mut left) = (Vec::new(), vec![(inside.to_owned(), 0)]);
+    while let Some((directory, depth)) = left.pop() {
+        let whole = root.join(&directory);
+        let is_directory = fs::symlink_metadata(&whole).is_ok_and(|metadata| metadata.is_dir());
+        let Some(entries) = is_directory.then(|| fs::read_dir(whole).ok()).flatten() else { continue };
+        for entry in entries.flatten().take(MOST.saturating_sub(found.len() + left.len())) {
+            let path = directory.join(entry.file_name());
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && depth < DEEPEST => left.push((path, depth + 1)),
+                Ok(kind) if kind.is_dir() || kind.is_file() => found.push(path),
+                _ => {}
+            }
+        }
     }
-    Ok(found)
+    found.sort();
+    found
 }
 
 fn walk(root: &Path, inside: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -136,5 +148,21 @@ mod tests {
         copy(&from, &to, &["left".into()]).unwrap();
         assert_eq!(files(&to).unwrap(), [PathBuf::from("kept/a"), PathBuf::from("kept/build/b")]);
         assert!(!to.join("old").exists() && to.join("build").exists());
+    }
+
+    #[test]
+    fn neither_depth_nor_number_of_a_submissions_files_ends_the_look_at_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = PathBuf::from("in/".to_owned() + &"d/".repeat(900));
+        fs::create_dir_all(directory.path().join(&deep)).unwrap();
+        assert_eq!(
+            below(directory.path(), Path::new("in")),
+            [PathBuf::from("in/".to_owned() + &"d/".repeat(DEEPEST + 1))]
+        );
+        for number in 0..MOST + 10 {
+            fs::write(directory.path().join(format!("in/{number}")), "").unwrap();
+        }
+        assert!(below(directory.path(), Path::new("in")).len() <= MOST);
+        assert!(below(directory.path(), Path::new("none")).is_empty());
     }
 }

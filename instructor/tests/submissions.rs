@@ -2,8 +2,10 @@
 //! `make check-grading` runs them.
 
 use boon::{Compiler, Schemas};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,10 +36,15 @@ fn instructor(words: &[&str]) -> (Option<i32>, String) {
 
 /// Grades what is in `submission` and returns the results, which are valid by the schema.
 fn grade(submission: &Path, passes: bool) -> Value {
+    grade_with(&[], submission, passes).0
+}
+
+/// Grades with more arguments. Returns the results, and what was said.
+fn grade_with(more: &[&str], submission: &Path, passes: bool) -> (Value, String) {
     let name = submission.file_name().unwrap_or_default();
     let (results, workplace) = (place("results").join(name), place("workplace"));
     let words = ["grade", "--workplace", in_words(&workplace), "--results", in_words(&results), in_words(submission)];
-    let (status, said) = instructor(&words);
+    let (status, said) = instructor(&[&words, more].concat());
     assert_eq!(status, Some(i32::from(!passes)), "{said}");
     let text = fs::read_to_string(results.join("results.json")).expect("each submission gets results");
     let json = serde_json::from_str(&text).expect("results are JSON");
@@ -45,7 +52,33 @@ fn grade(submission: &Path, passes: bool) -> Value {
     let schema = Path::new(ROOT).join("grader/schema/gradescope.json");
     let index = compiler.compile(in_words(&schema), &mut schemas).expect("a schema");
     schemas.validate(&json, index).unwrap_or_else(|error| panic!("{error:#}"));
-    json
+    (json, said)
+}
+
+/// Demands that the submission `name`, whose file is `text`, is not run, and told why in these `words`.
+fn refused(name: &str, text: &str, words: &str) {
+    let submission = place(name);
+    let _ = fs::remove_dir_all(&submission);
+    write(&submission.join(POOL), text);
+    let results = grade(&submission, false);
+    assert_eq!(results["score"], 0);
+    let told = results["tests"][0]["output"].as_str().unwrap_or_default();
+    assert!(told.starts_with(POOL) && told.contains(words), "{name}: {told}");
+}
+
+/// Makes a directory with one hidden test, which passes. Returns what it is worth, too.
+fn overlay() -> (PathBuf, f64) {
+    let overlay = place("overlay");
+    let test = "[[group]]\nid = \"hidden\"\ntitle = \"Hidden\"\nhint = \"regions.md\"\ncause = \"none\"\n\n\
+                [[test]]\ngroup = \"hidden\"\nid = \"hidden-secret\"\nsentence = \"a secret holds\"\npoints = 7\n\
+                visibility = \"hidden\"\n";
+    write(&overlay.join("tests.toml"), test);
+    let code = "//! The words of the secret.\nuse crate::scenarios::{Machine, Outcome, Scenario, demand};\n\n\
+                pub fn all<M: Machine>() -> [Scenario<M>; 1] {\n    [(\"hidden-secret\", secret)]\n}\n\n\
+                fn secret<M: Machine>(machine: &mut M) -> Outcome {\n    \
+                demand(\"faults before any touch\", 0, machine.faults())\n}\n";
+    write(&overlay.join("secret.rs"), code);
+    (overlay, 7.0)
 }
 
 /// Makes the submission `name` of one file, with `text` behind what the project has there.
@@ -76,6 +109,65 @@ fn what_names_the_graders_channel_is_not_run() {
     assert_eq!(results["score"], 0);
     let words = results["tests"][0]["output"].as_str().unwrap_or_default();
     assert!(words.starts_with(POOL) && words.contains("`crate::system`"), "{results:#}");
+}
+
+#[test]
+fn what_the_compiler_would_read_in_another_way_is_not_run() {
+    let solution = "const SOLUTION: &str = include_str!(\"/solution/pool.rs\");\n";
+    for (name, text, words) in [
+        ("shebang", format!("#!/\"\n{solution}"), "line 1: `#!` starts a script"),
+        ("carriage-return", format!("const A: &str = \"a\\\r  b\";\n{solution}"), "line 1: a carriage return"),
+        ("no-end", format!("/* {solution}"), "not Rust from here on"),
+    ] {
+        refused(name, &text, words);
+    }
+}
+
+#[test]
+fn attributes_that_memory_management_has_no_use_for_are_not_run() {
+    refused("raw-path", "#[r#path = \"/solution/pool.rs\"]\nmod solution;\n", "the attribute `path`");
+    let visualizer = "#![debugger_visualizer(gdb_script_file = \"/dev/zero\")]\n";
+    refused("visualizer", visualizer, "the attribute `debugger_visualizer`");
+    refused("cfg-attr", "#[cfg_attr(all(), path = \"/solution/pool.rs\")]\nmod s;\n", "the attribute `cfg_attr`");
+}
+
+#[test]
+fn no_submission_ends_the_grader() {
+    let (open, close) = ("(".repeat(500_000), ")".repeat(500_000));
+    refused("brackets", &format!("const N: u32 = {open}1{close};\n"), "brackets in each other");
+
+    let folders = place("folders");
+    write(&folders.join(POOL), "unsafe fn f() {}\n");
+    // The path gets longer than a system takes, so they are made one from within the other.
+    let rights = Mode::RWXU;
+    let mut around: OwnedFd = File::open(folders.join("kernel/src/vm")).expect("it was made").into();
+    for _ in 0..3000 {
+        let _ = mkdirat(&around, "d", rights);
+        around = openat(&around, "d", OFlags::DIRECTORY, rights).expect("it was made");
+    }
+    let results = grade(&folders, false);
+    assert_eq!(results["score"], 0);
+}
+
+#[test]
+fn nothing_of_a_submission_acts_on_the_terminal() {
+    let escapes = place("escapes");
+    write(&escapes.join("kernel/src/vm/\u{1B}[2J\u{7}.rs"), "// theirs\n");
+    write(&escapes.join(POOL), &"unsafe fn f() {}\n".repeat(50_000));
+    let (results, said) = grade_with(&[], &escapes, false);
+    assert!(!said.contains(['\u{1B}', '\u{7}']) && said.contains("\\u{1b}[2J"), "{said}");
+    assert!(said.len() < 100_000, "{} bytes", said.len());
+    assert!(results["output"].as_str().is_some_and(|words| words.contains("\\u{1b}[2J")), "{results:#}");
+}
+
+#[test]
+fn the_total_of_what_is_not_run_has_the_hidden_tests_in_it() {
+    let (overlay, points) = overlay();
+    let cheat = submission_of("cheat-hidden", "unsafe fn f() {}\n");
+    let total = |results: Value| results["extra_data"]["possible"].as_f64().expect("points");
+    let (results, said) = grade_with(&["--overlay", in_words(&overlay)], &cheat, false);
+    assert!(!said.contains(in_words(&overlay)) && !format!("{results}").contains("secret"), "{said}\n{results:#}");
+    assert_eq!(total(results), total(grade(&cheat, false)) + points);
 }
 
 #[test]
