@@ -248,8 +248,10 @@ fn pages_by_monitor(answer: &str) -> u64 {
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_follows_a_tree_of_many_regions() {
     // 2000 regions of a page are alive there; 125 nodes fit into the pool's first page and 126 into each of 15 more.
-    let stop =
-        format!("break scenarios/metadata.rs:{}", line_of("metadata.rs", "fn metadata_grows_and_shrinks", "let own"));
+    let stop = format!(
+        "break scenarios/metadata.rs:{}",
+        line_of("metadata.rs", "fn metadata_grows_and_shrinks", "demand(\"metadata pages")
+    );
     let session = Session::of("metadata-grows-and-shrinks", &[&stop, "continue", "regions", "frames"]);
     session.says("regions", &["65536 pages, 16 backed, 2000 regions"]);
     let extents = session.answer("regions").lines().filter_map(|line| line.strip_prefix("  v")?.split_once("  "));

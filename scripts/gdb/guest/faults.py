@@ -7,7 +7,7 @@ import gdb.unwinder
 
 from . import events
 from .frames import frame_pools
-from .memory import PAGE_SIZE, code_at, register, state, static, symbol, virtual
+from .memory import PAGE_SIZE, code_at, integer, register, state, static, symbol, virtual
 from .pools import Broken, place
 from .tables import Space, describe_walk
 
@@ -185,8 +185,8 @@ def _why(memory, space, trap, address):
         return "refused: the page is present, and its entry does not allow this access"
     if space.translate(address) is not None:
         return "answered: the page has got its frame meanwhile"
-    lock = static("droste::system::memory::STATE")["__0"]["inner"]["lock"]["v"]["value"]
-    if int(lock) and not trap.inside("droste::system::memory::answer"):
+    lock = static("droste::system::memory::STATE")["__0"]["inner"]["lock"]
+    if integer(lock) and not trap.inside("droste::system::memory::answer"):
         return "refused: the code that touched it was working on the memory, and holds its lock"
     if state() is None:
         return "refused: there is no page table of the kernel's own yet"

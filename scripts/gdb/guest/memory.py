@@ -124,19 +124,23 @@ def symbol(name):
         return int(gdb.parse_and_eval(f"(unsigned long) &{name}"))
 
 
+def integer(value):
+    """Returns the number in a value that wraps nothing else, however deep: its fields are its library's affair."""
+    while value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT and len(value.type.fields()) == 1:
+        value = value[value.type.fields()[0]]
+    return int(value)
+
+
 def evaluate(words):
     """Returns the address that a user's expression names: a number, `$cr2`, `&x`, or a value of one word such as a
     `VirtAddr`. Underscores in numbers are allowed in any language."""
     try:
-        value = gdb.parse_and_eval(words.replace("_", "") if words[:1].isdigit() else words)
-        while value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT and len(value.type.fields()) == 1:
-            value = value[value.type.fields()[0]]
-        number = int(value)
+        address = integer(gdb.parse_and_eval(words.replace("_", "") if words[:1].isdigit() else words))
     except (gdb.error, TypeError, ValueError, OverflowError) as error:
         raise gdb.GdbError(f"{words}: not an address: {error}") from None
-    if not 0 <= number < SPACE_END:
-        raise gdb.GdbError(f"{words}: {number:#x} is not a 32-bit address")
-    return number
+    if not 0 <= address < SPACE_END:
+        raise gdb.GdbError(f"{words}: {address:#x} is not a 32-bit address")
+    return address
 
 
 def static(path):
