@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use std::ops::Range;
 use syn::spanned::Spanned;
-use syn::{Attribute, Block, ImplItem, Item, Signature, Type, Visibility};
+use syn::{Attribute, Block, ImplItem, Item, Signature, TraitItem, Type, Visibility};
 
 /// A function of a file.
 pub struct Function {
-    /// `get_frame`, `FramePool::get_frame`, or `<FramePool as FrameSource>::get_frame`.
+    /// `get_frame`, `FramePool::get_frame`, or `<FramePool as FrameSource>::get_frame`; what a trait itself gives has the
+    /// trait's name in place of a type's.
     pub name: String,
     /// The bytes of all of it, its documentation and attributes too.
     pub whole: Range<usize>,
@@ -21,7 +22,7 @@ pub struct Function {
 
 /// What a file consists of, as far as the handout needs to know.
 pub struct Outline {
-    /// Its functions, in the order of the text. Those of traits and of test modules are not among them.
+    /// Its functions, in the order of the text. Those without a body and those of test modules are not among them.
     pub functions: Vec<Function>,
     /// The bytes of its test modules, attributes included.
     pub tests: Vec<Range<usize>>,
@@ -66,6 +67,16 @@ impl Outline {
                     if let ImplItem::Fn(function) = inner {
                         let (owner, of_trait) = (Some(owner.as_str()), of_trait.clone());
                         self.push(owner, of_trait, &function.vis, &function.sig, &function.block, inner.span());
+                    }
+                }
+            }
+            Item::Trait(group) => {
+                let owner = group.ident.to_string();
+                for inner in &group.items {
+                    if let TraitItem::Fn(function) = inner
+                        && let Some(body) = &function.default
+                    {
+                        self.push(Some(&owner), None, &group.vis, &function.sig, body, inner.span());
                     }
                 }
             }
@@ -181,6 +192,7 @@ mod tests {
 
     const TEXT: &str = "//! é\nstruct S;\nimpl S {\n    /// Adds.\n    pub fn add(&self) -> u32 {\n        1 + 1\n    }\n\n    \
                         fn own(&self) -> u32 {\n        1 + 1\n    }\n}\nimpl T for S {\n    fn add() {}\n}\n\
+                        pub trait T {\n    fn add();\n    fn two() {}\n}\n\
                         #[cfg(test)]\nmod tests {\n    fn f() {}\n}\n";
 
     fn edit(function: Option<&str>, find: &str) -> Edit {
@@ -191,7 +203,7 @@ mod tests {
     fn functions_are_found_with_their_documentation() {
         let outline = Outline::of(TEXT).unwrap();
         let names: Vec<_> = outline.functions.iter().map(|function| function.name.as_str()).collect();
-        assert_eq!(names, ["S::add", "S::own", "<S as T>::add"]);
+        assert_eq!(names, ["S::add", "S::own", "<S as T>::add", "T::two"]);
         let add = outline.function("S::add").unwrap();
         assert!(TEXT[add.whole.clone()].starts_with("/// Adds."));
         assert_eq!(&TEXT[add.body.clone()], "{\n        1 + 1\n    }");

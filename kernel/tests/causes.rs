@@ -6,9 +6,9 @@ mod machine;
 
 use droste::addr::{Frame, Page, PageRange, VirtAddr};
 use droste::fault::{CAUSES, Crash, Evidence, FaultError, Layout, Location, Walk, cause};
-use droste::paging::{Entry, Mmu};
+use droste::paging::{Entry, Fault, Mmu, MmuView};
 use droste::scenarios::Machine;
-use droste::vm::{AddressSpace, Fault, Refusal};
+use droste::vm::{AddressSpace, Refusal};
 use machine::SoftMachine;
 
 /// QEMU looks at the tables again before it raises a fault, and checks no reserved bits here.
@@ -57,13 +57,13 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
     let nothing = PageRange::new(Page::new(0), Page::new(0));
     let layout = Layout { text: nothing, rodata: nothing, guard: Page::new(0) };
     let place = |machine: &mut SoftMachine, address| {
-        machine.with(|memory| Location::new(&memory.mmu, &memory.events, &layout, address))
+        machine.with(|memory| Location::new(memory, &memory.events, &layout, address))
     };
-    let home = machine.with(|memory| memory.mmu.root());
+    let home = machine.with(|memory| memory.root());
     let (old, mut pool) = machine.with(|memory| {
         let space = AddressSpace::create(memory).unwrap();
         space.load(memory);
-        (space, AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap())
+        (space, memory.register_pool(POOL, 0x10_0000).unwrap())
     });
     let region = machine.with(|memory| pool.allocate(memory, 4096).unwrap());
     machine.with(|memory| pool.release(memory, region).unwrap());
@@ -71,7 +71,7 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
 
     let directory = old.root();
     machine.with(|memory| {
-        AddressSpace::drop_pool(memory, pool).unwrap();
+        memory.drop_pool(pool).unwrap();
         memory.mmu.set_root(home);
         old.destroy(memory).unwrap();
         let new = AddressSpace::create(memory).unwrap();
@@ -80,14 +80,14 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
     });
     assert_eq!(place(&mut machine, region), Location::NoPools);
 
-    let mut pool = machine.with(|memory| AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap());
+    let mut pool = machine.with(|memory| memory.register_pool(POOL, 0x10_0000).unwrap());
     assert!(matches!(place(&mut machine, region), Location::Unallocated(_)));
 
     let region = machine.with(|memory| pool.allocate(memory, 4096).unwrap());
     machine.with(|memory| {
         pool.release(memory, region).unwrap();
-        AddressSpace::drop_pool(memory, pool).unwrap();
-        AddressSpace::register_pool(memory, POOL, 0x10_0000).unwrap();
+        memory.drop_pool(pool).unwrap();
+        memory.register_pool(POOL, 0x10_0000).unwrap();
     });
     assert!(matches!(place(&mut machine, region), Location::Unallocated(_)), "the pool is another one");
 }

@@ -5,7 +5,7 @@ mod machine;
 
 use droste::addr::{Page, VirtAddr};
 use droste::scenarios::Machine;
-use droste::vm::{AddressSpace, VmPool};
+use droste::vm::VmPool;
 use machine::SoftMachine;
 use proptest::prelude::*;
 
@@ -67,7 +67,7 @@ proptest! {
         let mut machine = SoftMachine::start(32);
         let before = machine.with(|memory| memory.frames.free_frames());
         let base = VirtAddr::new(BASE);
-        let mut pool = machine.with(|memory| AddressSpace::register_pool(memory, base, 4096 * PAGES)).unwrap();
+        let mut pool = machine.with(|memory| memory.register_pool(base, 4096 * PAGES)).unwrap();
         let mut regions: Vec<Region> = Vec::new();
         for step in steps {
             match step {
@@ -101,12 +101,12 @@ proptest! {
                     let page = BASE / 4096 + page;
                     let inside = regions.iter().any(|(start, pages, _)| *start <= page && page < start + pages);
                     let last_byte = VirtAddr::new(4096 * page + 4095);
-                    prop_assert_eq!(machine.with(|memory| pool.is_legitimate(&memory.mmu, last_byte)), inside);
+                    prop_assert_eq!(machine.with(|memory| pool.is_legitimate(memory, last_byte)), inside);
                 }
             }
         }
-        prop_assert!(machine.with(|memory| pool.check(&memory.mmu)));
-        prop_assert!(machine.with(|memory| AddressSpace::drop_pool(memory, pool)).is_ok());
+        prop_assert!(machine.with(|memory| pool.check(memory)));
+        prop_assert!(machine.with(|memory| memory.drop_pool(pool)).is_ok());
         prop_assert_eq!(machine.with(|memory| memory.frames.free_frames()), before);
     }
 }

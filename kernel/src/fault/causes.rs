@@ -7,7 +7,8 @@ use super::crash::{Crash, FaultError, PRESENT, RESERVED_BIT};
 use super::location::Location;
 use super::walk::Walk;
 use crate::addr::VirtAddr;
-use crate::vm::{Fault, Refusal};
+use crate::paging::Fault;
+use crate::vm::Refusal;
 
 /// What is known when something has gone wrong.
 #[derive(Clone, Copy)]

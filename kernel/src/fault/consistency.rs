@@ -3,8 +3,8 @@
 use super::untrusted::Untrusted;
 use crate::addr::{Page, PageRange};
 use crate::memory_map::POOL_PAGES;
-use crate::paging::Mmu;
-use crate::vm::{AddressSpace, VmPool};
+use crate::paging::MmuView;
+use crate::vm::{CurrentSpace, VmPool};
 
 /// How many pools are looked at, and how many regions of each. Damage is seldom choosy.
 const POOLS: u32 = 16;
@@ -13,25 +13,27 @@ const REGIONS: u32 = 64;
 /// Says whether the pools of the current address space, and the regions in each, are ranges in ascending order that lie
 /// where they may. Only the first few are looked at.
 ///
-/// [`AddressSpace::check`] looks at everything, but may go in circles if something is wrong; this never does.
-pub fn records_agree<M: Mmu>(mmu: &Untrusted<'_, M>) -> bool {
+/// [`CurrentSpace::check_pools`](crate::vm::CurrentSpace::check_pools) looks at everything, but may go in circles if something is wrong; this never does.
+pub fn records_agree<V: MmuView>(view: &Untrusted<'_, V>) -> bool {
     let mut from = POOL_PAGES.start;
     for _ in 0..POOLS {
-        let Some(pool) = AddressSpace::pool_at_or_after(mmu, from) else {
+        let Some(pool) = view.pool_at_or_after(from) else {
             return true;
         };
-        match pool.pages(mmu) {
-            Some(pages) if follows(pages, from, POOL_PAGES.end) && regions_agree(mmu, &pool, pages) => from = pages.end,
+        match pool.pages(view) {
+            Some(pages) if follows(pages, from, POOL_PAGES.end) && regions_agree(view, &pool, pages) => {
+                from = pages.end
+            }
             _ => return false,
         }
     }
     true
 }
 
-fn regions_agree<M: Mmu>(mmu: &Untrusted<'_, M>, pool: &VmPool, pages: PageRange) -> bool {
+fn regions_agree<V: MmuView>(view: &Untrusted<'_, V>, pool: &VmPool, pages: PageRange) -> bool {
     let mut from = Page::new(pages.start.number() + 1);
     for _ in 0..REGIONS {
-        match pool.extent_at_or_after(mmu, from) {
+        match pool.extent_at_or_after(view, from) {
             None => return true,
             Some((extent, _)) if follows(extent, from, pages.end) => from = extent.end,
             Some(_) => return false,

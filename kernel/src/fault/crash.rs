@@ -1,7 +1,8 @@
 //! What went wrong: a page fault that was not answered, another exception, a panic.
 
 use crate::addr::VirtAddr;
-use crate::vm::{Fault, Refusal};
+use crate::paging::Fault;
+use crate::vm::Refusal;
 use core::fmt;
 
 /// Bits of a page fault's error code (Intel SDM volume 3, section 4.7).

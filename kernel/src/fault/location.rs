@@ -3,8 +3,8 @@
 use crate::addr::{PAGES_IN_SPACE, Page, PageRange, VirtAddr};
 use crate::events::{EventKind, Events};
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, RECURSIVE_ENTRY, WINDOWS};
-use crate::paging::{Mmu, PageTable};
-use crate::vm::{AddressSpace, Kind, VmPool};
+use crate::paging::{CurrentTable, MmuView};
+use crate::vm::{CurrentSpace, Kind, VmPool};
 use core::fmt;
 
 /// What lies where in the first 4 MiB.
@@ -60,7 +60,7 @@ const NEAR: u32 = 0x1_0000;
 
 impl Location {
     /// Finds out where `address` lies.
-    pub fn new(mmu: &impl Mmu, events: &Events, layout: &Layout, address: VirtAddr) -> Self {
+    pub fn new(view: &impl MmuView, events: &Events, layout: &Layout, address: VirtAddr) -> Self {
         let page = Page::containing(address);
         if page == Page::new(0) {
             Self::Null(address.as_u32())
@@ -73,21 +73,21 @@ impl Location {
         } else if IDENTITY.contains(page) {
             Self::FirstPages
         } else if WINDOWS.contains(page) {
-            Self::in_windows(mmu, address)
+            Self::in_windows(view, address)
         } else {
-            match AddressSpace::pool_of(mmu, page) {
-                Some(pool) => Self::in_pool(mmu, events, &pool, address),
-                None => Self::outside(mmu, events, page),
+            match view.pool_of(page) {
+                Some(pool) => Self::in_pool(view, events, &pool, address),
+                None => Self::outside(view, events, page),
             }
         }
     }
 
-    fn in_windows(mmu: &impl Mmu, address: VirtAddr) -> Self {
+    fn in_windows(view: &impl MmuView, address: VirtAddr) -> Self {
         let page = Page::containing(address);
         match page.directory_index() {
             RECURSIVE_ENTRY => {
                 let pages = PageRange::of_table(page.table_index());
-                Self::Window(pages, PageTable::directory_entry(mmu, pages.start).is_present())
+                Self::Window(pages, view.pde(pages.start).is_present())
             }
             index => {
                 debug_assert_eq!(index, OTHER_WINDOW_ENTRY);
@@ -96,44 +96,44 @@ impl Location {
         }
     }
 
-    fn outside(mmu: &impl Mmu, events: &Events, page: Page) -> Self {
+    fn outside(view: &impl MmuView, events: &Events, page: Page) -> Self {
         let first = IDENTITY.end;
-        match gone(mmu, events, page, EventKind::Drop) {
+        match gone(view, events, page, EventKind::Drop) {
             Some((pool, ago)) => Self::Dropped(pool, ago),
-            None if AddressSpace::pool_at_or_after(mmu, first).is_none() => Self::NoPools,
+            None if view.pool_at_or_after(first).is_none() => Self::NoPools,
             None => Self::OutsidePools,
         }
     }
 
-    fn in_pool(mmu: &impl Mmu, events: &Events, pool: &VmPool, address: VirtAddr) -> Self {
+    fn in_pool(view: &impl MmuView, events: &Events, pool: &VmPool, address: VirtAddr) -> Self {
         let page = Page::containing(address);
         let base = pool.base();
-        let next = pool.extent_at_or_after(mmu, page);
+        let next = pool.extent_at_or_after(view, page);
         match next {
             _ if page == base => return Self::Metadata(base),
             Some((extent, Kind::Metadata)) if extent.contains(page) => return Self::Metadata(base),
             Some((extent, Kind::Region)) if extent.contains(page) => return Self::Region(extent),
             _ => {}
         }
-        let before = pool.extent_before(mmu, page).filter(|(_, kind)| *kind == Kind::Region).map(|(extent, _)| extent);
+        let before = pool.extent_before(view, page).filter(|(_, kind)| *kind == Kind::Region).map(|(extent, _)| extent);
         let next = next.filter(|(_, kind)| *kind == Kind::Region).map(|(extent, _)| extent);
         let past = before.map(|region| (address.as_u32().wrapping_sub(region.end.start().as_u32()), region));
         let short = next.map(|region| (region.start.start().as_u32().wrapping_sub(address.as_u32()), region));
         // Right behind a region it is a miss of that region, whatever was there before.
-        match (past, gone(mmu, events, page, EventKind::Release), short) {
+        match (past, gone(view, events, page, EventKind::Release), short) {
             (Some((bytes, region)), None, _) if bytes < NEAR => Self::Past(bytes, region, base),
             (Some((bytes @ 0..4, region)), Some(_), _) => Self::Past(bytes, region, base),
             (_, Some((region, ago)), _) => Self::Released(region, ago),
             (_, _, Some((bytes, region))) if bytes < NEAR => Self::Before(bytes, region, base),
-            _ => Self::Unallocated(pool.pages(mmu).unwrap_or(PageRange::new(base, base))),
+            _ => Self::Unallocated(pool.pages(view).unwrap_or(PageRange::new(base, base))),
         }
     }
 }
 
 /// Finds what held `page` of the current address space and went, by events of `kind`: its pages, and how many
 /// operations ago.
-fn gone(mmu: &impl Mmu, events: &Events, page: Page, kind: EventKind) -> Option<(PageRange, u32)> {
-    let root = mmu.root();
+fn gone(view: &impl MmuView, events: &Events, page: Page, kind: EventKind) -> Option<(PageRange, u32)> {
+    let root = view.root();
     let operations = events.latest(root).filter(|event| event.kind != EventKind::Refused);
     // A space that was destroyed may have had the same directory, and a pool that was dropped the same pages.
     let lived = operations.take_while(|event| match event.kind {

@@ -1,6 +1,6 @@
 //! Faults in words: what was touched, and why that is wrong.
 //!
-//! [`decode`] reads the error code, [`AddressSpace::handle_fault`](crate::vm::AddressSpace::handle_fault) decides. If the
+//! [`decode`] reads the error code, [`Memory::handle_fault`](crate::paging::Memory::handle_fault) decides. If the
 //! answer is no, [`Location`] says where the address lies, [`Walk`] how far the processor got with it, and the table of
 //! [`causes`](cause) why that happens. All three look at the memory through [`Untrusted`], since it may be damaged.
 

@@ -2,7 +2,7 @@
 
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::memory_map::{OTHER_WINDOW_ENTRY, RECURSIVE_ENTRY};
-use crate::paging::{Entry, Mmu, PageTable, Window};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView, PageTable, Window};
 use core::fmt;
 
 /// How far the processor gets with an address in the current address space.
@@ -20,11 +20,11 @@ pub struct Walk {
 
 impl Walk {
     /// Walks to `address`.
-    pub fn new(mmu: &impl Mmu, address: VirtAddr) -> Self {
+    pub fn new(view: &impl MmuView, address: VirtAddr) -> Self {
         let page = Page::containing(address);
-        let directory = PageTable::directory_entry(mmu, page);
-        let table = (directory.is_present() && !is_large(directory)).then(|| mmu.load(Window::Own.table_entry(page)));
-        Self { address, root: mmu.root(), directory, table }
+        let directory = view.pde(page);
+        let table = (directory.is_present() && !is_large(directory)).then(|| view.load(Window::Own.pte_slot(page)));
+        Self { address, root: view.root(), directory, table }
     }
 
     /// Returns the entry that maps the page, if the walk gets that far.
@@ -77,7 +77,7 @@ fn is_large(directory: Entry) -> bool {
 /// Says whether `root` holds a directory that the kernel can run in: one that leads to itself and to a table of the first
 /// 4 MiB. It is looked at through the second window.
 pub fn is_directory(mmu: &mut impl Mmu, root: Frame) -> bool {
-    let entry_of = |window: Window, index: u32| window.directory_entry_of(Page::new(index << 10));
+    let entry_of = |window: Window, index: u32| window.pde_slot(Page::new(index << 10));
     let note = mmu.load(entry_of(Window::Own, OTHER_WINDOW_ENTRY));
     mmu.store(entry_of(Window::Own, OTHER_WINDOW_ENTRY), Entry::writable(root));
     mmu.flush_all();

@@ -36,6 +36,8 @@ pub struct FramePool<'a> {
     runs: RunTree<'a>,
     free: u32,
     cache: RunCache,
+    /// Frames that were refused since [`FrameSource::release_each`] began.
+    refused: u32,
 }
 
 impl<'a> FramePool<'a> {
@@ -68,7 +70,7 @@ impl<'a> FramePool<'a> {
         let (with_free, _) = rest.split_at_mut(Map::bits_needed(frames));
         let map = Map::new(frames, words.as_chunks_mut().0, with_free);
         let runs = RunTree::new(frames, nodes.as_chunks_mut().0);
-        Some(Self { range, len: frames, map, runs, free: frames, cache: RunCache::NOTHING })
+        Some(Self { range, len: frames, map, runs, free: frames, cache: RunCache::NOTHING, refused: 0 })
     }
 
     /// Returns the frames that the pool was made of.
@@ -252,23 +254,21 @@ impl<'a> FramePool<'a> {
         count
     }
 
-    /// Takes back the frames in `mask` of a word of the map, each of them a sequence of one.
-    fn release_in_word(&mut self, word: u32, mask: u32) -> Result<(), ReleaseError> {
+    /// Takes back the frames in `mask` of a word of the map, each a sequence of one as a rule. Counts those that are refused.
+    fn release_in_word(&mut self, word: u32, mask: u32) {
         if mask == 0 {
-            return Ok(());
+            return;
         }
         if (word as usize) < self.map.words() && self.map.free_singles(word as usize, mask) {
             self.runs.mark_stale(word << 5);
             self.free += mask.count_ones();
             self.cache.no_longer_than = UNKNOWN;
-            return Ok(());
+            return;
         }
-        // Not all of them are what they should be. Those that are go back.
-        let mut result = Ok(());
         for bit in (0..32).filter(|bit| mask & 1 << bit != 0) {
-            result = result.and(self.release_frames(self.frame(word << 5 | bit)));
+            let released = self.release_frames(self.frame(word << 5 | bit));
+            self.refused += u32::from(released.is_err());
         }
-        result
     }
 
     /// Makes the `n` frames from `index` on all `state`, a word of the map at a time.
@@ -298,22 +298,22 @@ impl FrameSource for FramePool<'_> {
     }
 
     #[inline(always)] // the loop that releases pages
-    fn release_each(&mut self, frames: impl Iterator<Item = Frame>) -> Result<(), ReleaseError> {
+    fn release_each(&mut self, frames: impl Iterator<Item = Frame>) -> u32 {
         let start = self.range.start.number();
+        self.refused = 0;
         // The number of the frame at bit 0 of the mask: the first of a word of the map.
-        let (mut from, mut mask, mut result) = (start, 0, Ok(()));
+        let (mut from, mut mask) = (start, 0);
         for frame in frames {
             let mut bit = frame.number().wrapping_sub(from);
             if bit >= 32 {
-                let released = self.release_in_word(from.wrapping_sub(start) >> 5, mask);
-                result = result.and(released);
+                self.release_in_word(from.wrapping_sub(start) >> 5, mask);
                 bit = frame.number().wrapping_sub(start) & 31;
                 (from, mask) = (frame.number().wrapping_sub(bit), 0);
             }
             mask |= 1 << bit;
         }
-        let released = self.release_in_word(from.wrapping_sub(start) >> 5, mask);
-        result.and(released)
+        self.release_in_word(from.wrapping_sub(start) >> 5, mask);
+        self.refused
     }
 
     fn free_frames(&self) -> u32 {

@@ -58,10 +58,9 @@ pub trait FrameSource {
     /// Takes back many frames, each as [`release_frame`](Self::release_frame) does, for less: neighbours that follow each
     /// other are taken back together, and one that is named twice among them only once.
     ///
-    /// # Errors
-    ///
-    /// As for [`FramePool::release_frames`](super::FramePool::release_frames), for the first frame that was refused. Each refused one is left as it was.
-    fn release_each(&mut self, frames: impl Iterator<Item = Frame>) -> Result<(), ReleaseError>;
+    /// Returns how many were refused, as [`release_frame`](Self::release_frame) would. Each of them is left as it was.
+    #[must_use = "whoever releases a frame twice has lost count of its frames"]
+    fn release_each(&mut self, frames: impl Iterator<Item = Frame>) -> u32;
 
     /// Returns how many frames are free.
     fn free_frames(&self) -> u32;

@@ -1,12 +1,14 @@
 //! Page tables: entries, the recursive window, the seam to the machine, and the table itself.
 
 mod entry;
+mod memory;
 mod mmu;
 pub mod soft;
 mod table;
 mod window;
 
 pub use entry::Entry;
-pub use mmu::Mmu;
-pub use table::{DestroyError, Memory, OutOfFrames, PageTable};
+pub use memory::Memory;
+pub use mmu::{Fault, Mmu, MmuView};
+pub use table::{CurrentTable, DestroyError, OutOfFrames, PageTable, set_note};
 pub use window::{Slot, Window};

@@ -5,26 +5,13 @@
 //! on a real machine, only at once and every time: a real TLB drops entries when it likes, this one keeps each for ever.
 
 use super::entry::Entry;
-use super::mmu::Mmu;
+use super::mmu::{Fault, Mmu, MmuView};
 use super::window::Slot;
 use crate::addr::{Frame, PAGES_IN_SPACE, Page, PhysAddr, VirtAddr};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-
-/// An access that the processor refused.
-///
-/// Source: Intel SDM volume 3, section 4.7.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageFault {
-    /// What CR2 would hold.
-    pub address: VirtAddr,
-    /// Whether the page was present, so that the access broke its protection.
-    pub present: bool,
-    /// Whether the access was a write.
-    pub write: bool,
-}
 
 /// Memory, CR3 and a TLB.
 pub struct SoftMmu {
@@ -68,7 +55,7 @@ impl SoftMmu {
     /// # Errors
     ///
     /// The page fault that the processor would raise.
-    pub fn try_read(&self, address: VirtAddr) -> Result<u32, PageFault> {
+    pub fn try_read(&self, address: VirtAddr) -> Result<u32, Fault> {
         let mut state = self.state.borrow_mut();
         let at = state.translate(address, false)?;
         Ok(*state.word(at))
@@ -79,7 +66,7 @@ impl SoftMmu {
     /// # Errors
     ///
     /// The page fault that the processor would raise.
-    pub fn try_write(&self, address: VirtAddr, word: u32) -> Result<(), PageFault> {
+    pub fn try_write(&self, address: VirtAddr, word: u32) -> Result<(), Fault> {
         let mut state = self.state.borrow_mut();
         let at = state.translate(address, true)?;
         *state.word(at) = word;
@@ -92,7 +79,7 @@ impl SoftMmu {
     }
 
     /// Demands an access that must not fault: the kernel's own to what it keeps mapped.
-    fn must<T>(result: Result<T, PageFault>) -> T {
+    fn must<T>(result: Result<T, Fault>) -> T {
         match result {
             Ok(value) => value,
             Err(fault) => panic!("the kernel itself faulted: {fault:?}"),
@@ -115,11 +102,11 @@ impl State {
     }
 
     /// Source: Intel SDM volume 3, sections 4.3, 4.6 and 4.10.2.
-    fn translate(&mut self, address: VirtAddr, write: bool) -> Result<PhysAddr, PageFault> {
+    fn translate(&mut self, address: VirtAddr, write: bool) -> Result<PhysAddr, Fault> {
         let page = Page::containing(address);
         let known = self.tlb[page.number() as usize];
         let entry = if known.generation == self.generation { Some(known.entry) } else { self.walk(page) };
-        let fault = PageFault { address, present: entry.is_some(), write };
+        let fault = Fault { address, present: entry.is_some(), write };
         let entry = entry.ok_or(fault)?;
         // CR0.WP is set: the kernel may not write to read-only pages either.
         if write && !entry.is_writable() {
@@ -168,18 +155,28 @@ fn junk(seed: u32) -> u32 {
     bits.wrapping_mul(0x85EB_CA6B) | u32::from(!seed.is_multiple_of(5))
 }
 
-impl Mmu for SoftMmu {
+impl MmuView for SoftMmu {
     fn load(&self, slot: Slot) -> Entry {
         Entry::from_bits(self.read(slot.address()))
-    }
-
-    fn store(&mut self, slot: Slot, entry: Entry) {
-        self.write(slot.address(), entry.bits());
     }
 
     fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
         let first = slot.address().as_u32();
         (0..count).take_while(|index| self.read(VirtAddr::new(first + 4 * index)) == 0).count() as u32
+    }
+
+    fn root(&self) -> Frame {
+        self.state.borrow().root
+    }
+
+    fn read(&self, address: VirtAddr) -> u32 {
+        Self::must(self.try_read(address))
+    }
+}
+
+impl Mmu for SoftMmu {
+    fn store(&mut self, slot: Slot, entry: Entry) {
+        self.write(slot.address(), entry.bits());
     }
 
     fn flush(&mut self, page: Page) {
@@ -188,10 +185,6 @@ impl Mmu for SoftMmu {
 
     fn flush_all(&mut self) {
         self.state.get_mut().generation += 1;
-    }
-
-    fn root(&self) -> Frame {
-        self.state.borrow().root
     }
 
     fn set_root(&mut self, root: Frame) {
@@ -203,10 +196,6 @@ impl Mmu for SoftMmu {
         let state = self.state.get_mut();
         let start = Self::must(state.translate(page.start(), true));
         state.frame(Frame::containing(start)).fill(0);
-    }
-
-    fn read(&self, address: VirtAddr) -> u32 {
-        Self::must(self.try_read(address))
     }
 
     fn write(&mut self, address: VirtAddr, word: u32) {

@@ -1,31 +1,22 @@
 //! Page tables: made, switched, changed and given back.
 //!
-//! A [`PageTable`] is its directory, and the directory is a frame. What changes pages works on the *current* one, through
-//! its own window. Another one's tables are reached through the second window, which is open only inside a function of
-//! this file.
+//! A [`PageTable`] is its directory, and the directory is a frame. [`CurrentTable`] reads the *current* one through its own
+//! window, and [`Memory`] changes it. Another one's tables are reached through the second window, which is open only inside
+//! a function of this file.
 //!
 //! While the second window is closed its directory entry, number 1022, is absent, and the processor ignores the other 31
 //! bits of an absent entry. They carry the *note*: one word in which the owner of the address space keeps where its own
 //! records start. So the frame of the directory is all that needs to be known of an address space.
 
 use super::entry::Entry;
-use super::mmu::Mmu;
+use super::memory::Memory;
+use super::mmu::{Mmu, MmuView};
 use super::window::{Slot, Window};
 use crate::addr::{ENTRIES, Frame, PAGES_IN_SPACE, Page, PageRange, VirtAddr};
-use crate::events::Events;
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
+use core::ops::AddAssign;
 use core::{fmt, iter};
-
-/// What paging works on: the machine's MMU, and where frames come from.
-pub struct Memory<M, F> {
-    /// The machine.
-    pub mmu: M,
-    /// The process frame pool.
-    pub frames: F,
-    /// What happened last.
-    pub events: Events,
-}
 
 /// No frame was left. Nothing has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +71,7 @@ impl PageTable {
         memory: &mut Memory<M, F>,
         identity: impl Fn(Page) -> Entry,
     ) -> Result<Self, OutOfFrames> {
-        let [root, table] = two_frames(&mut memory.frames)?;
+        let [root, table] = memory.two_frames()?;
         show_cleared(&mut memory.mmu, table, |mmu| {
             IDENTITY.iter().for_each(|page| mmu.store(shown_entry(page.table_index()), identity(page)));
         });
@@ -95,7 +86,7 @@ impl PageTable {
     /// [`OutOfFrames`] if no frame is left for the directory.
     pub fn create<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
         let root = memory.frames.get_frame().ok_or(OutOfFrames)?;
-        let identity = memory.mmu.load(directory_entry(0));
+        let identity = memory.load(pde_slot(0));
         Self::fill_directory(&mut memory.mmu, root, identity);
         Ok(Self { root })
     }
@@ -126,54 +117,59 @@ impl PageTable {
     ///
     /// Refused for the current page table, which is returned.
     pub fn destroy<M: Mmu, F: FrameSource>(self, memory: &mut Memory<M, F>) -> Result<(), DestroyError> {
-        if memory.mmu.root() == self.root {
+        if memory.root() == self.root {
             return Err(DestroyError(self));
         }
         let note = open_other(&mut memory.mmu, self.root);
-        let directory_entry = |index| Window::Other.directory_entry_of(PageRange::of_table(index).start);
-        let mut index = IDENTITY.end.directory_index();
-        while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, directory_entry) {
-            release_pages(memory, Window::Other, PageRange::of_table(found), false);
-            release(&mut memory.frames, table);
+        let other_pde_slot = |index| Window::Other.pde_slot(PageRange::of_table(index).start);
+        let (mut index, mut stale) = (IDENTITY.end.directory_index(), Stale::NONE);
+        while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, other_pde_slot) {
+            stale += memory.release_pages(Window::Other, PageRange::of_table(found));
+            memory.release(table);
             index = found + 1;
         }
-        close_other(&mut memory.mmu, note);
-        release(&mut memory.frames, Entry::writable(self.root));
+        // Closes the window as `close_other` does, which also forgets every page that was seen there.
+        set_note(&mut memory.mmu, note);
+        stale.flush_all(&mut memory.mmu);
+        memory.release(Entry::writable(self.root));
         Ok(())
     }
 
     /// Returns the window address at which the directory entry of `address` is seen.
     pub fn pde_address(address: VirtAddr) -> VirtAddr {
-        Window::Own.directory_entry_of(Page::containing(address)).address()
+        Window::Own.pde_slot(Page::containing(address)).address()
     }
 
     /// Returns the window address at which the page-table entry of `address` is seen. It can only be read while the
     /// directory entry is present.
     pub fn pte_address(address: VirtAddr) -> VirtAddr {
-        Window::Own.table_entry(Page::containing(address)).address()
+        Window::Own.pte_slot(Page::containing(address)).address()
+    }
+}
+
+/// The current page table, as it is read: by whatever sees the machine.
+pub trait CurrentTable: MmuView {
+    /// Returns the directory entry of `page`.
+    #[inline]
+    fn pde(&self, page: Page) -> Entry {
+        self.load(Window::Own.pde_slot(page))
     }
 
-    /// Returns the current page table's directory entry for `page`.
+    /// Returns the page-table entry of `page`, or `None` where there is no table.
     #[inline]
-    pub fn directory_entry(mmu: &impl Mmu, page: Page) -> Entry {
-        mmu.load(Window::Own.directory_entry_of(page))
-    }
-
-    /// Returns the current page table's entry for `page`, or `None` where there is no table.
-    #[inline]
-    pub fn entry(mmu: &impl Mmu, page: Page) -> Option<Entry> {
+    fn pte(&self, page: Page) -> Option<Entry> {
         let is_page = page.number() < PAGES_IN_SPACE;
-        (is_page && Self::directory_entry(mmu, page).is_present()).then(|| mmu.load(Window::Own.table_entry(page)))
+        (is_page && self.pde(page).is_present()).then(|| self.load(Window::Own.pte_slot(page)))
     }
 
-    /// Finds the first page in `pages` that is present in the current page table. Absent tables cost one look each.
-    pub fn first_present(mmu: &impl Mmu, pages: PageRange) -> Option<Page> {
+    /// Finds the first page in `pages` that is present. An absent table costs one look.
+    fn first_present(&self, pages: PageRange) -> Option<Page> {
         let mut from = pages.start;
         while from < pages.end {
             let table = PageRange::of_table(from.directory_index());
             let end = table.end.min(pages.end);
-            if Self::directory_entry(mmu, from).is_present()
-                && let Some((found, _)) = next_present(mmu, from.number(), end.number(), own_entry)
+            if self.pde(from).is_present()
+                && let Some((found, _)) = next_present(self, from.number(), end.number(), pte_slot)
             {
                 return Some(Page::new(found));
             }
@@ -182,166 +178,200 @@ impl PageTable {
         None
     }
 
-    /// Gives the absent page `page` of the current page table a frame of zeros, and a table if it has none.
+    /// Returns the note; a new page table's is 0.
+    #[inline]
+    fn note(&self) -> u32 {
+        self.load(pde_slot(OTHER_WINDOW_ENTRY)).bits()
+    }
+}
+
+impl<V: MmuView> CurrentTable for V {}
+
+/// The current page table, as it is changed.
+impl<M: Mmu, F: FrameSource> Memory<M, F> {
+    /// Gives the absent page `page` a frame of zeros, and a table if it has none.
     ///
-    /// For a lazy page, [`AddressSpace::handle_fault`](crate::vm::AddressSpace::handle_fault) is the only caller (rule
-    /// **one-way-to-back**). `page` must be a page that pools may hold, and absent, as the processor said.
+    /// For a lazy page, [`handle_fault`](Self::handle_fault) is the only caller (rule **one-way-to-back**). `page` must be a
+    /// page that pools may hold, and absent, as the processor said.
     ///
     /// # Errors
     ///
     /// [`OutOfFrames`] with nothing mapped and no frame kept.
     #[inline(always)] // on the fault path
-    pub fn back<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Result<Frame, OutOfFrames> {
+    pub fn back(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
         debug_assert!(POOL_PAGES.contains(page));
-        let frame = memory.frames.get_frame().ok_or(OutOfFrames)?;
-        if !Self::directory_entry(&memory.mmu, page).is_present() {
-            Self::add_table(memory, page)
-                .inspect_err(|OutOfFrames| release(&mut memory.frames, Entry::writable(frame)))?;
+        let frame = self.frames.get_frame().ok_or(OutOfFrames)?;
+        if !self.pde(page).is_present() {
+            self.add_table(page).inspect_err(|OutOfFrames| self.release(Entry::writable(frame)))?;
         }
-        debug_assert!(!memory.mmu.load(Window::Own.table_entry(page)).is_present(), "{page:?} is backed already");
-        memory.mmu.store(Window::Own.table_entry(page), Entry::writable(frame));
+        debug_assert!(!self.load(Window::Own.pte_slot(page)).is_present(), "{page:?} is backed already");
+        self.mmu.store(Window::Own.pte_slot(page), Entry::writable(frame));
         // A lazily backed page reads as zeros (rule fresh-is-zero).
-        memory.mmu.zero(page);
+        self.mmu.zero(page);
         Ok(frame)
     }
 
     #[cold]
-    fn add_table<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Result<(), OutOfFrames> {
-        let table = memory.frames.get_frame().ok_or(OutOfFrames)?;
+    fn add_table(&mut self, page: Page) -> Result<(), OutOfFrames> {
+        let table = self.frames.get_frame().ok_or(OutOfFrames)?;
         // Cleared before its entry can be followed: a recycled frame is full of what look like entries.
-        show_cleared(&mut memory.mmu, table, |_| ());
-        memory.mmu.store(Window::Own.directory_entry_of(page), Entry::writable(table));
+        show_cleared(&mut self.mmu, table, |_| ());
+        self.mmu.store(Window::Own.pde_slot(page), Entry::writable(table));
         Ok(())
     }
 
-    /// Takes the frame of `page` away from the current page table and gives it back, with the table if that was its last
-    /// page. Returns the frame; for an absent page, the first 4 MiB and the windows it does nothing and returns `None`.
-    pub fn free_page<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Option<Frame> {
-        let frame = Self::entry(&memory.mmu, page)?.frame()?;
-        (Self::free_pages(memory, PageRange::new(page, Page::new(page.number() + 1))) == 1).then_some(frame)
+    /// Takes the frame behind `page` away and gives it back, with the table if that was its last page. Returns the frame;
+    /// for an absent page, the first 4 MiB and the windows it does nothing and returns `None`.
+    ///
+    /// This is the coursework's `PageTable::free_page`; [`free_page`](Self::free_page) also knows pools.
+    pub fn unmap_page(&mut self, page: Page) -> Option<Frame> {
+        let frame = self.pte(page)?.frame()?;
+        (self.unmap_pages(PageRange::new(page, Page::new(page.number() + 1))) == 1).then_some(frame)
     }
 
-    /// Does what [`free_page`](Self::free_page) does for every page in `pages` and returns how many were present.
-    /// Absent tables cost one look each.
-    pub fn free_pages<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pages: PageRange) -> u32 {
+    /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many were present. An absent
+    /// table costs one look.
+    pub fn unmap_pages(&mut self, pages: PageRange) -> u32 {
         let pages = pages.intersection(POOL_PAGES);
-        let singly = pages.len() <= FLUSH_SINGLY;
-        let (mut freed, mut from) = (0, pages.start);
+        let (mut stale, mut from) = (Stale::NONE, pages.start);
         while from < pages.end {
             let end = from.end_of_table().min(pages.end);
-            if Self::directory_entry(&memory.mmu, from).is_present() {
-                freed += Self::free_in_table(memory, PageRange::new(from, end), singly);
+            if self.pde(from).is_present() {
+                stale += self.unmap_in_table(PageRange::new(from, end));
             }
             from = end;
         }
-        if !singly && freed > 0 {
-            memory.mmu.flush_all();
-        }
-        freed
+        stale.flush(&mut self.mmu, pages)
     }
 
-    /// Frees `pages`, all of one table, and the table if nothing is left in it.
-    fn free_in_table<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pages: PageRange, flush: bool) -> u32 {
-        let untouched = memory.mmu.zero_entries(own_entry(pages.start.number()), pages.len());
+    /// Unmaps `pages`, all of one table, and gives back the table if nothing is left in it.
+    fn unmap_in_table(&mut self, pages: PageRange) -> Stale {
+        let untouched = self.zero_entries(pte_slot(pages.start.number()), pages.len());
         if untouched == pages.len() {
-            return 0;
+            return Stale::NONE;
         }
-        let pages = PageRange::new(Page::new(pages.start.number() + untouched), pages.end);
-        let freed = release_pages(memory, Window::Own, pages, flush);
+        let stale =
+            self.release_pages(Window::Own, PageRange::new(Page::new(pages.start.number() + untouched), pages.end));
         let table = PageRange::of_table(pages.start.directory_index());
-        if freed > 0 && memory.mmu.zero_entries(Window::Own.table_entry(table.start), ENTRIES) == ENTRIES {
-            let slot = Window::Own.directory_entry_of(table.start);
-            release(&mut memory.frames, memory.mmu.load(slot));
-            memory.mmu.store(slot, Entry::ABSENT);
-            memory.mmu.flush(Window::Own.table_page(table.start));
+        if self.zero_entries(Window::Own.pte_slot(table.start), ENTRIES) == ENTRIES {
+            let slot = Window::Own.pde_slot(table.start);
+            let entry = self.load(slot);
+            self.release(entry);
+            self.mmu.store(slot, Entry::ABSENT);
+            self.mmu.flush(Window::Own.table_page(table.start));
         }
-        freed
+        stale
     }
 
-    /// Returns the note of the current page table; a new one's is 0.
+    /// Takes the frames of all present pages in `pages`, which share a table, out of that table and gives them back.
+    fn release_pages(&mut self, window: Window, pages: PageRange) -> Stale {
+        let Self { mmu, frames, .. } = self;
+        let before = frames.free_frames();
+        let (mut number, end) = (pages.start.number(), pages.end.number());
+        let present = iter::from_fn(|| {
+            while number < end {
+                let slot = window.pte_slot(Page::new(number));
+                if let Some(frame) = mmu.load(slot).frame() {
+                    mmu.store(slot, Entry::ABSENT);
+                    // It is below the end.
+                    number = number.wrapping_add(1);
+                    return Some(frame);
+                }
+                // All that is absent is zero, so the machine can skip it fast.
+                number += mmu.zero_entries(slot, end - number).max(1);
+            }
+            None
+        });
+        let refused = frames.release_each(present);
+        if refused > 0 {
+            stray_frames(pages.start, refused);
+        }
+        Stale(frames.free_frames() - before)
+    }
+
+    /// Gives back the frame of an entry that was present.
     #[inline]
-    pub fn note(mmu: &impl Mmu) -> u32 {
-        mmu.load(directory_entry(OTHER_WINDOW_ENTRY)).bits()
+    fn release(&mut self, entry: Entry) {
+        if let Some(Err(refused)) = entry.frame().map(|frame| self.frames.release_frame(frame)) {
+            panic!("a page table led to a frame that was not handed out: {refused}");
+        }
     }
 
-    /// Keeps `note`, whose bit 0 must be clear, with the current page table.
-    pub fn set_note(mmu: &mut impl Mmu, note: u32) {
-        debug_assert!(!Entry::from_bits(note).is_present());
-        mmu.store(directory_entry(OTHER_WINDOW_ENTRY), Entry::from_bits(note));
+    fn two_frames(&mut self) -> Result<[Frame; 2], OutOfFrames> {
+        let one = self.frames.get_frame().ok_or(OutOfFrames)?;
+        let Some(two) = self.frames.get_frame() else {
+            self.release(Entry::writable(one));
+            return Err(OutOfFrames);
+        };
+        Ok([one, two])
     }
 }
 
-fn directory_entry(index: u32) -> Slot {
-    Window::Own.directory_entry_of(PageRange::of_table(index).start)
+/// Ends the kernel: page tables led to frames that their pool had not handed out. Entries and frames disagree, and whatever
+/// came next would damage more.
+#[cold]
+#[inline(never)]
+fn stray_frames(from: Page, refused: u32) -> ! {
+    panic!("{refused} of the frames behind {from:?} and the pages after it were not handed out")
 }
 
-fn own_entry(number: u32) -> Slot {
-    Window::Own.table_entry(Page::new(number))
+/// Entries that were cleared, while the processor may still hold what they said: so many pages. A value of this type is used
+/// up by flushing, and by nothing else (rule **flush-inside**).
+#[must_use = "the processor may still hold these translations"]
+struct Stale(u32);
+
+impl Stale {
+    const NONE: Self = Self(0);
+
+    /// Flushes those of `pages`, and returns how many there were.
+    #[inline]
+    fn flush(self, mmu: &mut impl Mmu, pages: PageRange) -> u32 {
+        match self.0 {
+            0 => 0,
+            _ if pages.len() > FLUSH_SINGLY => self.flush_all(mmu),
+            count => {
+                pages.iter().for_each(|page| mmu.flush(page));
+                count
+            }
+        }
+    }
+
+    /// Flushes everything, and returns how many pages there were.
+    #[inline]
+    fn flush_all(self, mmu: &mut impl Mmu) -> u32 {
+        mmu.flush_all();
+        self.0
+    }
+}
+
+impl AddAssign for Stale {
+    #[inline]
+    fn add_assign(&mut self, more: Self) {
+        self.0 += more.0;
+    }
+}
+
+fn pde_slot(index: u32) -> Slot {
+    Window::Own.pde_slot(PageRange::of_table(index).start)
+}
+
+fn pte_slot(number: u32) -> Slot {
+    Window::Own.pte_slot(Page::new(number))
 }
 
 /// Finds the first entry in `index..end` that is present. All that is absent is zero, so the machine can skip it fast.
 #[inline]
-fn next_present(mmu: &impl Mmu, index: u32, end: u32, slot: impl Fn(u32) -> Slot) -> Option<(u32, Entry)> {
+fn next_present(view: &impl MmuView, index: u32, end: u32, slot: impl Fn(u32) -> Slot) -> Option<(u32, Entry)> {
     if index >= end {
         return None;
     }
-    let found = index + mmu.zero_entries(slot(index), end - index);
-    (found < end).then(|| (found, mmu.load(slot(found))))
-}
-
-/// Takes the frames of all present pages in `pages`, which share a table, out of that table and gives them back. Returns how
-/// many there were. If it doesn't `flush` the pages, the caller flushes all.
-fn release_pages<M: Mmu, F: FrameSource>(
-    memory: &mut Memory<M, F>,
-    window: Window,
-    pages: PageRange,
-    flush: bool,
-) -> u32 {
-    let Memory { mmu, frames, .. } = memory;
-    let (mut number, end, mut absent) = (pages.start.number(), pages.end.number(), 0);
-    let present = iter::from_fn(|| {
-        while number < end {
-            let slot = window.table_entry(Page::new(number));
-            if let Some(frame) = mmu.load(slot).frame() {
-                mmu.store(slot, Entry::ABSENT);
-                // It is below the end.
-                number = number.wrapping_add(1);
-                return Some(frame);
-            }
-            // All that is absent is zero, so the machine can skip it fast.
-            let zero = mmu.zero_entries(slot, end - number).max(1);
-            number += zero;
-            absent += zero;
-        }
-        None
-    });
-    let ours = frames.release_each(present);
-    debug_assert!(ours.is_ok(), "a table led to a frame that no pool handed out: {ours:?}");
-    if flush {
-        pages.iter().for_each(|page| mmu.flush(page));
-    }
-    pages.len() - absent
-}
-
-/// Gives back the frame of an entry that was present.
-#[inline]
-fn release(frames: &mut impl FrameSource, entry: Entry) {
-    let released = entry.frame().map(|frame| frames.release_frame(frame));
-    debug_assert!(released == Some(Ok(())), "{entry:?} maps a frame that no pool handed out: {released:?}");
-}
-
-fn two_frames(frames: &mut impl FrameSource) -> Result<[Frame; 2], OutOfFrames> {
-    let one = frames.get_frame().ok_or(OutOfFrames)?;
-    let Some(two) = frames.get_frame() else {
-        release(frames, Entry::writable(one));
-        return Err(OutOfFrames);
-    };
-    Ok([one, two])
+    let found = index + view.zero_entries(slot(index), end - index);
+    (found < end).then(|| (found, view.load(slot(found))))
 }
 
 /// Entry `index` of the frame that [`show_cleared`] shows.
 fn shown_entry(index: u32) -> Slot {
-    Window::Own.table_entry(Page::new(PageRange::of_table(OTHER_WINDOW_ENTRY).start.number() + index))
+    Window::Own.pte_slot(Page::new(PageRange::of_table(OTHER_WINDOW_ENTRY).start.number() + index))
 }
 
 /// Clears `frame` and lets `fill` write its entries, before any directory leads to it.
@@ -359,13 +389,19 @@ fn show_cleared<M: Mmu>(mmu: &mut M, frame: Frame, fill: impl FnOnce(&mut M)) {
 /// note, for [`close_other`].
 #[must_use]
 fn open_other(mmu: &mut impl Mmu, root: Frame) -> u32 {
-    let note = PageTable::note(mmu);
-    mmu.store(directory_entry(OTHER_WINDOW_ENTRY), Entry::writable(root));
+    let note = mmu.note();
+    mmu.store(pde_slot(OTHER_WINDOW_ENTRY), Entry::writable(root));
     note
+}
+
+/// Keeps `note`, whose bit 0 must be clear, with the current page table.
+pub fn set_note(mmu: &mut impl Mmu, note: u32) {
+    debug_assert!(!Entry::from_bits(note).is_present());
+    mmu.store(pde_slot(OTHER_WINDOW_ENTRY), Entry::from_bits(note));
 }
 
 /// Closes the second window, and forgets all that was seen there.
 fn close_other(mmu: &mut impl Mmu, note: u32) {
-    PageTable::set_note(mmu, note);
+    set_note(mmu, note);
     mmu.flush_all();
 }

@@ -52,7 +52,7 @@ pub enum Window {
 }
 
 impl Window {
-    const fn directory_entry(self) -> u32 {
+    const fn entry(self) -> u32 {
         match self {
             Self::Own => RECURSIVE_ENTRY,
             Self::Other => OTHER_WINDOW_ENTRY,
@@ -60,19 +60,19 @@ impl Window {
     }
 
     /// Returns where the page-table entry of `page` is seen. Its directory entry must be present for it to be read.
-    pub const fn table_entry(self, page: Page) -> Slot {
+    pub const fn pte_slot(self, page: Page) -> Slot {
         // Page numbers have 20 bits, so nothing is carried out of the window.
-        Slot(VirtAddr::new(self.directory_entry() << 22 | page.number() << 2))
+        Slot(VirtAddr::new(self.entry() << 22 | page.number() << 2))
     }
 
     /// Returns where the directory entry of `page` is seen.
-    pub const fn directory_entry_of(self, page: Page) -> Slot {
+    pub const fn pde_slot(self, page: Page) -> Slot {
         // The directory is seen where the table of entry 1023 would be.
-        self.table_entry(Page::new(RECURSIVE_ENTRY << 10 | page.directory_index()))
+        self.pte_slot(Page::new(RECURSIVE_ENTRY << 10 | page.directory_index()))
     }
 
     /// Returns the page at which the page table of `page` is seen.
     pub const fn table_page(self, page: Page) -> Page {
-        Page::new((self.directory_entry() << 10) + page.directory_index())
+        Page::new((self.entry() << 10) + page.directory_index())
     }
 }

@@ -12,10 +12,10 @@ use crate::addr::{Frame, Page, VirtAddr};
 use crate::events::{Event, Events};
 use crate::fault::{Crash, Evidence, Layout, Location, Untrusted, Walk, addresses, cause, records_agree};
 use crate::memory_map::POOL_PAGES;
-use crate::paging::Mmu;
+use crate::paging::{Mmu, MmuView};
 use crate::symbols::Symbols;
 use crate::text::Text;
-use crate::vm::AddressSpace;
+use crate::vm::CurrentSpace;
 use core::fmt;
 use screen::Screen;
 use trace::{Link, calls, place};
@@ -177,11 +177,11 @@ fn before(address: VirtAddr) -> VirtAddr {
 }
 
 /// Prints the pools of the current address space, the lowest first, as many as fit on a line.
-fn pools(mmu: &impl Mmu) -> impl fmt::Display {
+fn pools(view: &impl MmuView) -> impl fmt::Display {
     fmt::from_fn(move |f| {
         let mut from = POOL_PAGES.start;
         for number in 0.. {
-            let pages = AddressSpace::pool_at_or_after(mmu, from).and_then(|pool| pool.pages(mmu));
+            let pages = view.pool_at_or_after(from).and_then(|pool| pool.pages(view));
             match (pages, number) {
                 (None, 0) => return write!(f, "none"),
                 (None, _) => return Ok(()),

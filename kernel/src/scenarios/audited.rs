@@ -9,7 +9,7 @@ use super::pools::{HEAP, allocate, register, release};
 use super::steps::{above, free_frames};
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::memory_map::POOL_PAGES;
-use crate::paging::{Mmu, PageTable};
+use crate::paging::{Mmu, MmuView};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 
@@ -55,7 +55,7 @@ fn standard_pages<M: Machine>(machine: &mut M) -> Outcome {
     machine.checkpoint("before", &[], &[Claim::Absent(POOL_PAGES)]);
     fill(machine, filled, 0);
     machine.checkpoint("filled", &[], &[Claim::Filled(filled, 0), Claim::Absent(rest)]);
-    let freed = machine.with(|memory| PageTable::free_pages(memory, filled));
+    let freed = machine.with(|memory| memory.unmap_pages(filled));
     demand("pages freed", 256, freed)?;
     machine.checkpoint("freed", &[], &[Claim::Absent(POOL_PAGES)]);
     Ok(())
@@ -125,7 +125,7 @@ fn release_in_the_middle<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn spaces<M: Machine>(machine: &mut M) -> Outcome {
-    let home = machine.with(|memory| memory.mmu.root());
+    let home = machine.with(|memory| memory.root());
     let mut alive = Vec::from([home]);
     let region = pages(above(HEAP, 4096), 3);
     let mut spaces = Vec::new();

@@ -8,7 +8,7 @@ use super::steps::{above, free_frames};
 use crate::addr::{Frame, VirtAddr};
 use crate::frames::FrameSource;
 use crate::paging::Mmu;
-use crate::vm::{AddressSpace, VmPool};
+use crate::vm::{CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
@@ -33,7 +33,7 @@ fn with_ever_more_frames<M: Machine>(machine: &mut M, needed: u32, mut step: imp
     let mut left = 0;
     while !step(machine) {
         demand("free frames after a failure", left, free_frames(machine))?;
-        demand("records agree after a failure", true, machine.with(|memory| AddressSpace::check(&memory.mmu)))?;
+        demand("records agree after a failure", true, machine.with(|memory| memory.check_pools()))?;
         give_one(machine, &mut kept)?;
         left += 1;
     }

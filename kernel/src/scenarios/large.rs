@@ -7,7 +7,7 @@ use super::random::Random;
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames};
 use crate::addr::{Frame, Page, VirtAddr};
-use crate::paging::{Mmu, PageTable};
+use crate::paging::{CurrentTable, Mmu};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 
@@ -123,7 +123,7 @@ fn sixty_thousand_regions<M: Machine>(machine: &mut M) -> Outcome {
             machine.write(region, number);
         }
     }
-    demand("pool's records agree", true, machine.with(|memory| pool.check(&memory.mmu)))?;
+    demand("pool's records agree", true, machine.with(|memory| pool.check(memory)))?;
     // Every other one goes, then the rest, by walking through the pool as it is.
     let mut gone = 0;
     for step in [2, 1] {
@@ -136,7 +136,7 @@ fn sixty_thousand_regions<M: Machine>(machine: &mut M) -> Outcome {
             }
             number += 1;
         }
-        demand("pool's records agree", true, machine.with(|memory| pool.check(&memory.mmu)))?;
+        demand("pool's records agree", true, machine.with(|memory| pool.check(memory)))?;
     }
     demand("regions released", REGIONS, gone)?;
     demand("free frames", before, free_frames(machine))
@@ -146,7 +146,7 @@ fn sixty_thousand_regions<M: Machine>(machine: &mut M) -> Outcome {
 fn next_region<M: Machine>(machine: &mut M, pool: &VmPool, mut from: Page) -> Option<VirtAddr> {
     machine.with(|memory| {
         loop {
-            let (extent, kind) = pool.extent_at_or_after(&memory.mmu, from)?;
+            let (extent, kind) = pool.extent_at_or_after(memory, from)?;
             if kind == crate::vm::Kind::Region && extent.start >= from {
                 return Some(extent.start.start());
             }
@@ -210,7 +210,6 @@ fn scattered_touches<M: Machine>(machine: &mut M) -> Outcome {
     demand("frames of pages and tables", count + tables.len() as u32, before - free_frames(machine))?;
     demand("pages released", count, release(machine, &mut pool, region)?)?;
     demand("free frames", before, free_frames(machine))?;
-    let left =
-        machine.with(|memory| PageTable::entry(&memory.mmu, Page::new(first + pages[pages.len() / 2])).is_some());
+    let left = machine.with(|memory| memory.pte(Page::new(first + pages[pages.len() / 2])).is_some());
     demand("table of a released page", false, left)
 }

@@ -6,8 +6,8 @@ use super::pools::{HEAP, allocate, legitimate, register, release};
 use super::random::Random;
 use super::steps::{above, free_frames};
 use crate::addr::Page;
-use crate::paging::PageTable;
-use crate::vm::{AddressSpace, AllocateError, ReleaseError};
+use crate::paging::CurrentTable;
+use crate::vm::{AllocateError, ReleaseError};
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
@@ -35,9 +35,7 @@ fn metadata_grows_and_shrinks<M: Machine>(machine: &mut M) -> Outcome {
     let own = machine.with(|memory| {
         let metadata = Page::new(HEAP.as_u32() / 4096 + 126);
         let refused = pool.release(memory, metadata.start()).is_err();
-        refused
-            && AddressSpace::free_page(memory, metadata).is_none()
-            && PageTable::entry(&memory.mmu, metadata).is_some()
+        refused && memory.free_page(metadata).is_none() && memory.pte(metadata).is_some()
     });
     demand("a metadata page can be neither released nor freed", true, own)?;
     Random::new(7).shuffle(&mut regions);
@@ -56,9 +54,7 @@ fn release_of_a_metadata_page<M: Machine>(machine: &mut M) -> Outcome {
     }
     let own = (1..1024).map(|page| above(HEAP, 4096 * page)).find(|page| {
         !regions.contains(page)
-            && machine.with(|memory| {
-                PageTable::entry(&memory.mmu, Page::containing(*page)).is_some_and(|entry| entry.is_present())
-            })
+            && machine.with(|memory| memory.pte(Page::containing(*page)).is_some_and(|entry| entry.is_present()))
     });
     // A pool may find another place for what one page cannot hold.
     let Some(own) = own else { return Ok(()) };
@@ -66,7 +62,7 @@ fn release_of_a_metadata_page<M: Machine>(machine: &mut M) -> Outcome {
     demand("metadata page is legitimate", false, legitimate(machine, &pool, own))?;
     let refused = machine.with(|memory| pool.release(memory, own).err());
     demand("metadata page", true, refused == Some(ReleaseError::Metadata(own)))?;
-    let freed = machine.with(|memory| AddressSpace::free_page(memory, Page::containing(own)));
+    let freed = machine.with(|memory| memory.free_page(Page::containing(own)));
     demand("metadata page freed", true, freed.is_none())?;
     demand("free frames", before, free_frames(machine))?;
     regions.into_iter().try_for_each(|region| release(machine, &mut pool, region).map(|_| ()))

@@ -6,7 +6,7 @@ use super::steps::{above, free_frames};
 use crate::addr::{ENTRIES, Frame, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, KERNEL_POOL, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
-use crate::paging::{Entry, Mmu, PageTable, Window};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView, PageTable, Window};
 use crate::vm::{AddressSpace, Refusal};
 use alloc::vec::Vec;
 
@@ -35,8 +35,8 @@ const START: VirtAddr = VirtAddr::new(0x40_0000);
 
 fn recursive_entry<M: Machine>(machine: &mut M) -> Outcome {
     let (root, entry) = machine.with(|memory| {
-        let last = PageTable::directory_entry(&memory.mmu, PageRange::of_table(RECURSIVE_ENTRY).start);
-        (memory.mmu.root(), last)
+        let last = memory.pde(PageRange::of_table(RECURSIVE_ENTRY).start);
+        (memory.root(), last)
     });
     let bits = entry.bits() & !(Entry::ACCESSED | Entry::DIRTY);
     demand("entry 1023", Entry::writable(root).bits(), bits)?;
@@ -61,8 +61,7 @@ fn window_addresses<M: Machine>(_machine: &mut M) -> Outcome {
 }
 
 fn identity_range<M: Machine>(machine: &mut M) -> Outcome {
-    let entries: Vec<_> =
-        machine.with(|memory| IDENTITY.iter().map(|page| PageTable::entry(&memory.mmu, page)).collect());
+    let entries: Vec<_> = machine.with(|memory| IDENTITY.iter().map(|page| memory.pte(page)).collect());
     for (page, entry) in IDENTITY.iter().zip(entries) {
         let entry = done("table of the first 4 MiB", entry.ok_or(()))?;
         match entry.frame() {
@@ -81,8 +80,8 @@ fn identity_range<M: Machine>(machine: &mut M) -> Outcome {
 fn tables_in_process_pool<M: Machine>(machine: &mut M) -> Outcome {
     machine.write(START, 1);
     let (root, table) = machine.with(|memory| {
-        let table = PageTable::directory_entry(&memory.mmu, Page::containing(START)).frame();
-        (memory.mmu.root(), table)
+        let table = memory.pde(Page::containing(START)).frame();
+        (memory.root(), table)
     });
     let table = done("page table present", table.ok_or(()))?;
     demand("directory lies above the kernel pool", true, root >= KERNEL_POOL.end)?;
@@ -90,9 +89,9 @@ fn tables_in_process_pool<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn new_space_is_empty<M: Machine>(machine: &mut M) -> Outcome {
-    let present = machine.with(|memory| PageTable::first_present(&memory.mmu, POOL_PAGES).map_or(0, Page::number));
+    let present = machine.with(|memory| memory.first_present(POOL_PAGES).map_or(0, Page::number));
     demand("first present page above 4 MiB", 0, present)?;
-    let note = machine.with(|memory| PageTable::note(&memory.mmu));
+    let note = machine.with(|memory| memory.note());
     demand("note", 0, note)
 }
 
@@ -100,7 +99,7 @@ fn fresh_page_is_zero<M: Machine>(machine: &mut M) -> Outcome {
     for page in 0..64 {
         machine.write(above(START, 4096 * page), u32::MAX);
     }
-    machine.with(|memory| PageTable::free_pages(memory, PageRange::new(Page::new(0x400), Page::new(0x440))));
+    machine.with(|memory| memory.unmap_pages(PageRange::new(Page::new(0x400), Page::new(0x440))));
     for page in 0..64 {
         for word in [0, 1, 512, 1023] {
             demand("word of a fresh page", 0, machine.read(above(START, 4096 * page + 4 * word)))?;
@@ -112,9 +111,7 @@ fn fresh_page_is_zero<M: Machine>(machine: &mut M) -> Outcome {
 fn backed_pages_are_the_kernels<M: Machine>(machine: &mut M) -> Outcome {
     machine.write(START, 1);
     let page = Page::containing(START);
-    let (table, entry) = machine.with(|memory| {
-        (PageTable::directory_entry(&memory.mmu, page), PageTable::entry(&memory.mmu, page).unwrap_or_default())
-    });
+    let (table, entry) = machine.with(|memory| (memory.pde(page), memory.pte(page).unwrap_or_default()));
     for entry in [table, entry] {
         demand("present and writable", true, entry.is_writable())?;
         demand("user bit", 0, entry.bits() & Entry::USER)?;
@@ -129,12 +126,12 @@ fn recycled_tables_are_clean<M: Machine>(machine: &mut M) -> Outcome {
             machine.write(above(START, 4096 * page + 4 * word), 0x0010_0003);
         }
     }
-    machine.with(|memory| PageTable::free_pages(memory, PageRange::new(Page::new(0x400), Page::new(0x420))));
+    machine.with(|memory| memory.unmap_pages(PageRange::new(Page::new(0x400), Page::new(0x420))));
     for table in 8..24 {
         let pages = PageRange::of_table(table);
         machine.write(pages.start.start(), table);
         let others = PageRange::new(Page::new(pages.start.number() + 1), pages.end);
-        let present = machine.with(|memory| PageTable::first_present(&memory.mmu, others).map_or(0, Page::number));
+        let present = machine.with(|memory| memory.first_present(others).map_or(0, Page::number));
         demand("page that a recycled table makes present", 0, present)?;
     }
     Ok(())
@@ -143,7 +140,7 @@ fn recycled_tables_are_clean<M: Machine>(machine: &mut M) -> Outcome {
 fn free_page<M: Machine>(machine: &mut M) -> Outcome {
     let page = Page::containing(START);
     let before = free_frames(machine);
-    let free = |machine: &mut M, page| machine.with(|memory| PageTable::free_page(memory, page).is_some());
+    let free = |machine: &mut M, page| machine.with(|memory| memory.unmap_page(page).is_some());
     demand("freed without a table", false, free(machine, page))?;
     machine.write(START, 7);
     demand("freed an absent page", false, free(machine, Page::new(page.number() + 1)))?;
@@ -161,7 +158,7 @@ fn free_page_keeps_the_rest<M: Machine>(machine: &mut M) -> Outcome {
     for page in 0..3 {
         machine.write(above(START, 4096 * page), page + 1);
     }
-    machine.with(|memory| PageTable::free_page(memory, Page::new(0x401)));
+    machine.with(|memory| memory.unmap_page(Page::new(0x401)));
     demand("page below", 1, machine.read(START))?;
     demand("page above", 3, machine.read(above(START, 0x2000)))
 }
@@ -175,13 +172,13 @@ fn freed_page_is_flushed<M: Machine>(machine: &mut M) -> Outcome {
             machine.write(above(START, 4096 * page), 0xAAAA);
         }
         let range = PageRange::new(Page::new(0x400), Page::new(0x400 + pages));
-        machine.with(|memory| PageTable::free_pages(memory, range));
+        machine.with(|memory| memory.unmap_pages(range));
         let faults = machine.faults();
         for page in 0..pages {
             demand("word of a page freed and touched again", 0, machine.read(above(START, 4096 * page)))?;
         }
         demand("faults for the pages touched again", pages, machine.faults() - faults)?;
-        machine.with(|memory| PageTable::free_pages(memory, range));
+        machine.with(|memory| memory.unmap_pages(range));
     }
     Ok(())
 }
@@ -191,16 +188,16 @@ fn last_page_gives_its_table_back<M: Machine>(machine: &mut M) -> Outcome {
     machine.write(START, 1);
     machine.write(above(START, 0x3F_F000), 2);
     demand("two pages and a table", 3, before - free_frames(machine))?;
-    machine.with(|memory| PageTable::free_page(memory, Page::new(0x400)));
+    machine.with(|memory| memory.unmap_page(Page::new(0x400)));
     demand("the table stays for the other page", 2, before - free_frames(machine))?;
-    machine.with(|memory| PageTable::free_page(memory, Page::new(0x7FF)));
+    machine.with(|memory| memory.unmap_page(Page::new(0x7FF)));
     demand("the table goes with its last page", 0, before - free_frames(machine))?;
     let seen = PageTable::pte_address(START);
     demand("the window where the table was seen", Err(Refusal::Window), machine.probe(seen, false))?;
     // A table that was there before, elsewhere: its window page must show the new one, not the old.
     machine.write(above(START, 0x1000), 3);
     demand("word in a table made anew", 3, machine.read(above(START, 0x1000)))?;
-    let entry = machine.with(|memory| PageTable::entry(&memory.mmu, Page::new(0x400)).map_or(1, Entry::bits));
+    let entry = machine.with(|memory| memory.pte(Page::new(0x400)).map_or(1, Entry::bits));
     demand("entry of the page that was freed", 0, entry)
 }
 
@@ -208,7 +205,7 @@ fn read_only_page<M: Machine>(machine: &mut M) -> Outcome {
     machine.write(START, 5);
     machine.with(|memory| {
         let page = Page::containing(START);
-        let slot = Window::Own.table_entry(page);
+        let slot = Window::Own.pte_slot(page);
         let entry = memory.mmu.load(slot);
         memory.mmu.store(slot, Entry::from_bits(entry.bits() & !Entry::WRITABLE));
         memory.mmu.flush(page);
@@ -236,7 +233,7 @@ fn out_of_frames<M: Machine>(machine: &mut M) -> Outcome {
         machine.probe(START, true),
     )?;
     demand("free frames", 1, free_frames(machine))?;
-    let present = machine.with(|memory| PageTable::directory_entry(&memory.mmu, Page::containing(START)).is_present());
+    let present = machine.with(|memory| memory.pde(Page::containing(START)).is_present());
     demand("table present", false, present)?;
     let two = done("a frame", taken.pop().ok_or(()))?;
     give(machine, two)?;
@@ -262,8 +259,6 @@ fn every_page_up_to_the_windows<M: Machine>(machine: &mut M) -> Outcome {
         demand("last word of a page", page, machine.read(last_word))?;
     }
     // Entry 1022 is the window's, whatever the pages below it hold.
-    let closed = machine.with(|memory| {
-        PageTable::directory_entry(&memory.mmu, PageRange::of_table(OTHER_WINDOW_ENTRY).start).is_present()
-    });
+    let closed = machine.with(|memory| memory.pde(PageRange::of_table(OTHER_WINDOW_ENTRY).start).is_present());
     demand("second window open", false, closed)
 }

@@ -6,7 +6,7 @@ use super::random::Random;
 use super::steps::{above, free_frames};
 use crate::addr::VirtAddr;
 use crate::paging::Memory;
-use crate::vm::{AddressSpace, AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
+use crate::vm::{AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 18] {
@@ -36,7 +36,7 @@ pub(super) const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
 
 /// Registers a pool of `bytes` at `base` with the current address space.
 pub(super) fn register<M: Machine>(machine: &mut M, base: VirtAddr, bytes: u32) -> Result<VmPool, Failure> {
-    done("pool registered", machine.with(|memory| AddressSpace::register_pool(memory, base, bytes)))
+    done("pool registered", machine.with(|memory| memory.register_pool(base, bytes)))
 }
 
 pub(super) fn allocate<M: Machine>(machine: &mut M, pool: &mut VmPool, bytes: u32) -> Result<VirtAddr, Failure> {
@@ -48,7 +48,7 @@ pub(super) fn release<M: Machine>(machine: &mut M, pool: &mut VmPool, start: Vir
 }
 
 pub(super) fn legitimate<M: Machine>(machine: &mut M, pool: &VmPool, address: VirtAddr) -> bool {
-    machine.with(|memory: &mut Memory<_, _>| pool.is_legitimate(&memory.mmu, address))
+    machine.with(|memory: &mut Memory<_, _>| pool.is_legitimate(memory, address))
 }
 
 fn below(address: VirtAddr, bytes: u32) -> VirtAddr {
@@ -207,7 +207,7 @@ fn many_live_regions<M: Machine>(machine: &mut M) -> Outcome {
         demand("pattern of a region", number ^ 0x5A5A_0000, machine.read(region))?;
         demand("pages released", 1, release(machine, &mut pool, region)?)?;
         if released % 500 == 0 {
-            demand("pool's records agree", true, machine.with(|memory| pool.check(&memory.mmu)))?;
+            demand("pool's records agree", true, machine.with(|memory| pool.check(memory)))?;
         }
     }
     Ok(())
@@ -307,9 +307,7 @@ fn many_pools<M: Machine>(machine: &mut M) -> Outcome {
         demand("word in one of many pools", *number, machine.read(*region))?;
         demand("a region of its own", true, legitimate(machine, pool, *region))?;
     }
-    pools
-        .into_iter()
-        .try_for_each(|(_, pool, _)| done("pool dropped", machine.with(|memory| AddressSpace::drop_pool(memory, pool))))
+    pools.into_iter().try_for_each(|(_, pool, _)| done("pool dropped", machine.with(|memory| memory.drop_pool(pool))))
 }
 
 fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
@@ -332,14 +330,14 @@ fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
         (heap + mega - 4096, mega, RegisterError::Overlaps(HEAP)),
         (0x2000_0000, 0x8000_0000, RegisterError::Overlaps(HEAP)),
     ] {
-        let seen = machine.with(|memory| AddressSpace::register_pool(memory, VirtAddr::new(base), bytes).err());
+        let seen = machine.with(|memory| memory.register_pool(VirtAddr::new(base), bytes).err());
         demand("pool refused for the right reason", true, seen == Some(error))?;
     }
     demand("free frames", before, free_frames(machine))?;
     // Up to the edges, side by side, they can be.
     register(machine, VirtAddr::new(0x40_0000), heap - 0x40_0000)?;
     register(machine, VirtAddr::new(heap + mega), 0xFF80_0000 - heap - mega)?;
-    demand("dropped", true, machine.with(|memory| AddressSpace::drop_pool(memory, pool).is_ok()))
+    demand("dropped", true, machine.with(|memory| memory.drop_pool(pool).is_ok()))
 }
 
 fn dropped_pool_gives_back<M: Machine>(machine: &mut M) -> Outcome {
@@ -349,7 +347,7 @@ fn dropped_pool_gives_back<M: Machine>(machine: &mut M) -> Outcome {
         let region = allocate(machine, &mut pool, 4096 * (1 + 7 * (number % 100)))?;
         machine.write(region, number);
     }
-    let dropped = machine.with(|memory| AddressSpace::drop_pool(memory, pool).is_ok());
+    let dropped = machine.with(|memory| memory.drop_pool(pool).is_ok());
     demand("dropped", true, dropped)?;
     demand("free frames", before, free_frames(machine))?;
     // The place is free for another, which starts empty.
@@ -362,11 +360,11 @@ fn dropped_pool_gives_back<M: Machine>(machine: &mut M) -> Outcome {
 fn strict_after_register<M: Machine>(machine: &mut M) -> Outcome {
     let early = VirtAddr::new(0x40_0000);
     machine.write(early, 1);
-    let in_the_way = machine.with(|memory| AddressSpace::register_pool(memory, early, 1 << 20).err());
+    let in_the_way = machine.with(|memory| memory.register_pool(early, 1 << 20).err());
     demand("pool over a page in use", true, in_the_way == Some(RegisterError::Backed(early)))?;
     let pool = register(machine, HEAP, 1 << 20)?;
     demand("a page backed before there was a pool", 1, machine.read(early))?;
     demand("a page outside the pool", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))?;
-    demand("dropped", true, machine.with(|memory| AddressSpace::drop_pool(memory, pool).is_ok()))?;
+    demand("dropped", true, machine.with(|memory| memory.drop_pool(pool).is_ok()))?;
     demand("strict for good", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))
 }

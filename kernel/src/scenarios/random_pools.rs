@@ -62,7 +62,7 @@ pub fn random_operations<M: Machine>(machine: &mut M, operations: u32) -> Outcom
     for region in regions {
         give(machine, &mut pools, region)?;
     }
-    demand("pools' records agree", true, machine.with(|memory| pools.iter().all(|pool| pool.check(&memory.mmu))))
+    demand("pools' records agree", true, machine.with(|memory| pools.iter().all(|pool| pool.check(memory))))
 }
 
 fn take<M: Machine>(
@@ -125,6 +125,6 @@ fn edges<M: Machine>(machine: &mut M, random: &mut Random, pools: &[VmPool; 2], 
     };
     let inside = |region: &Region| address.as_u32().wrapping_sub(region.start.as_u32()) < 4096 * region.pages;
     let expected = regions.iter().any(inside);
-    let seen = machine.with(|memory| pools.iter().any(|pool| pool.is_legitimate(&memory.mmu, address)));
+    let seen = machine.with(|memory| pools.iter().any(|pool| pool.is_legitimate(memory, address)));
     demand("legitimate", expected, seen)
 }

@@ -8,7 +8,7 @@ use super::spaces::{create, destroy, load, root};
 use super::steps::above;
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::paging::Mmu;
-use crate::vm::{AddressSpace, VmPool};
+use crate::vm::{AddressSpace, CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 1] {
@@ -129,7 +129,7 @@ impl Run {
                 Ok(())
             }
             (Some(_), 16) => match slot.take() {
-                Some(pool) => done("pool dropped", machine.with(|memory| AddressSpace::drop_pool(memory, pool.handle))),
+                Some(pool) => done("pool dropped", machine.with(|memory| memory.drop_pool(pool.handle))),
                 None => Ok(()),
             },
             (Some(pool), 17..40) => pool.allocate(machine, random),
@@ -137,7 +137,7 @@ impl Run {
             (Some(pool), _) => pool.touch(machine, random),
             (None, _) => {
                 let address = VirtAddr::new(PLACES[place].0);
-                let seen = machine.with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(address)));
+                let seen = machine.with(|memory| memory.pool_of(Page::containing(address)));
                 demand("a pool where none is registered", false, seen.is_some())
             }
         }
@@ -177,7 +177,7 @@ impl Pool {
         }
         let released = release(machine, &mut self.handle, region.start)?;
         demand("pages released", region.written.len() as u32, released)?;
-        let still = machine.with(|memory| self.handle.is_legitimate(&memory.mmu, region.start));
+        let still = machine.with(|memory| self.handle.is_legitimate(memory, region.start));
         demand("a released region is legitimate", false, still)
     }
 

@@ -5,7 +5,7 @@ use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
 use super::steps::{above, free_frames};
 use crate::addr::Frame;
-use crate::paging::Mmu;
+use crate::paging::{Mmu, MmuView};
 use crate::vm::{AddressSpace, AllocateError, Refusal, ReleaseError};
 use alloc::vec::Vec;
 
@@ -28,7 +28,7 @@ pub(super) fn destroy<M: Machine>(machine: &mut M, space: AddressSpace) -> Outco
 }
 
 pub(super) fn root<M: Machine>(machine: &mut M) -> Frame {
-    machine.with(|memory| memory.mmu.root())
+    machine.with(|memory| memory.root())
 }
 
 pub(super) fn load<M: Machine>(machine: &mut M, space: &AddressSpace) {
@@ -48,9 +48,9 @@ fn a_pools_handle_dies_with_it<M: Machine>(machine: &mut M) -> Outcome {
     let young = register(machine, HEAP, 1 << 20)?;
     let refusal = machine.with(|memory| pool.allocate(memory, 1).err());
     demand("a pool of a space that is gone allocates", true, refusal == Some(AllocateError::NotCurrent))?;
-    demand("it is dropped", true, machine.with(|memory| AddressSpace::drop_pool(memory, pool)).is_err())?;
+    demand("it is dropped", true, machine.with(|memory| memory.drop_pool(pool)).is_err())?;
     // The same within one space.
-    done("dropped", machine.with(|memory| AddressSpace::drop_pool(memory, young)).map_err(|_| ()))?;
+    done("dropped", machine.with(|memory| memory.drop_pool(young)).map_err(|_| ()))?;
     register(machine, HEAP, 1 << 20)?;
     machine.with(|memory| memory.mmu.set_root(home));
     destroy(machine, second)
@@ -88,11 +88,11 @@ fn faults_use_the_current_space<M: Machine>(machine: &mut M) -> Outcome {
     demand("its pool allocates elsewhere", true, refusal == Some(AllocateError::NotCurrent))?;
     let refusal = machine.with(|memory| pool.release(memory, region).err());
     demand("its pool releases elsewhere", true, refusal == Some(ReleaseError::NotCurrent))?;
-    demand("legitimate elsewhere", false, machine.with(|memory| pool.is_legitimate(&memory.mmu, region)))?;
-    let Err(mut pool) = machine.with(|memory| AddressSpace::drop_pool(memory, pool)) else {
+    demand("legitimate elsewhere", false, machine.with(|memory| pool.is_legitimate(memory, region)))?;
+    let Err(mut pool) = machine.with(|memory| memory.drop_pool(pool)) else {
         return demand("a pool of another space is dropped", false, true);
     };
-    demand("the pool at the same base", true, machine.with(|memory| same_base.check(&memory.mmu)))?;
+    demand("the pool at the same base", true, machine.with(|memory| same_base.check(memory)))?;
     machine.with(|memory| memory.mmu.set_root(home));
     demand("the region in its own space", Ok(()), machine.probe(region, true))?;
     demand("pages released", 1, release(machine, &mut pool, region)?)?;

@@ -5,7 +5,7 @@ use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::steps::{above, free_frames};
 use crate::addr::{Page, VirtAddr};
 use crate::paging::Memory;
-use crate::vm::AddressSpace;
+use crate::vm::CurrentSpace;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 3] {
     [
@@ -54,10 +54,10 @@ pub fn fill_regions<M: Machine>(machine: &mut M, base: VirtAddr) -> Result<Fille
     for round in 1..=49 {
         let bytes = 400 * round;
         let before = free_frames(machine);
-        let pool = |memory: &mut Memory<M::Mmu, M::Frames>| AddressSpace::pool_of(&memory.mmu, Page::containing(base));
+        let pool = |memory: &mut Memory<M::Mmu, M::Frames>| memory.pool_of(Page::containing(base));
         let start = machine.with(|memory| pool(memory).and_then(|mut pool| pool.allocate(memory, bytes).ok()));
         let start = done("region allocated", start.ok_or(()))?;
-        let legitimate = machine.with(|memory| pool(memory).is_some_and(|pool| pool.is_legitimate(&memory.mmu, start)));
+        let legitimate = machine.with(|memory| pool(memory).is_some_and(|pool| pool.is_legitimate(memory, start)));
         demand("region is legitimate", true, legitimate)?;
         for word in 0..bytes / 4 {
             machine.write(above(start, 4 * word), round + word);
@@ -83,7 +83,7 @@ fn standard_pages<M: Machine>(machine: &mut M, words: u32, pages: u32) -> Outcom
 fn standard_pools<M: Machine>(machine: &mut M) -> Outcome {
     for base in [0x2000_0000, 0x4000_0000].map(VirtAddr::new) {
         let before = free_frames(machine);
-        done("pool registered", machine.with(|memory| AddressSpace::register_pool(memory, base, 256 << 20)))?;
+        done("pool registered", machine.with(|memory| memory.register_pool(base, 256 << 20)))?;
         demand("frames for a pool: metadata and a table", 2, before - free_frames(machine))?;
     }
     for base in [0x2000_0000, 0x4000_0000].map(VirtAddr::new) {

@@ -4,8 +4,8 @@ use super::machine::Machine;
 use super::outcome::{Outcome, demand, done};
 use crate::addr::VirtAddr;
 use crate::frames::FrameSource;
-use crate::paging::Mmu;
-use crate::vm::AddressSpace;
+use crate::paging::{Mmu, MmuView};
+use crate::vm::{AddressSpace, CurrentSpace};
 
 /// Makes an address space, does `work` in it, returns to the one before, and destroys it.
 ///
@@ -15,13 +15,13 @@ use crate::vm::AddressSpace;
 pub fn in_new_space<M: Machine>(machine: &mut M, work: impl FnOnce(&mut M) -> Outcome) -> Outcome {
     let space = done("address space created", machine.with(AddressSpace::create))?;
     let home = machine.with(|memory| {
-        let home = memory.mmu.root();
+        let home = memory.root();
         space.load(memory);
         home
     });
     let outcome = work(machine);
     let sound = machine.with(|memory| {
-        let sound = AddressSpace::check(&memory.mmu);
+        let sound = memory.check_pools();
         memory.mmu.set_root(home);
         sound
     });

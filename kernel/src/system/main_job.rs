@@ -7,12 +7,11 @@ use crate::addr::{Page, PageRange, VirtAddr};
 use crate::arch::x86::clock;
 use crate::boot_info::{BootInfo, pools};
 use crate::memory_map::{HOLE, PROCESS_POOL_START};
-use crate::paging::{Entry, Mmu, PageTable, Window};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView, PageTable, Window};
 use crate::scenarios::{self, Failure, Machine, Outcome, demand};
 use crate::system::console::println;
 use crate::system::memory;
 use crate::system::real_machine::RealMachine;
-use crate::vm::AddressSpace;
 
 /// Runs the main job and says whether everything was as expected.
 pub fn run(boot_info: &BootInfo) -> bool {
@@ -45,7 +44,7 @@ fn parts(boot_info: &BootInfo) -> Outcome {
 fn show_pools(boot_info: &BootInfo) -> Outcome {
     let promised = pools::process_frames(boot_info.available());
     let (range, free, root) =
-        memory::with(|memory| (memory.frames.range(), memory.frames.free_frames(), memory.mmu.root()));
+        memory::with(|memory| (memory.frames.range(), memory.frames.free_frames(), memory.root()));
     let kernel_free = memory::with_kernel_pool(|pool| pool.free_frames());
     // The first page table: its directory and the table of the first 4 MiB.
     let used = 2;
@@ -140,7 +139,7 @@ fn standard_pools() -> Outcome {
             [("code pool at 512 MiB, 49 regions", 0x2000_0000), ("heap pool at 1 GiB, 49 regions", 0x4000_0000)]
         {
             let base = VirtAddr::new(base);
-            let registered = machine.with(|memory| AddressSpace::register_pool(memory, base, 256 << 20).is_ok());
+            let registered = machine.with(|memory| memory.register_pool(base, 256 << 20).is_ok());
             demand("pool registered", true, registered)?;
             let free = free_frames();
             let start = clock::ticks();
@@ -177,7 +176,7 @@ fn first_touches() -> Outcome {
         let ticks = clock::ticks() - start;
         let full = free_frames();
         let pages = PageRange::new(Page::new(0x401), Page::new(0x501));
-        machine.with(|memory| PageTable::free_pages(memory, pages));
+        machine.with(|memory| memory.unmap_pages(pages));
         touched = (machine.faults() - faults, free - full, free_frames() - full, ticks);
         Ok(())
     })?;
@@ -222,7 +221,7 @@ fn tour() -> Outcome {
 
 fn entry_1023(machine: &mut RealMachine) -> Outcome {
     let last = VirtAddr::new(0xFFFF_FFFC);
-    let (root, entry) = (machine.with(|memory| memory.mmu.root()), Entry::from_bits(machine.read(last)));
+    let (root, entry) = (machine.with(|memory| memory.root()), Entry::from_bits(machine.read(last)));
     println!("  the directory is at {:?}; its entry 1023, the word at {last:?}, is {entry:?}", root.start());
     demand("entry 1023 leads to the directory", root.number(), entry.frame().map_or(0, |frame| frame.number()))
 }
@@ -236,8 +235,8 @@ const NEXT_TABLE: Page = Page::new(0x5_0400);
 fn show(machine: &mut RealMachine, page: Page) -> Option<Entry> {
     let address = page.start();
     machine.with(|memory| {
-        let directory = PageTable::directory_entry(&memory.mmu, page);
-        let entry = PageTable::entry(&memory.mmu, page);
+        let directory = memory.pde(page);
+        let entry = memory.pte(page);
         println!("    PDE of {address:?}, seen at {:?}: {directory:?}", PageTable::pde_address(address));
         match entry {
             Some(entry) => println!("    PTE of {address:?}, seen at {:?}: {entry:?}", PageTable::pte_address(address)),
@@ -262,7 +261,7 @@ fn table_entry(machine: &mut RealMachine) -> Outcome {
     machine.write(THERE.start(), 0xD00D);
     // Two pages change places by two stores through the window.
     machine.with(|memory| {
-        let slots = [HERE, THERE].map(|page| Window::Own.table_entry(page));
+        let slots = [HERE, THERE].map(|page| Window::Own.pte_slot(page));
         let entries = slots.map(|slot| memory.mmu.load(slot));
         memory.mmu.store(slots[0], entries[1]);
         memory.mmu.store(slots[1], entries[0]);
@@ -280,14 +279,13 @@ fn table_entry(machine: &mut RealMachine) -> Outcome {
 fn directory_entry(machine: &mut RealMachine) -> Outcome {
     // A whole table moves by 4 MiB by two stores through the window.
     machine.with(|memory| {
-        let [from, to] = [HERE, NEXT_TABLE].map(|page| Window::Own.directory_entry_of(page));
+        let [from, to] = [HERE, NEXT_TABLE].map(|page| Window::Own.pde_slot(page));
         let entry = memory.mmu.load(from);
         memory.mmu.store(to, entry);
         memory.mmu.store(from, Entry::ABSENT);
         memory.mmu.flush_all();
     });
-    let present =
-        machine.with(|memory| PageTable::first_present(&memory.mmu, PageRange::new(HERE, NEXT_TABLE)).is_some());
+    let present = machine.with(|memory| memory.first_present(PageRange::new(HERE, NEXT_TABLE)).is_some());
     let word = machine.read(NEXT_TABLE.start());
     println!("  a directory entry moved: the word {word:#x} is now at {:?}, 4 MiB higher", NEXT_TABLE.start());
     demand("old place of the table", false, present)?;
@@ -300,7 +298,7 @@ pub fn show_stale_translation() {
         machine.write(HERE.start(), 0xCAFE);
         machine.write(THERE.start(), 0xD00D);
         println!("{} holds {:#x}, {} holds {:#x}", HERE.start(), 0xCAFE, THERE.start(), 0xD00D);
-        let [here, there] = [HERE, THERE].map(|page| Window::Own.table_entry(page));
+        let [here, there] = [HERE, THERE].map(|page| Window::Own.pte_slot(page));
         // This breaks the rule flush-inside, to show why there is one.
         let (own, other) = machine.with(|memory| {
             let entries = (memory.mmu.load(here), memory.mmu.load(there));
@@ -319,7 +317,7 @@ pub fn show_stale_translation() {
             memory.mmu.store(here, own);
             memory.mmu.flush(HERE);
             for page in [HERE, THERE] {
-                PageTable::free_page(memory, page);
+                memory.unmap_page(page);
             }
         });
         demand("word after the flush", 0xD00D, fresh)

@@ -12,8 +12,8 @@ use crate::events::{self, EventKind, Events};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
-use crate::paging::{Entry, Memory, Mmu, OutOfFrames, PageTable};
-use crate::vm::{AddressSpace, Fault, Refusal};
+use crate::paging::{Entry, Fault, Memory, MmuView, OutOfFrames, PageTable};
+use crate::vm::{AddressSpace, Refusal};
 use core::fmt;
 
 /// Frames of the kernel pool that the heap gets: 1 MiB.
@@ -139,7 +139,7 @@ fn identity_entry(page: Page) -> Entry {
 pub fn answer(fault: Fault) -> Result<(), FaultError> {
     let mut state = STATE.try_lock_in_trap().ok_or(FaultError::Locked)?;
     let state = state.as_mut().ok_or(FaultError::TooEarly)?;
-    match AddressSpace::handle_fault(&mut state.memory, fault) {
+    match state.memory.handle_fault(fault) {
         Ok(()) => {
             state.faults = state.faults.wrapping_add(1);
             Ok(())
@@ -154,7 +154,7 @@ pub fn note_refusal(fault: Fault, refusal: Refusal) {
     with_state(|state| {
         state.refused = Some(refusal);
         let access = if fault.write { events::WRITE } else { 0 };
-        state.memory.events.record(EventKind::Refused, fault.address, access, state.memory.mmu.root());
+        state.memory.events.record(EventKind::Refused, fault.address, access, state.memory.root());
     });
 }
 

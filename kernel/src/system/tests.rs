@@ -10,12 +10,12 @@ use crate::arch::x86::exit::Verdict;
 use crate::arch::x86::{access, clock, image, interrupts, pit};
 use crate::frames::{FramePool, FrameSource};
 use crate::memory_map::{HOLE, IDENTITY, KERNEL_POOL, PROCESS_POOL_START};
-use crate::paging::{Entry, Mmu, PageTable};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView};
 use crate::scenarios::{self, Machine, Outcome, demand};
 use crate::system::console::{control, println};
 use crate::system::real_machine::RealMachine;
 use crate::system::{memory, threads};
-use crate::vm::AddressSpace;
+use crate::vm::{AddressSpace, CurrentSpace};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -159,7 +159,7 @@ fn kernel_pool_is_left_alone(machine: &mut RealMachine) -> Outcome {
 
 fn image_is_protected(machine: &mut RealMachine) -> Outcome {
     for page in IDENTITY.iter() {
-        let entry = machine.with(|memory| PageTable::entry(&memory.mmu, page)).unwrap_or(Entry::ABSENT);
+        let entry = machine.with(|memory| memory.pte(page)).unwrap_or(Entry::ABSENT);
         let absent = page.number() == 0 || page == image::stack_guard_page();
         let read_only = image::text().contains(page) || image::rodata().contains(page);
         demand("page is present", !absent, entry.is_present())?;
@@ -176,7 +176,7 @@ fn registers_survive_faults(machine: &mut RealMachine) -> Outcome {
         demand("register that did not survive", 0, access::registers_after_faults(start))?;
         demand("faults", 2, machine.faults() - faults)?;
         let pages = PageRange::new(Page::new(0x400), Page::new(0x402));
-        machine.with(|memory| PageTable::free_pages(memory, pages));
+        machine.with(|memory| memory.unmap_pages(pages));
         rounds += 1;
     }
     Ok(())
@@ -188,7 +188,7 @@ fn faults_keep_interrupts_on(machine: &mut RealMachine) -> Outcome {
         let address = VirtAddr::new(0x40_0000 + 4096 * (page % 4096));
         machine.write(address, page);
         demand("interrupts are on after a fault", true, interrupts::are_on())?;
-        machine.with(|memory| PageTable::free_page(memory, Page::containing(address)));
+        machine.with(|memory| memory.unmap_page(Page::containing(address)));
         page += 1;
     }
     Ok(())
@@ -218,7 +218,7 @@ fn fill_and_check(number: u32) {
 
 /// Writes `mark` and its number to each page of a region, reads all back, and releases the region.
 fn fill_once(mark: u32) -> Outcome {
-    let pool = memory::with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(REGION_BASE)));
+    let pool = memory::with(|memory| memory.pool_of(Page::containing(REGION_BASE)));
     let mut pool = scenarios::done("pool found", pool.ok_or(()))?;
     let region = memory::with(|memory| pool.allocate(memory, 4096 * WORK_PAGES));
     let region = scenarios::done("region allocated", region)?;
@@ -234,7 +234,7 @@ fn fill_once(mark: u32) -> Outcome {
 }
 
 fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
-    let home = machine.with(|memory| memory.mmu.root());
+    let home = machine.with(|memory| memory.root());
     let kernel_frames = memory::with_kernel_pool(|pool| pool.free_frames());
     let mut spaces = Vec::new();
     for _ in 0..THREADS {
@@ -244,7 +244,7 @@ fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
         };
         let registered = machine.with(|memory| {
             space.load(memory);
-            AddressSpace::register_pool(memory, REGION_BASE, 16 << 20).is_ok()
+            memory.register_pool(REGION_BASE, 16 << 20).is_ok()
         });
         demand("pool registered", true, registered)?;
         spaces.push(space);
@@ -260,7 +260,7 @@ fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
         demand("a thread had its turn", true, rounds.load(Ordering::Relaxed) > 0)?;
     }
     demand("kernel frames, the stacks given back", kernel_frames, memory::with_kernel_pool(|pool| pool.free_frames()))?;
-    demand("home again", home.number(), machine.with(|memory| memory.mmu.root()).number())?;
+    demand("home again", home.number(), machine.with(|memory| memory.root()).number())?;
     for space in spaces {
         demand("space destroyed", true, machine.with(|memory| space.destroy(memory)).is_ok())?;
     }

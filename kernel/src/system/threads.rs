@@ -11,7 +11,7 @@ use crate::arch::x86::interrupts;
 use crate::arch::x86::lock::Locked;
 use crate::arch::x86::stack::{PAGES, Stack, Switch};
 use crate::memory_map::IDENTITY;
-use crate::paging::{Entry, Mmu, Window};
+use crate::paging::{Entry, Mmu, MmuView, Window};
 use crate::system::memory;
 use crate::vm::AddressSpace;
 use alloc::vec::Vec;
@@ -53,7 +53,7 @@ pub enum StartError {
 ///
 /// [`StartError`]; no thread was started then.
 pub fn run(spaces: &[&AddressSpace], work: Work) -> Result<u32, StartError> {
-    let home = memory::with(|memory| memory.mmu.root());
+    let home = memory::with(|memory| memory.root());
     let starter = Thread { stack: Stack::running(), root: home, work, argument: 0, done: false };
     let mut all = Vec::from([starter]);
     for (number, space) in (0..).zip(spaces) {
@@ -116,7 +116,7 @@ pub fn tick() {
     // No lock is held across the switch: the other thread may want it.
     drop(threads);
     memory::with(|memory| {
-        if memory.mmu.root() != root {
+        if memory.root() != root {
             memory.mmu.set_root(root);
         }
     });
@@ -157,7 +157,7 @@ fn set_guard_page(stack: &Stack, entry: impl FnOnce(Frame) -> Entry) {
     if let Some(page) = stack.guard_page() {
         debug_assert!(IDENTITY.contains(page));
         memory::with(|memory| {
-            memory.mmu.store(Window::Own.table_entry(page), entry(Frame::new(page.number())));
+            memory.mmu.store(Window::Own.pte_slot(page), entry(Frame::new(page.number())));
             memory.mmu.flush(page);
         });
     }

@@ -22,7 +22,7 @@
 use super::node::{NODE_BYTES, Node};
 use super::tree::Tree;
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
-use crate::paging::Mmu;
+use crate::paging::{Mmu, MmuView};
 
 const USED: u32 = 0;
 const FREE: u32 = 4;
@@ -53,8 +53,8 @@ impl Metadata {
     }
 
     #[inline]
-    fn get(self, mmu: &impl Mmu, field: u32) -> u32 {
-        mmu.read(VirtAddr::new(self.0.wrapping_add(field)))
+    fn get(self, view: &impl MmuView, field: u32) -> u32 {
+        view.read(VirtAddr::new(self.0.wrapping_add(field)))
     }
 
     #[inline]
@@ -88,8 +88,8 @@ impl Record {
 
     /// Returns when the pool was born.
     #[inline]
-    pub fn born(self, mmu: &impl Mmu) -> u32 {
-        self.0.get(mmu, BORN)
+    pub fn born(self, view: &impl MmuView) -> u32 {
+        self.0.get(view, BORN)
     }
 
     /// Returns the pool's node among the pools of its address space.
@@ -99,8 +99,8 @@ impl Record {
 
     /// Returns the pool's regions, metadata pages among them.
     #[inline]
-    pub fn regions(self, mmu: &impl Mmu) -> Tree {
-        Tree::from_word(self.0.get(mmu, REGIONS))
+    pub fn regions(self, view: &impl MmuView) -> Tree {
+        Tree::from_word(self.0.get(view, REGIONS))
     }
 
     /// Keeps the pool's regions.
@@ -109,14 +109,14 @@ impl Record {
     }
 
     /// Returns how many nodes of the metadata page `page` are in use: a node a region.
-    pub fn nodes_in(mmu: &impl Mmu, page: Page) -> u32 {
-        Metadata(page.start().as_u32()).get(mmu, USED)
+    pub fn nodes_in(view: &impl MmuView, page: Page) -> u32 {
+        Metadata(page.start().as_u32()).get(view, USED)
     }
 
     /// Says whether the next node can be had without a further page.
     #[inline]
-    pub fn has_node(self, mmu: &impl Mmu) -> bool {
-        self.with_room(mmu) != 0
+    pub fn has_node(self, view: &impl MmuView) -> bool {
+        self.with_room(view) != 0
     }
 
     /// Takes a free node. There must be one.
@@ -188,16 +188,16 @@ impl Record {
         Self::page_node(page)
     }
 
-    fn is_unused(self, mmu: &impl Mmu, page: Metadata) -> bool {
-        page != self.0 && page.get(mmu, USED) == 0
+    fn is_unused(self, view: &impl MmuView, page: Metadata) -> bool {
+        page != self.0 && page.get(view, USED) == 0
     }
 
     fn page_node(page: Metadata) -> Node {
         Node::at(VirtAddr::new(page.0 + OWN_NODE))
     }
 
-    fn with_room(self, mmu: &impl Mmu) -> u32 {
-        self.0.get(mmu, WITH_ROOM)
+    fn with_room(self, view: &impl MmuView) -> u32 {
+        self.0.get(view, WITH_ROOM)
     }
 
     fn set_with_room(self, mmu: &mut impl Mmu, page: u32) {

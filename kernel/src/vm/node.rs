@@ -12,7 +12,7 @@
 //! walk never looks at a child that it doesn't enter, and a change stops at the first node that need not hear of it.
 
 use crate::addr::{Page, PageRange, VirtAddr};
-use crate::paging::Mmu;
+use crate::paging::{Mmu, MmuView};
 
 /// Bytes in a node, and its alignment.
 pub const NODE_BYTES: u32 = 32;
@@ -54,8 +54,8 @@ impl Node {
     }
 
     #[inline]
-    pub(super) fn get(self, mmu: &impl Mmu, field: u32) -> u32 {
-        mmu.read(VirtAddr::new(self.0.wrapping_add(field)))
+    pub(super) fn get(self, view: &impl MmuView, field: u32) -> u32 {
+        view.read(VirtAddr::new(self.0.wrapping_add(field)))
     }
 
     #[inline]
@@ -64,16 +64,16 @@ impl Node {
     }
 
     #[inline]
-    pub(super) fn child(self, mmu: &impl Mmu, side: u32) -> Self {
-        Self(self.get(mmu, side))
+    pub(super) fn child(self, view: &impl MmuView, side: u32) -> Self {
+        Self(self.get(view, side))
     }
 
     /// Follows the children on `side` to the last one, which may be this node.
     #[inline]
-    pub(super) fn furthest(self, mmu: &impl Mmu, side: u32) -> Self {
+    pub(super) fn furthest(self, view: &impl MmuView, side: u32) -> Self {
         let mut node = self;
         loop {
-            match node.child(mmu, side) {
+            match node.child(view, side) {
                 NIL => return node,
                 child => node = child,
             }
@@ -81,8 +81,8 @@ impl Node {
     }
 
     #[inline]
-    pub(super) fn parent(self, mmu: &impl Mmu) -> Self {
-        Self(self.get(mmu, PARENT) & !(SIDE_BITS | KIND_BITS))
+    pub(super) fn parent(self, view: &impl MmuView) -> Self {
+        Self(self.get(view, PARENT) & !(SIDE_BITS | KIND_BITS))
     }
 
     #[inline]
@@ -93,14 +93,14 @@ impl Node {
 
     /// Returns the side that is one level taller than the other, or [`EVEN`].
     #[inline]
-    pub(super) fn taller(self, mmu: &impl Mmu) -> u32 {
-        self.get(mmu, PARENT) & SIDE_BITS
+    pub(super) fn taller(self, view: &impl MmuView) -> u32 {
+        self.get(view, PARENT) & SIDE_BITS
     }
 
     /// Returns [`taller`](Self::taller) and [`parent`](Self::parent), which share a word.
     #[inline]
-    pub(super) fn taller_and_parent(self, mmu: &impl Mmu) -> (u32, Self) {
-        let word = self.get(mmu, PARENT);
+    pub(super) fn taller_and_parent(self, view: &impl MmuView) -> (u32, Self) {
+        let word = self.get(view, PARENT);
         (word & SIDE_BITS, Self(word & !(SIDE_BITS | KIND_BITS)))
     }
 
@@ -112,8 +112,8 @@ impl Node {
 
     /// Returns the side of this node that `child` is on.
     #[inline]
-    pub(super) fn side_of(self, mmu: &impl Mmu, child: Self) -> u32 {
-        if self.child(mmu, LEFT) == child { LEFT } else { RIGHT }
+    pub(super) fn side_of(self, view: &impl MmuView, child: Self) -> u32 {
+        if self.child(view, LEFT) == child { LEFT } else { RIGHT }
     }
 
     /// Makes `child`, which may be absent, this node's child on `side`.
@@ -127,22 +127,22 @@ impl Node {
 
     /// Returns the pages of the extent.
     #[inline]
-    pub fn extent(self, mmu: &impl Mmu) -> PageRange {
+    pub fn extent(self, view: &impl MmuView) -> PageRange {
         // Wraps where the record is damaged: a report looks at that too.
-        let start = self.get(mmu, START);
-        PageRange::new(Page::new(start), Page::new(start.wrapping_add(self.get(mmu, PAGES))))
+        let start = self.get(view, START);
+        PageRange::new(Page::new(start), Page::new(start.wrapping_add(self.get(view, PAGES))))
     }
 
     /// Returns what the owner said the extent is: 0 to 3.
     #[inline]
-    pub fn kind(self, mmu: &impl Mmu) -> u32 {
-        self.get(mmu, PARENT) & KIND_BITS
+    pub fn kind(self, view: &impl MmuView) -> u32 {
+        self.get(view, PARENT) & KIND_BITS
     }
 
     /// Returns the largest gap in the tree below this node, its own among them.
     #[inline]
-    pub(super) fn largest_gap(self, mmu: &impl Mmu) -> u32 {
-        self.get(mmu, GAP).max(self.get(mmu, LEFT + LARGEST)).max(self.get(mmu, RIGHT + LARGEST))
+    pub(super) fn largest_gap(self, view: &impl MmuView) -> u32 {
+        self.get(view, GAP).max(self.get(view, LEFT + LARGEST)).max(self.get(view, RIGHT + LARGEST))
     }
 
     /// Lifts the child on `side` above this node and returns it. The link from above is the caller's to set, and so is which

@@ -6,7 +6,7 @@ use super::pools::pools;
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::events::EventKind;
 use crate::frames::FrameSource;
-use crate::paging::{Memory, Mmu, OutOfFrames, PageTable};
+use crate::paging::{Memory, Mmu, MmuView, OutOfFrames};
 use core::fmt;
 
 /// What an extent of a pool is.
@@ -27,8 +27,8 @@ impl Kind {
     }
 
     #[inline]
-    fn from_node(mmu: &impl Mmu, node: Node) -> Self {
-        if node.kind(mmu) == Self::Region.word() { Self::Region } else { Self::Metadata }
+    fn from_node(view: &impl MmuView, node: Node) -> Self {
+        if node.kind(view) == Self::Region.word() { Self::Region } else { Self::Metadata }
     }
 }
 
@@ -83,7 +83,7 @@ impl fmt::Display for ReleaseError {
 /// A virtual memory pool of an address space: a range of pages with an allocator of regions.
 ///
 /// A pool works while its address space is the current one. It is made by
-/// [`AddressSpace::register_pool`](super::AddressSpace::register_pool).
+/// [`Memory::register_pool`].
 #[derive(PartialEq, Eq, Debug)]
 pub struct VmPool {
     /// The directory of its address space.
@@ -99,19 +99,19 @@ impl VmPool {
         memory: &mut Memory<M, F>,
         pages: PageRange,
     ) -> Result<(Self, Node), OutOfFrames> {
-        PageTable::back(memory, pages.start)?;
+        memory.back(pages.start)?;
         let record = Record::create(&mut memory.mmu, pages.start);
         // Registering a pool is an event, so no two are born at the same number of events.
         record.set_born(&mut memory.mmu, memory.events.recorded());
         let node = record.pool_node();
-        Ok((Self::from_node(&memory.mmu, node), node))
+        Ok((Self::from_node(memory, node), node))
     }
 
     /// Takes the pool whose node among the pools of the current address space is `node`.
     #[inline]
-    pub(super) fn from_node(mmu: &impl Mmu, node: Node) -> Self {
+    pub(super) fn from_node(view: &impl MmuView, node: Node) -> Self {
         let base = Page::containing(node.address());
-        Self { space: mmu.root(), base, born: Record::at(base).born(mmu) }
+        Self { space: view.root(), base, born: Record::at(base).born(view) }
     }
 
     /// Returns the pool's first page, which holds its record.
@@ -120,18 +120,18 @@ impl VmPool {
     }
 
     /// Returns all pages of the pool, its own among them; `None` if it isn't a pool of the current address space.
-    pub fn pages(&self, mmu: &impl Mmu) -> Option<PageRange> {
-        self.record(mmu).map(|record| record.pool_node().extent(mmu))
+    pub fn pages(&self, view: &impl MmuView) -> Option<PageRange> {
+        self.record(view).map(|record| record.pool_node().extent(view))
     }
 
     /// Returns the record of the pool, or `None` if it isn't a pool of the current address space: only then may its pages be
     /// looked at.
     #[inline]
-    fn record(&self, mmu: &impl Mmu) -> Option<Record> {
+    fn record(&self, view: &impl MmuView) -> Option<Record> {
         let record = Record::at(self.base);
-        let is_ours = mmu.root() == self.space
-            && pools(mmu).find(mmu, self.base) == Some(record.pool_node())
-            && record.born(mmu) == self.born;
+        let is_ours = view.root() == self.space
+            && pools(view).find(view, self.base) == Some(record.pool_node())
+            && record.born(view) == self.born;
         is_ours.then_some(record)
     }
 
@@ -148,28 +148,28 @@ impl VmPool {
         memory: &mut Memory<M, F>,
         bytes: u32,
     ) -> Result<VirtAddr, AllocateError> {
-        let record = self.record(&memory.mmu).ok_or(AllocateError::NotCurrent)?;
+        let record = self.record(memory).ok_or(AllocateError::NotCurrent)?;
         if bytes == 0 {
             return Err(AllocateError::Empty);
         }
         let pages = bytes.div_ceil(PAGE_SIZE);
-        let area = area(&memory.mmu, record);
+        let area = area(memory, record);
         let no_room = AllocateError::NoRoom(pages);
-        let mut regions = record.regions(&memory.mmu);
-        let mut room = regions.find_room(&memory.mmu, area, pages).ok_or(no_room)?;
-        if !record.has_node(&memory.mmu) {
-            let page = grow(memory, record, area)?;
-            regions = record.regions(&memory.mmu);
-            room = match regions.find_room(&memory.mmu, area, pages) {
+        let mut regions = record.regions(memory);
+        let mut room = regions.find_room(memory, area, pages).ok_or(no_room)?;
+        if !record.has_node(memory) {
+            let page = memory.grow(record, area)?;
+            regions = record.regions(memory);
+            room = match regions.find_room(memory, area, pages) {
                 Some(room) => room,
                 None => {
-                    shrink(memory, record, page);
+                    memory.shrink(record, page);
                     return Err(no_room);
                 }
             };
         }
         let node = record.take_node(&mut memory.mmu);
-        regions.insert(&mut memory.mmu, node, room, pages, Kind::Region.word());
+        let regions = regions.insert(&mut memory.mmu, node, room, pages, Kind::Region.word());
         record.set_regions(&mut memory.mmu, regions);
         memory.events.record(EventKind::Allocate, room.start.start(), pages, self.space);
         Ok(room.start.start())
@@ -187,24 +187,24 @@ impl VmPool {
         memory: &mut Memory<M, F>,
         start: VirtAddr,
     ) -> Result<u32, ReleaseError> {
-        let record = self.record(&memory.mmu).ok_or(ReleaseError::NotCurrent)?;
+        let record = self.record(memory).ok_or(ReleaseError::NotCurrent)?;
         let page = Page::containing(start);
-        let mut regions = record.regions(&memory.mmu);
-        let Some(node) = regions.find(&memory.mmu, page) else {
+        let regions = record.regions(memory);
+        let Some(node) = regions.find(memory, page) else {
             return Err(if page == self.base { ReleaseError::Metadata(start) } else { ReleaseError::Unknown(start) });
         };
-        if Kind::from_node(&memory.mmu, node) == Kind::Metadata {
+        if Kind::from_node(memory, node) == Kind::Metadata {
             return Err(ReleaseError::Metadata(start));
         }
-        let region = node.extent(&memory.mmu);
+        let region = node.extent(memory);
         if region.start.start() != start {
             return Err(ReleaseError::Inner(start, region.start.start()));
         }
-        let backed = PageTable::free_pages(memory, region);
-        regions.remove(&mut memory.mmu, node);
+        let backed = memory.unmap_pages(region);
+        let regions = regions.remove(&mut memory.mmu, node);
         record.set_regions(&mut memory.mmu, regions);
         if let Some(page) = record.free_node(&mut memory.mmu, node) {
-            shrink(memory, record, page);
+            memory.shrink(record, page);
         }
         memory.events.record(EventKind::Release, start, region.len(), self.space);
         Ok(backed)
@@ -212,81 +212,79 @@ impl VmPool {
 
     /// Says whether `address` lies in a region that is allocated now (rule **legit-is-exact**).
     #[inline]
-    pub fn is_legitimate(&self, mmu: &impl Mmu, address: VirtAddr) -> bool {
-        self.record(mmu).is_some_and(|record| in_region(mmu, record, Page::containing(address)))
+    pub fn is_legitimate(&self, view: &impl MmuView, address: VirtAddr) -> bool {
+        self.record(view).is_some_and(|record| in_region(view, record, Page::containing(address)))
     }
 
     /// Says whether a region holds `page`, which is a page of the pool whose node among the pools is `pool`.
     #[inline]
-    pub(super) fn holds(mmu: &impl Mmu, pool: Node, page: Page) -> bool {
-        in_region(mmu, Record::at(Page::containing(pool.address())), page)
+    pub(super) fn holds(view: &impl MmuView, pool: Node, page: Page) -> bool {
+        in_region(view, Record::at(Page::containing(pool.address())), page)
     }
 
     /// Returns what holds `page` of this pool, or comes next above it: pages and kind.
-    pub fn extent_at_or_after(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
-        let node = self.record(mmu)?.regions(mmu).at_or_after(mmu, page)?;
-        Some((node.extent(mmu), Kind::from_node(mmu, node)))
+    pub fn extent_at_or_after(&self, view: &impl MmuView, page: Page) -> Option<(PageRange, Kind)> {
+        let node = self.record(view)?.regions(view).at_or_after(view, page)?;
+        Some((node.extent(view), Kind::from_node(view, node)))
     }
 
     /// Returns the highest extent that starts below `page`: pages and kind.
-    pub fn extent_before(&self, mmu: &impl Mmu, page: Page) -> Option<(PageRange, Kind)> {
-        let node = self.record(mmu)?.regions(mmu).before(mmu, page)?;
-        Some((node.extent(mmu), Kind::from_node(mmu, node)))
+    pub fn extent_before(&self, view: &impl MmuView, page: Page) -> Option<(PageRange, Kind)> {
+        let node = self.record(view)?.regions(view).before(view, page)?;
+        Some((node.extent(view), Kind::from_node(view, node)))
     }
 
     /// Says whether the pool's records agree with each other.
-    pub fn check(&self, mmu: &impl Mmu) -> bool {
-        let Some(record) = self.record(mmu) else {
+    pub fn check(&self, view: &impl MmuView) -> bool {
+        let Some(record) = self.record(view) else {
             return false;
         };
-        let (area, regions) = (area(mmu, record), record.regions(mmu));
-        let (mut from, mut count, mut nodes) = (area.start, 0, Record::nodes_in(mmu, self.base));
-        while let Some((extent, kind)) = self.extent_at_or_after(mmu, from) {
+        let (area, regions) = (area(view, record), record.regions(view));
+        let (mut from, mut count, mut nodes) = (area.start, 0, Record::nodes_in(view, self.base));
+        while let Some((extent, kind)) = self.extent_at_or_after(view, from) {
             match kind {
                 Kind::Region => count += 1,
-                Kind::Metadata => nodes += Record::nodes_in(mmu, extent.start),
+                Kind::Metadata => nodes += Record::nodes_in(view, extent.start),
             }
             from = extent.end;
         }
-        regions.check(mmu, area.start) && from <= area.end && nodes == count
+        regions.check(view, area.start) && from <= area.end && nodes == count
     }
 }
 
 /// Says whether a region of the pool with this record holds `page`.
 #[inline]
-fn in_region(mmu: &impl Mmu, record: Record, page: Page) -> bool {
-    record.regions(mmu).find(mmu, page).is_some_and(|node| Kind::from_node(mmu, node) == Kind::Region)
+fn in_region(view: &impl MmuView, record: Record, page: Page) -> bool {
+    record.regions(view).find(view, page).is_some_and(|node| Kind::from_node(view, node) == Kind::Region)
 }
 
 /// Returns the pages that regions may hold: all but the first.
 #[inline]
-fn area(mmu: &impl Mmu, record: Record) -> PageRange {
-    let PageRange { start, end } = record.pool_node().extent(mmu);
+fn area(view: &impl MmuView, record: Record) -> PageRange {
+    let PageRange { start, end } = record.pool_node().extent(view);
     PageRange::new(Page::new(start.number().wrapping_add(1)), end)
 }
 
-/// Makes the lowest free page of the pool a metadata page.
-#[cold]
-fn grow<M: Mmu, F: FrameSource>(
-    memory: &mut Memory<M, F>,
-    record: Record,
-    area: PageRange,
-) -> Result<Page, AllocateError> {
-    let mut regions = record.regions(&memory.mmu);
-    let room = regions.find_room(&memory.mmu, area, 1).ok_or(AllocateError::NoRoom(1))?;
-    PageTable::back(memory, room.start).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
-    let node = record.add_page(&mut memory.mmu, room.start);
-    regions.insert(&mut memory.mmu, node, room, 1, Kind::Metadata.word());
-    record.set_regions(&mut memory.mmu, regions);
-    Ok(room.start)
-}
+/// Metadata pages come and go with the regions of a pool of the current address space.
+impl<M: Mmu, F: FrameSource> Memory<M, F> {
+    /// Makes the lowest free page of the pool with this record, whose regions may lie in `area`, a metadata page.
+    #[cold]
+    fn grow(&mut self, record: Record, area: PageRange) -> Result<Page, AllocateError> {
+        let regions = record.regions(self);
+        let room = regions.find_room(self, area, 1).ok_or(AllocateError::NoRoom(1))?;
+        self.back(room.start).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
+        let node = record.add_page(&mut self.mmu, room.start);
+        let regions = regions.insert(&mut self.mmu, node, room, 1, Kind::Metadata.word());
+        record.set_regions(&mut self.mmu, regions);
+        Ok(room.start)
+    }
 
-/// Gives the metadata page `page`, no node of which is in use, back.
-#[cold]
-fn shrink<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, record: Record, page: Page) {
-    let node = record.remove_page(&mut memory.mmu, page);
-    let mut regions = record.regions(&memory.mmu);
-    regions.remove(&mut memory.mmu, node);
-    record.set_regions(&mut memory.mmu, regions);
-    PageTable::free_page(memory, page);
+    /// Gives the metadata page `page`, no node of which is in use, back.
+    #[cold]
+    fn shrink(&mut self, record: Record, page: Page) {
+        let node = record.remove_page(&mut self.mmu, page);
+        let regions = record.regions(self).remove(&mut self.mmu, node);
+        record.set_regions(&mut self.mmu, regions);
+        self.unmap_page(page);
+    }
 }

@@ -6,7 +6,7 @@ use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::events::EventKind;
 use crate::frames::FrameSource;
 use crate::memory_map::{POOL_PAGES, WINDOWS};
-use crate::paging::{DestroyError, Memory, Mmu, OutOfFrames, PageTable};
+use crate::paging::{CurrentTable, DestroyError, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable};
 use core::fmt;
 
 /// Why a pool was not registered. Nothing has changed.
@@ -41,19 +41,6 @@ impl fmt::Display for RegisterError {
     }
 }
 
-/// A page fault, as the processor reports it.
-///
-/// Source: Intel SDM volume 3, section 4.7.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// The address that was touched: CR2.
-    pub address: VirtAddr,
-    /// Whether the page was present, so that the access broke its protection.
-    pub present: bool,
-    /// Whether it was a write.
-    pub write: bool,
-}
-
 /// Why a fault was not answered with a frame. Nothing has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -72,7 +59,8 @@ pub enum Refusal {
 /// A page table and the pools registered with it.
 ///
 /// An address space is its directory: that frame leads to everything else, pools included. So this is a handle of one
-/// frame number, which its owner gives up when the space is destroyed.
+/// frame number, which its owner gives up when the space is destroyed. [`CurrentSpace`] reads the *current* one, and
+/// [`Memory`] changes it.
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "what is not destroyed keeps its frames"]
 pub struct AddressSpace {
@@ -102,8 +90,8 @@ impl AddressSpace {
     }
 
     /// Says whether this address space is the current one.
-    pub fn is_current(&self, mmu: &impl Mmu) -> bool {
-        mmu.root() == self.root()
+    pub fn is_current(&self, view: &impl MmuView) -> bool {
+        view.root() == self.root()
     }
 
     /// Makes this the current address space. Does nothing if it is.
@@ -123,19 +111,57 @@ impl AddressSpace {
         memory.events.record(EventKind::Destroy, VirtAddr::new(0), root.number(), memory.mmu.root());
         Ok(())
     }
+}
 
-    /// Registers a pool of `bytes` bytes from `base` on with the current address space.
+/// The current address space, as it is read: by whatever sees the machine.
+pub trait CurrentSpace: MmuView {
+    /// Returns the pool that holds `page`.
+    #[inline]
+    fn pool_of(&self, page: Page) -> Option<VmPool> {
+        pools(self).find(self, page).map(|node| VmPool::from_node(self, node))
+    }
+
+    /// Returns the pool that holds `page`, or the next above it.
+    fn pool_at_or_after(&self, page: Page) -> Option<VmPool> {
+        pools(self).at_or_after(self, page).map(|node| VmPool::from_node(self, node))
+    }
+
+    /// Says whether a fault at `address` would be answered.
+    #[inline]
+    fn is_legitimate(&self, address: VirtAddr) -> bool {
+        let page = Page::containing(address);
+        match pools(self).find(self, page) {
+            Some(node) => VmPool::holds(self, node, page),
+            // The coursework's page table exercise has no pools yet: there, every page is backed.
+            None => !is_strict(self) && POOL_PAGES.contains(page),
+        }
+    }
+
+    /// Says whether the pools agree with themselves and each other.
+    fn check_pools(&self) -> bool {
+        let mut from = POOL_PAGES.start;
+        while let Some(pool) = self.pool_at_or_after(from) {
+            match pool.pages(self) {
+                Some(pages) if pool.check(self) => from = pages.end,
+                _ => return false,
+            }
+        }
+        pools(self).check(self, POOL_PAGES.start)
+    }
+}
+
+impl<V: MmuView> CurrentSpace for V {}
+
+/// The current address space, as it is changed.
+impl<M: Mmu, F: FrameSource> Memory<M, F> {
+    /// Registers a pool of `bytes` bytes from `base` on.
     ///
     /// Once it has a pool, an address space backs nothing but pages of regions (rule **strict-after-register**).
     ///
     /// # Errors
     ///
     /// [`RegisterError`]; nothing has changed then.
-    pub fn register_pool<M: Mmu, F: FrameSource>(
-        memory: &mut Memory<M, F>,
-        base: VirtAddr,
-        bytes: u32,
-    ) -> Result<VmPool, RegisterError> {
+    pub fn register_pool(&mut self, base: VirtAddr, bytes: u32) -> Result<VmPool, RegisterError> {
         let start = Page::from_start(base).ok_or(RegisterError::Misaligned)?;
         if !bytes.is_multiple_of(PAGE_SIZE) {
             return Err(RegisterError::Misaligned);
@@ -148,66 +174,44 @@ impl AddressSpace {
             return Err(RegisterError::OutOfRange);
         }
         let pages = PageRange::new(start, Page::new(start.number() + count));
-        let mut pools = pools(&memory.mmu);
-        if let Some(next) = pools.at_or_after(&memory.mmu, start).map(|node| node.extent(&memory.mmu))
+        let pools = pools(self);
+        if let Some(next) = pools.at_or_after(self, start).map(|node| node.extent(self))
             && next.overlaps(pages)
         {
             return Err(RegisterError::Overlaps(next.start.start()));
         }
-        if let Some(page) = PageTable::first_present(&memory.mmu, pages) {
+        if let Some(page) = self.first_present(pages) {
             return Err(RegisterError::Backed(page.start()));
         }
-        let (pool, node) = VmPool::create(memory, pages).map_err(|OutOfFrames| RegisterError::OutOfFrames)?;
-        let room = pools.room_at(&memory.mmu, POOL_PAGES.start, start);
-        pools.insert(&mut memory.mmu, node, room, count, 0);
-        set_pools(&mut memory.mmu, pools);
-        memory.events.record(EventKind::Register, base, count, memory.mmu.root());
+        let (pool, node) = VmPool::create(self, pages).map_err(|OutOfFrames| RegisterError::OutOfFrames)?;
+        let room = pools.room_at(self, POOL_PAGES.start, start);
+        let pools = pools.insert(&mut self.mmu, node, room, count, 0);
+        set_pools(&mut self.mmu, pools);
+        self.events.record(EventKind::Register, base, count, self.mmu.root());
         Ok(pool)
     }
 
-    /// Takes a pool of the current address space out of use and gives back every frame in it.
+    /// Takes a pool out of use and gives back every frame in it.
     ///
     /// # Errors
     ///
     /// Refused, and the pool returned, if it isn't one of the current address space.
-    pub fn drop_pool<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, pool: VmPool) -> Result<(), VmPool> {
-        let mut pools = pools(&memory.mmu);
-        let node = pools.find(&memory.mmu, pool.base());
-        let Some(node) = node.filter(|node| VmPool::from_node(&memory.mmu, *node) == pool) else {
+    pub fn drop_pool(&mut self, pool: VmPool) -> Result<(), VmPool> {
+        let pools = pools(self);
+        let node = pools.find(self, pool.base());
+        let Some(node) = node.filter(|node| VmPool::from_node(self, *node) == pool) else {
             return Err(pool);
         };
-        let pages = node.extent(&memory.mmu);
-        pools.remove(&mut memory.mmu, node);
-        set_pools(&mut memory.mmu, pools);
-        PageTable::free_pages(memory, pages);
-        memory.events.record(EventKind::Drop, pages.start.start(), pages.len(), memory.mmu.root());
+        let pages = node.extent(self);
+        let pools = pools.remove(&mut self.mmu, node);
+        set_pools(&mut self.mmu, pools);
+        self.unmap_pages(pages);
+        self.events.record(EventKind::Drop, pages.start.start(), pages.len(), self.mmu.root());
         Ok(())
     }
 
-    /// Returns the pool of the current address space that holds `page`.
-    #[inline]
-    pub fn pool_of(mmu: &impl Mmu, page: Page) -> Option<VmPool> {
-        pools(mmu).find(mmu, page).map(|node| VmPool::from_node(mmu, node))
-    }
-
-    /// Returns the pool of the current address space that holds `page`, or the next above it.
-    pub fn pool_at_or_after(mmu: &impl Mmu, page: Page) -> Option<VmPool> {
-        pools(mmu).at_or_after(mmu, page).map(|node| VmPool::from_node(mmu, node))
-    }
-
-    /// Says whether a fault at `address` would be answered in the current address space.
-    #[inline]
-    pub fn is_legitimate(mmu: &impl Mmu, address: VirtAddr) -> bool {
-        let page = Page::containing(address);
-        match pools(mmu).find(mmu, page) {
-            Some(node) => VmPool::holds(mmu, node, page),
-            // The coursework's page table exercise has no pools yet: there, every page is backed.
-            None => !is_strict(mmu) && POOL_PAGES.contains(page),
-        }
-    }
-
-    /// Answers a page fault in the current address space: a legitimate page gets a frame of zeros, and a page table if it
-    /// needs one. Nothing else gives a lazy page its frame (rule **one-way-to-back**).
+    /// Answers a page fault: a legitimate page gets a frame of zeros, and a page table if it needs one. Nothing else gives a
+    /// lazy page its frame (rule **one-way-to-back**).
     ///
     /// Costs the logarithm of the number of pools and of regions, and nothing that grows with the memory.
     ///
@@ -215,16 +219,16 @@ impl AddressSpace {
     ///
     /// [`Refusal`], with nothing mapped and no frame kept.
     #[inline]
-    pub fn handle_fault<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, fault: Fault) -> Result<(), Refusal> {
+    pub fn handle_fault(&mut self, fault: Fault) -> Result<(), Refusal> {
         if fault.present {
             return Err(Refusal::Protection);
         }
-        if !Self::is_legitimate(&memory.mmu, fault.address) {
+        if !self.is_legitimate(fault.address) {
             return Err(refusal(fault.address));
         }
-        match PageTable::back(memory, Page::containing(fault.address)) {
+        match self.back(Page::containing(fault.address)) {
             Ok(frame) => {
-                memory.events.record(EventKind::Backed, fault.address, frame.number(), memory.mmu.root());
+                self.events.record(EventKind::Backed, fault.address, frame.number(), self.mmu.root());
                 Ok(())
             }
             Err(OutOfFrames) => Err(Refusal::OutOfFrames),
@@ -232,25 +236,13 @@ impl AddressSpace {
     }
 
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was
-    /// nothing to free: an absent page, a pool's own page, the first 4 MiB, the windows.
-    pub fn free_page<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, page: Page) -> Option<Frame> {
-        let pool = pools(&memory.mmu).find(&memory.mmu, page);
-        let own = pool.is_some_and(|pool| !VmPool::holds(&memory.mmu, pool, page));
-        let frame = if own { None } else { PageTable::free_page(memory, page) }?;
-        memory.events.record(EventKind::FreePage, page.start(), frame.number(), memory.mmu.root());
+    /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows.
+    pub fn free_page(&mut self, page: Page) -> Option<Frame> {
+        let pool = pools(self).find(self, page);
+        let is_metadata = pool.is_some_and(|pool| !VmPool::holds(self, pool, page));
+        let frame = if is_metadata { None } else { self.unmap_page(page) }?;
+        self.events.record(EventKind::FreePage, page.start(), frame.number(), self.mmu.root());
         Some(frame)
-    }
-
-    /// Says whether the pools of the current address space agree with themselves and each other.
-    pub fn check(mmu: &impl Mmu) -> bool {
-        let mut from = POOL_PAGES.start;
-        while let Some(pool) = Self::pool_at_or_after(mmu, from) {
-            match pool.pages(mmu) {
-                Some(pages) if pool.check(mmu) => from = pages.end,
-                _ => return false,
-            }
-        }
-        pools(mmu).check(mmu, POOL_PAGES.start)
     }
 }
 

@@ -12,7 +12,7 @@
 
 use super::node::{EVEN, GAP, LARGEST, LEFT, NIL, Node, PAGES, PARENT, RIGHT, START, other};
 use crate::addr::{Page, PageRange};
-use crate::paging::Mmu;
+use crate::paging::{Mmu, MmuView};
 
 /// A place in a tree where a node can go: pages that no extent holds, and where they belong in the order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,45 +47,45 @@ impl Tree {
 
     /// Finds the node whose extent holds `page`.
     #[inline]
-    pub fn find(self, mmu: &impl Mmu, page: Page) -> Option<Node> {
+    pub fn find(self, view: &impl MmuView, page: Page) -> Option<Node> {
         // The last extent that starts at or below the page is the only one that can hold it. To look at lengths once, at the
         // end, is less work than to look at each on the way, though the way is then always a whole one.
         let (mut node, mut last) = (self.root, NIL);
         while node != NIL {
-            if page.number() < node.get(mmu, START) {
-                node = node.child(mmu, LEFT);
+            if page.number() < node.get(view, START) {
+                node = node.child(view, LEFT);
                 continue;
             }
             last = node;
-            node = node.child(mmu, RIGHT);
+            node = node.child(view, RIGHT);
         }
-        let holds = last != NIL && page.number().wrapping_sub(last.get(mmu, START)) < last.get(mmu, PAGES);
+        let holds = last != NIL && page.number().wrapping_sub(last.get(view, START)) < last.get(view, PAGES);
         holds.then_some(last)
     }
 
     /// Finds the lowest node whose extent ends above `page`: the one that holds it, or the next.
-    pub fn at_or_after(self, mmu: &impl Mmu, page: Page) -> Option<Node> {
+    pub fn at_or_after(self, view: &impl MmuView, page: Page) -> Option<Node> {
         let (mut node, mut found) = (self.root, None);
         while node != NIL {
-            if node.extent(mmu).end > page {
+            if node.extent(view).end > page {
                 found = Some(node);
-                node = node.child(mmu, LEFT);
+                node = node.child(view, LEFT);
             } else {
-                node = node.child(mmu, RIGHT);
+                node = node.child(view, RIGHT);
             }
         }
         found
     }
 
     /// Finds the highest node whose extent starts below `page`.
-    pub fn before(self, mmu: &impl Mmu, page: Page) -> Option<Node> {
+    pub fn before(self, view: &impl MmuView, page: Page) -> Option<Node> {
         let (mut node, mut found) = (self.root, None);
         while node != NIL {
-            if node.extent(mmu).start < page {
+            if node.extent(view).start < page {
                 found = Some(node);
-                node = node.child(mmu, RIGHT);
+                node = node.child(view, RIGHT);
             } else {
-                node = node.child(mmu, LEFT);
+                node = node.child(view, LEFT);
             }
         }
         found
@@ -93,35 +93,35 @@ impl Tree {
 
     /// Finds the lowest `pages` pages of `area` that no extent holds. All extents lie inside `area`.
     #[inline]
-    pub fn find_room(self, mmu: &impl Mmu, area: PageRange, pages: u32) -> Option<Room> {
-        if self.root == NIL || self.root.largest_gap(mmu) < pages {
-            return self.room_at_the_end(mmu, area, pages);
+    pub fn find_room(self, view: &impl MmuView, area: PageRange, pages: u32) -> Option<Room> {
+        if self.root == NIL || self.root.largest_gap(view) < pages {
+            return self.room_at_the_end(view, area, pages);
         }
         let mut node = self.root;
         loop {
-            if node.get(mmu, LEFT + LARGEST) >= pages {
-                node = node.child(mmu, LEFT);
-            } else if node.get(mmu, GAP) >= pages {
+            if node.get(view, LEFT + LARGEST) >= pages {
+                node = node.child(view, LEFT);
+            } else if node.get(view, GAP) >= pages {
                 // A new node goes right before this one in the order.
-                let (parent, side) = match node.child(mmu, LEFT) {
+                let (parent, side) = match node.child(view, LEFT) {
                     NIL => (node, LEFT),
-                    left => (left.furthest(mmu, RIGHT), RIGHT),
+                    left => (left.furthest(view, RIGHT), RIGHT),
                 };
-                let start = Page::new(node.get(mmu, START).wrapping_sub(node.get(mmu, GAP)));
+                let start = Page::new(node.get(view, START).wrapping_sub(node.get(view, GAP)));
                 return Some(Room { start, gap: 0, parent, side, after: node });
             } else {
-                node = node.child(mmu, RIGHT);
+                node = node.child(view, RIGHT);
             }
         }
     }
 
     #[inline]
-    fn room_at_the_end(self, mmu: &impl Mmu, area: PageRange, pages: u32) -> Option<Room> {
+    fn room_at_the_end(self, view: &impl MmuView, area: PageRange, pages: u32) -> Option<Room> {
         let (start, parent) = match self.root {
             NIL => (area.start, NIL),
             root => {
-                let last = root.furthest(mmu, RIGHT);
-                (last.extent(mmu).end, last)
+                let last = root.furthest(view, RIGHT);
+                (last.extent(view).end, last)
             }
         };
         let fits = pages <= area.end.number() - start.number();
@@ -129,25 +129,26 @@ impl Tree {
     }
 
     /// Finds the place of an extent that starts at `start` in an area that starts at `area_start`. No extent may be there.
-    pub fn room_at(self, mmu: &impl Mmu, area_start: Page, start: Page) -> Room {
+    pub fn room_at(self, view: &impl MmuView, area_start: Page, start: Page) -> Room {
         let (mut node, mut before_end, mut after) = (self.root, area_start, NIL);
         let (mut parent, mut side) = (NIL, RIGHT);
         while node != NIL {
-            let extent = node.extent(mmu);
+            let extent = node.extent(view);
             parent = node;
             if start < extent.start {
                 (side, after) = (LEFT, node);
             } else {
                 (side, before_end) = (RIGHT, extent.end);
             }
-            node = node.child(mmu, side);
+            node = node.child(view, side);
         }
         Room { start, gap: start.number() - before_end.number(), parent, side, after }
     }
 
-    /// Puts `new`, an extent of `pages` pages of this `kind`, into `room`.
+    /// Inserts `new`, an extent of `pages` pages of this `kind`, into `room`. Returns the tree, whose root may have changed.
     #[inline]
-    pub fn insert(&mut self, mmu: &mut impl Mmu, new: Node, room: Room, pages: u32, kind: u32) {
+    #[must_use = "the root may be another one now: keep the tree where its owner keeps it"]
+    pub fn insert(mut self, mmu: &mut impl Mmu, new: Node, room: Room, pages: u32, kind: u32) -> Self {
         let Room { start, gap, parent, side, after } = room;
         for (field, word) in [(START, start.number()), (PAGES, pages), (GAP, gap), (PARENT, parent.0 | kind)] {
             new.set(mmu, field, word);
@@ -158,21 +159,24 @@ impl Tree {
         }
         if parent == NIL {
             self.root = new;
-            return;
+            return self;
         }
         parent.set(mmu, side, new.0);
         if gap > 0 {
-            Self::tell_gap(mmu, new);
+            Self::propagate_gap(mmu, new);
         }
         if after != NIL {
             after.set(mmu, GAP, after.get(mmu, START) - start.number() - pages);
-            Self::tell_gap(mmu, after);
+            Self::propagate_gap(mmu, after);
         }
         self.grown(mmu, parent, side);
+        self
     }
 
-    /// Takes `old`, which is in the tree, out of it. Its pages go to the gap of the node after it.
-    pub fn remove(&mut self, mmu: &mut impl Mmu, old: Node) {
+    /// Removes `old`, which is in the tree: its pages go to the gap of the node after it. Returns the tree, whose root may have
+    /// changed.
+    #[must_use = "the root may be another one now: keep the tree where its owner keeps it"]
+    pub fn remove(mut self, mmu: &mut impl Mmu, old: Node) -> Self {
         let freed = old.get(mmu, GAP) + old.get(mmu, PAGES);
         let (left, right, parent) = (old.child(mmu, LEFT), old.child(mmu, RIGHT), old.parent(mmu));
         if right == NIL {
@@ -184,11 +188,11 @@ impl Tree {
             if parent != NIL {
                 Self::set_gap(mmu, parent, side, old.get(mmu, LEFT + LARGEST));
                 if after != NIL {
-                    Self::tell_gap(mmu, after);
+                    Self::propagate_gap(mmu, after);
                 }
                 self.shrunk(mmu, parent, side);
             }
-            return;
+            return self;
         }
         // The lowest node on the right is the one after `old`, and takes its place.
         let heir = right.furthest(mmu, LEFT);
@@ -200,23 +204,24 @@ impl Tree {
         heir.set_taller(mmu, old.taller(mmu));
         self.replace(mmu, parent, old, heir);
         if heir == right {
-            Self::tell_gap(mmu, heir);
+            Self::propagate_gap(mmu, heir);
             self.shrunk(mmu, heir, RIGHT);
         } else {
             above.set_child(mmu, LEFT, orphan);
             heir.set_child(mmu, RIGHT, right);
             heir.set(mmu, RIGHT + LARGEST, old.get(mmu, RIGHT + LARGEST));
             Self::set_gap(mmu, above, LEFT, orphan_gap);
-            Self::tell_gap(mmu, heir);
+            Self::propagate_gap(mmu, heir);
             self.shrunk(mmu, above, LEFT);
         }
+        self
     }
 
     /// Returns the nearest node above `node` whose left side it is on: the next in order if `node` has no right child.
-    fn first_above(mmu: &impl Mmu, node: Node) -> Node {
-        let (mut node, mut above) = (node, node.parent(mmu));
-        while above != NIL && above.child(mmu, RIGHT) == node {
-            (node, above) = (above, above.parent(mmu));
+    fn first_above(view: &impl MmuView, node: Node) -> Node {
+        let (mut node, mut above) = (node, node.parent(view));
+        while above != NIL && above.child(view, RIGHT) == node {
+            (node, above) = (above, above.parent(view));
         }
         above
     }
@@ -236,9 +241,9 @@ impl Tree {
         side
     }
 
-    /// Tells the nodes above `node` of its largest gap, as far as they need to know.
+    /// Propagates the largest gap of `node` upwards, to the first node whose own value does not change.
     #[inline]
-    fn tell_gap(mmu: &mut impl Mmu, node: Node) {
+    fn propagate_gap(mmu: &mut impl Mmu, node: Node) {
         let above = node.parent(mmu);
         if above != NIL {
             let (side, largest) = (above.side_of(mmu, node), node.largest_gap(mmu));
@@ -246,7 +251,7 @@ impl Tree {
         }
     }
 
-    /// Notes that the largest gap on this `side` of `node` is `largest`, and tells the nodes above.
+    /// Stores `largest` as the largest gap on this `side` of `node`, and propagates what follows from it upwards.
     #[inline]
     fn set_gap(mmu: &mut impl Mmu, node: Node, side: u32, largest: u32) {
         let (mut node, mut side, mut largest) = (node, side, largest);
@@ -262,7 +267,7 @@ impl Tree {
         }
     }
 
-    /// Notes that this `side` of `node` has become one level taller, and brings what is no longer in balance into balance.
+    /// Rebalances upwards after this `side` of `node` became one level taller.
     #[inline]
     fn grown(&mut self, mmu: &mut impl Mmu, node: Node, side: u32) {
         let (mut node, mut side) = (node, side);
@@ -286,7 +291,7 @@ impl Tree {
         }
     }
 
-    /// Notes that this `side` of `node` has become one level lower, and brings what is no longer in balance into balance.
+    /// Rebalances upwards after this `side` of `node` became one level lower.
     #[inline]
     fn shrunk(&mut self, mmu: &mut impl Mmu, node: Node, side: u32) {
         let (mut node, mut side) = (node, side);
@@ -314,19 +319,19 @@ impl Tree {
     }
 
     /// Says whether order, balance and gaps are as they must be inside the area that starts at `area_start`.
-    pub fn check(self, mmu: &impl Mmu, area_start: Page) -> bool {
-        (self.root == NIL || self.root.parent(mmu) == NIL) && Self::check_node(mmu, self.root, area_start).is_some()
+    pub fn check(self, view: &impl MmuView, area_start: Page) -> bool {
+        (self.root == NIL || self.root.parent(view) == NIL) && Self::check_node(view, self.root, area_start).is_some()
     }
 
     /// Returns where the last extent below `node` ends and how many levels there are, if all is well there.
-    fn check_node(mmu: &impl Mmu, node: Node, before_end: Page) -> Option<(Page, u32)> {
+    fn check_node(view: &impl MmuView, node: Node, before_end: Page) -> Option<(Page, u32)> {
         if node == NIL {
             return Some((before_end, 0));
         }
-        let children = [LEFT, RIGHT].map(|side| (side, node.child(mmu, side)));
-        let (gap_start, left_levels) = Self::check_node(mmu, children[0].1, before_end)?;
-        let extent = node.extent(mmu);
-        let (end, right_levels) = Self::check_node(mmu, children[1].1, extent.end)?;
+        let children = [LEFT, RIGHT].map(|side| (side, node.child(view, side)));
+        let (gap_start, left_levels) = Self::check_node(view, children[0].1, before_end)?;
+        let extent = node.extent(view);
+        let (end, right_levels) = Self::check_node(view, children[1].1, extent.end)?;
         let leaning = match left_levels.abs_diff(right_levels) {
             0 => EVEN,
             1 if left_levels > right_levels => LEFT,
@@ -335,12 +340,12 @@ impl Tree {
         };
         let sound = extent.start >= gap_start
             && !extent.is_empty()
-            && node.get(mmu, GAP) == extent.start.number() - gap_start.number()
-            && node.taller(mmu) == leaning
+            && node.get(view, GAP) == extent.start.number() - gap_start.number()
+            && node.taller(view) == leaning
             && children.into_iter().all(|(side, child)| {
                 let (parent, largest) =
-                    if child == NIL { (node, 0) } else { (child.parent(mmu), child.largest_gap(mmu)) };
-                parent == node && node.get(mmu, side + LARGEST) == largest
+                    if child == NIL { (node, 0) } else { (child.parent(view), child.largest_gap(view)) };
+                parent == node && node.get(view, side + LARGEST) == largest
             });
         sound.then_some((end, 1 + left_levels.max(right_levels)))
     }

@@ -4,10 +4,10 @@ use droste::addr::{Frame, FrameRange, VirtAddr};
 use droste::events::Events;
 use droste::frames::FramePool;
 use droste::memory_map::{HOLE, PROCESS_POOL_START};
-use droste::paging::soft::{PageFault, SoftMmu};
-use droste::paging::{Entry, Memory, PageTable};
+use droste::paging::soft::SoftMmu;
+use droste::paging::{Entry, Fault, Memory, PageTable};
 use droste::scenarios::Machine;
-use droste::vm::{AddressSpace, Fault, Refusal};
+use droste::vm::{AddressSpace, Refusal};
 
 /// The first address space that is loaded stays to the end, as in the kernel.
 pub struct SoftMachine {
@@ -37,9 +37,8 @@ impl SoftMachine {
     }
 
     /// Answers a fault as the kernel's trap does.
-    fn answer(&mut self, fault: PageFault) -> Result<(), Refusal> {
-        let PageFault { address, present, write } = fault;
-        AddressSpace::handle_fault(&mut self.memory, Fault { address, present, write })?;
+    fn answer(&mut self, fault: Fault) -> Result<(), Refusal> {
+        self.memory.handle_fault(fault)?;
         self.faults += 1;
         Ok(())
     }

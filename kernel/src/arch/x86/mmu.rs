@@ -2,7 +2,7 @@
 
 use super::gdt;
 use crate::addr::{ENTRIES, Frame, Page, PhysAddr, VirtAddr};
-use crate::paging::{Entry, Mmu, Slot};
+use crate::paging::{Entry, Mmu, MmuView, Slot};
 use core::arch::asm;
 use x86::{controlregs, tlb};
 
@@ -25,15 +25,10 @@ impl X86Mmu {
     }
 }
 
-impl Mmu for X86Mmu {
+impl MmuView for X86Mmu {
     #[inline]
     fn load(&self, slot: Slot) -> Entry {
         Entry::from_bits(self.read(slot.address()))
-    }
-
-    #[inline]
-    fn store(&mut self, slot: Slot, entry: Entry) {
-        self.write(slot.address(), entry.bits());
     }
 
     #[inline]
@@ -42,7 +37,7 @@ impl Mmu for X86Mmu {
             return 0;
         }
         let (left, stopped): (u32, u32);
-        // SAFETY: (1) the entries are mapped, as `Mmu::zero_entries` demands; (2) the instruction reads them one at a time,
+        // SAFETY: (1) the entries are mapped, as `MmuView::zero_entries` demands; (2) the instruction reads them one at a time,
         // so no object spans them (rule window-by-entry).
         unsafe {
             asm!(
@@ -59,6 +54,25 @@ impl Mmu for X86Mmu {
     }
 
     #[inline]
+    fn root(&self) -> Frame {
+        // SAFETY: ring 0.
+        Frame::containing(PhysAddr::new(unsafe { controlregs::cr3() } as u32))
+    }
+
+    #[inline]
+    fn read(&self, address: VirtAddr) -> u32 {
+        // SAFETY: (1) the address is mapped and aligned, as `MmuView::read` demands; (2) any 32 bits are a word.
+        unsafe { (address.as_u32() as *const u32).read_volatile() }
+    }
+}
+
+impl Mmu for X86Mmu {
+    #[inline]
+    fn store(&mut self, slot: Slot, entry: Entry) {
+        self.write(slot.address(), entry.bits());
+    }
+
+    #[inline]
     fn flush(&mut self, page: Page) {
         // SAFETY: (1) ring 0; (2) forgetting a translation is always allowed.
         unsafe { tlb::flush(page.start().as_u32() as usize) };
@@ -68,12 +82,6 @@ impl Mmu for X86Mmu {
     fn flush_all(&mut self) {
         // SAFETY: (1) ring 0; (2) the root stays what it is.
         unsafe { tlb::flush_all() };
-    }
-
-    #[inline]
-    fn root(&self) -> Frame {
-        // SAFETY: ring 0.
-        Frame::containing(PhysAddr::new(unsafe { controlregs::cr3() } as u32))
     }
 
     #[inline]
@@ -96,12 +104,6 @@ impl Mmu for X86Mmu {
                 options(nostack, preserves_flags)
             );
         }
-    }
-
-    #[inline]
-    fn read(&self, address: VirtAddr) -> u32 {
-        // SAFETY: (1) the address is mapped and aligned, as `Mmu::read` demands; (2) any 32 bits are a word.
-        unsafe { (address.as_u32() as *const u32).read_volatile() }
     }
 
     #[inline]

@@ -7,11 +7,10 @@ use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, PageRange};
 use crate::arch::x86::floor;
 use crate::frames::FrameSource;
 use crate::memory_map::POOL_PAGES;
-use crate::paging::PageTable;
 use crate::scenarios::{Machine, Outcome, Random, done};
 use crate::system::console::control;
 use crate::system::real_machine::RealMachine;
-use crate::vm::{AddressSpace, VmPool};
+use crate::vm::VmPool;
 use alloc::vec::Vec;
 
 /// Where the pages are touched: in the middle of the only region of the largest pool there can be.
@@ -48,7 +47,7 @@ fn page(index: u32) -> Page {
 
 fn give_back(machine: &mut RealMachine, tables: u32) {
     let pages = PageRange::new(START, Page::new(START.number() + ENTRIES * tables));
-    machine.with(|memory| PageTable::free_pages(memory, pages));
+    machine.with(|memory| memory.unmap_pages(pages));
 }
 
 /// Touches page after page until the last frame is used: what a fault costs does not depend on when it happens.
@@ -91,7 +90,7 @@ fn at_fill(machine: &mut RealMachine, fill: u32) -> Outcome {
         }
         let round = left.min(free);
         (0..round).for_each(|index| samples.add(floor::touch(page(index))));
-        machine.with(|memory| (0..round).for_each(|index| _ = PageTable::free_page(memory, page(index))));
+        machine.with(|memory| (0..round).for_each(|index| _ = memory.unmap_page(page(index))));
         left -= round;
     }
     for frame in taken {
@@ -140,7 +139,7 @@ pub fn measure_one(machine: &mut RealMachine) -> Outcome {
 }
 
 fn drop_pool(machine: &mut RealMachine, pool: VmPool) -> Outcome {
-    done("pool dropped", machine.with(|memory| AddressSpace::drop_pool(memory, pool)))
+    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))
 }
 
 /// Takes faults in random regions, while there are `count` of them.
@@ -158,7 +157,7 @@ fn among_regions(machine: &mut RealMachine, count: u32) -> Outcome {
         if ticks > 0 {
             samples.add(ticks);
             left -= 1;
-            machine.with(|memory| AddressSpace::free_page(memory, page));
+            machine.with(|memory| memory.free_page(page));
         }
     }
     samples.report(format_args!("fault-among-{count}-regions"));

@@ -6,7 +6,7 @@ use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::floor;
 use crate::scenarios::{Failure, Machine, Outcome, Random, demand, done};
 use crate::system::real_machine::RealMachine;
-use crate::vm::{AddressSpace, VmPool};
+use crate::vm::VmPool;
 use alloc::vec::Vec;
 
 const SAMPLES: u32 = 500;
@@ -66,7 +66,7 @@ impl Regions {
 
     /// Gives everything back.
     pub fn end(self, machine: &mut RealMachine) -> Outcome {
-        done("pool dropped", machine.with(|memory| AddressSpace::drop_pool(memory, self.pool)))
+        done("pool dropped", machine.with(|memory| memory.drop_pool(self.pool)))
     }
 }
 
@@ -112,8 +112,8 @@ fn among_holes(machine: &mut RealMachine, count: u32) -> Outcome {
         let pool = &regions.pool;
         let legitimate = machine.with(|memory| {
             [
-                inside.take(memory, |memory| pool.is_legitimate(&memory.mmu, within)),
-                outside.take(memory, |memory| pool.is_legitimate(&memory.mmu, start)),
+                inside.take(memory, |memory| pool.is_legitimate(memory, within)),
+                outside.take(memory, |memory| pool.is_legitimate(memory, start)),
             ]
         });
         demand("what is allocated is legitimate", true, legitimate[0])?;
@@ -171,7 +171,7 @@ fn touched(machine: &mut RealMachine) -> Outcome {
             demand("pages that were backed", PAGES, done("region released", released)?)?;
         } else {
             for page in (first..first + PAGES).map(Page::new) {
-                let freed = machine.with(|memory| single.take(memory, |memory| AddressSpace::free_page(memory, page)));
+                let freed = machine.with(|memory| single.take(memory, |memory| memory.free_page(page)));
                 demand("page freed", true, freed.is_some())?;
             }
             done("region released", machine.with(|memory| pool.release(memory, region)))?;
@@ -179,5 +179,5 @@ fn touched(machine: &mut RealMachine) -> Outcome {
     }
     bulk.report("release-256-touched");
     single.report("free-page");
-    done("pool dropped", machine.with(|memory| AddressSpace::drop_pool(memory, pool)))
+    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))
 }

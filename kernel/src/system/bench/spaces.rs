@@ -3,7 +3,7 @@
 use super::samples::Samples;
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::floor;
-use crate::paging::Mmu;
+use crate::paging::{Mmu, MmuView};
 use crate::scenarios::{Failure, Machine, Outcome, done};
 use crate::system::real_machine::RealMachine;
 use crate::vm::AddressSpace;
@@ -16,7 +16,7 @@ const PAGES: u32 = 256;
 pub fn measure(machine: &mut RealMachine) -> Outcome {
     let [mut create, mut load, mut load_current, mut destroy, mut destroy_full] =
         [(); 5].map(|()| Samples::new(SAMPLES));
-    let home = machine.with(|memory| memory.mmu.root());
+    let home = machine.with(|memory| memory.root());
     for _ in 0..SAMPLES {
         let space = done("space created", machine.with(|memory| create.take(memory, AddressSpace::create)))?;
         machine.with(|memory| {
@@ -49,7 +49,7 @@ fn full(machine: &mut RealMachine) -> Result<AddressSpace, Failure> {
     let space = done("space created", machine.with(AddressSpace::create))?;
     let region = machine.with(|memory| {
         space.load(memory);
-        let mut pool = done("pool registered", AddressSpace::register_pool(memory, POOL, 16 << 20))?;
+        let mut pool = done("pool registered", memory.register_pool(POOL, 16 << 20))?;
         done("region allocated", pool.allocate(memory, PAGES * PAGE_SIZE))
     })?;
     let first = Page::containing(region).number();

@@ -6,7 +6,7 @@
 use crate::addr::Frame;
 use crate::arch::x86::{exit, interrupts, pit};
 use crate::frames::FramePool;
-use crate::paging::Mmu;
+use crate::paging::MmuView;
 use crate::scenarios::Claim;
 use crate::system::console::{self, control};
 use crate::system::memory;
@@ -44,7 +44,7 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
     memory::with_kernel_pool(|pool| claim_pool(pool));
     let current = memory::with(|memory| {
         claim_pool(&memory.frames);
-        memory.mmu.root()
+        memory.root()
     });
     for root in [home, current].iter().chain(others.iter().filter(|other| **other != current)) {
         control!("claim directory {:#x}", root.number());

@@ -2,14 +2,13 @@
 
 use super::modify;
 use crate::addr::{Frame, FrameRange, Page, PageRange};
-use crate::arch::x86::mmu::X86Mmu;
 use crate::frames::FrameState;
 use crate::memory_map::OTHER_WINDOW_ENTRY;
-use crate::paging::{Mmu, PageTable};
+use crate::paging::{CurrentTable, Mmu, MmuView};
 use crate::system::console::{print, println};
 use crate::system::memory;
 use crate::terminal::words::{BadWords, Words};
-use crate::vm::AddressSpace;
+use crate::vm::CurrentSpace;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -52,24 +51,24 @@ impl FrameMap {
     }
 
     /// Marks what the current address space leads to.
-    fn mark_space(&mut self, mmu: &X86Mmu) {
-        self.mark(mmu.root(), b'D');
+    fn mark_space(&mut self, view: &impl MmuView) {
+        self.mark(view.root(), b'D');
         for table in (1..OTHER_WINDOW_ENTRY).map(PageRange::of_table) {
-            let Some(frame) = PageTable::directory_entry(mmu, table.start).frame() else {
+            let Some(frame) = view.pde(table.start).frame() else {
                 continue;
             };
             self.mark(frame, b'T');
             for page in table.iter() {
-                if let Some(frame) = PageTable::entry(mmu, page).and_then(|entry| entry.frame()) {
-                    self.mark(frame, if is_metadata(mmu, page) { b'M' } else { b'P' });
+                if let Some(frame) = view.pte(page).and_then(|entry| entry.frame()) {
+                    self.mark(frame, if is_metadata(view, page) { b'M' } else { b'P' });
                 }
             }
         }
     }
 }
 
-fn is_metadata(mmu: &X86Mmu, page: Page) -> bool {
-    AddressSpace::pool_of(mmu, page).is_some_and(|pool| !pool.is_legitimate(mmu, page.start()))
+fn is_metadata(view: &impl MmuView, page: Page) -> bool {
+    view.pool_of(page).is_some_and(|pool| !pool.is_legitimate(view, page.start()))
 }
 
 /// `frames`
@@ -81,7 +80,7 @@ pub fn frames(words: &mut Words<'_>) -> Result<(), BadWords> {
     let cells = vec![b' '; frames.len().div_ceil(scale) as usize];
     let mut map = FrameMap { frames, scale, cells, counts: [0; USES.len()] };
     memory::with(|memory| {
-        let current = memory.mmu.root();
+        let current = memory.root();
         let mut taken = 0;
         for frame in frames.iter() {
             match memory.frames.state(frame) {
@@ -95,11 +94,11 @@ pub fn frames(words: &mut Words<'_>) -> Result<(), BadWords> {
         }
         for (_, root) in roots {
             memory.mmu.set_root(root);
-            map.mark_space(&memory.mmu);
+            map.mark_space(memory);
         }
         memory.mmu.set_root(current);
         // The table of the first 4 MiB is in all address spaces.
-        if let Some(frame) = PageTable::directory_entry(&memory.mmu, Page::new(0)).frame() {
+        if let Some(frame) = memory.pde(Page::new(0)).frame() {
             map.mark(frame, b'T');
         }
         let known: u32 = map.counts[..4].iter().sum();

@@ -1,16 +1,15 @@
 //! Commands that show the memory of the current address space.
 
 use crate::addr::{Page, PageRange, VirtAddr};
-use crate::arch::x86::mmu::X86Mmu;
 use crate::events::{Event, EventKind};
 use crate::fault::{Crash, Evidence, FaultError, Location, Walk, addresses, cause};
 use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
-use crate::paging::{Memory, Mmu, PageTable};
+use crate::paging::{CurrentTable, Fault, Memory, Mmu, MmuView, PageTable};
 use crate::system::console::println;
 use crate::system::crash;
 use crate::system::memory::{self, KernelMemory};
 use crate::terminal::words::{BadWords, Words};
-use crate::vm::{AddressSpace, Fault, Kind, Refusal, VmPool};
+use crate::vm::{CurrentSpace, Kind, Refusal, VmPool};
 
 /// Lines after which a list is cut off: who wants more asks for less.
 const LINES: usize = 40;
@@ -19,7 +18,7 @@ const LINES: usize = 40;
 pub fn walk(words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let (walk, place) = memory::with(|memory| (Walk::new(&memory.mmu, address), place(memory, address)));
+    let (walk, place) = memory::with(|memory| (Walk::new(memory, address), place(memory, address)));
     println!("{address} is {}", walk.split());
     println!("{}", walk.first_step());
     println!("{}", walk.second_step());
@@ -31,7 +30,7 @@ pub fn walk(words: &mut Words<'_>) -> Result<(), BadWords> {
 pub fn pde(words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let entry = memory::with(|memory| PageTable::directory_entry(&memory.mmu, Page::containing(address)));
+    let entry = memory::with(|memory| memory.pde(Page::containing(address)));
     println!("PDE of {address} at {}: {entry:?}", PageTable::pde_address(address));
     Ok(())
 }
@@ -40,7 +39,7 @@ pub fn pde(words: &mut Words<'_>) -> Result<(), BadWords> {
 pub fn pte(words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let entry = memory::with(|memory| PageTable::entry(&memory.mmu, Page::containing(address)));
+    let entry = memory::with(|memory| memory.pte(Page::containing(address)));
     let at = PageTable::pte_address(address);
     match entry {
         Some(entry) => println!("PTE of {address} at {at}: {entry:?}"),
@@ -50,7 +49,7 @@ pub fn pte(words: &mut Words<'_>) -> Result<(), BadWords> {
 }
 
 fn place(memory: &KernelMemory, address: VirtAddr) -> Location {
-    Location::new(&memory.mmu, &memory.events, &crash::layout(Some(address)), address)
+    Location::new(memory, &memory.events, &crash::layout(Some(address)), address)
 }
 
 /// `why ADDR [write]`
@@ -63,8 +62,8 @@ pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
     };
     words.end()?;
     let (walk, place, legitimate) = memory::with(|memory| {
-        let legitimate = AddressSpace::is_legitimate(&memory.mmu, address);
-        (Walk::new(&memory.mmu, address), place(memory, address), legitimate)
+        let legitimate = memory.is_legitimate(address);
+        (Walk::new(memory, address), place(memory, address), legitimate)
     });
     println!("{address} is {place}");
     if walk.allows(write) {
@@ -90,11 +89,11 @@ pub fn maps(words: &mut Words<'_>) -> Result<(), BadWords> {
     memory::with(|memory| {
         let mut range: Option<(PageRange, bool)> = None;
         for table in (0..OTHER_WINDOW_ENTRY).map(PageRange::of_table) {
-            if !PageTable::directory_entry(&memory.mmu, table.start).is_present() {
+            if !memory.pde(table.start).is_present() {
                 continue;
             }
             for page in table.iter() {
-                let Some(entry) = PageTable::entry(&memory.mmu, page).filter(|entry| entry.is_present()) else {
+                let Some(entry) = memory.pte(page).filter(|entry| entry.is_present()) else {
                     continue;
                 };
                 let next = PageRange::new(page, Page::new(page.number() + 1));
@@ -179,32 +178,32 @@ pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
     Ok(())
 }
 
-fn each_pool(mut show: impl FnMut(&X86Mmu, &VmPool, PageRange)) {
+fn each_pool(mut show: impl FnMut(&KernelMemory, &VmPool, PageRange)) {
     memory::with(|memory| {
         let mut from = POOL_PAGES.start;
-        while let Some(pool) = AddressSpace::pool_at_or_after(&memory.mmu, from) {
-            let Some(pages) = pool.pages(&memory.mmu) else {
+        while let Some(pool) = memory.pool_at_or_after(from) {
+            let Some(pages) = pool.pages(memory) else {
                 return;
             };
-            show(&memory.mmu, &pool, pages);
+            show(memory, &pool, pages);
             from = pages.end;
         }
     });
 }
 
-fn each_extent(mmu: &X86Mmu, pool: &VmPool, mut show: impl FnMut(PageRange, Kind)) {
+fn each_extent(view: &impl MmuView, pool: &VmPool, mut show: impl FnMut(PageRange, Kind)) {
     let mut from = pool.base();
-    while let Some((extent, kind)) = pool.extent_at_or_after(mmu, from) {
+    while let Some((extent, kind)) = pool.extent_at_or_after(view, from) {
         show(extent, kind);
         from = extent.end;
     }
 }
 
 /// Counts the pages in `pages` that are present.
-fn backed(mmu: &X86Mmu, pages: PageRange) -> u32 {
+fn backed(view: &impl MmuView, pages: PageRange) -> u32 {
     let mut count = 0;
     let mut from = pages.start;
-    while let Some(page) = PageTable::first_present(mmu, PageRange::new(from, pages.end)) {
+    while let Some(page) = view.first_present(PageRange::new(from, pages.end)) {
         count += 1;
         from = Page::new(page.number() + 1);
     }
@@ -227,7 +226,7 @@ pub fn faults(words: &mut Words<'_>) -> Result<(), BadWords> {
 }
 
 fn show_events<M: Mmu, F>(memory: &Memory<M, F>, wanted: impl Fn(&Event) -> bool) {
-    let latest = memory.events.latest(memory.mmu.root());
+    let latest = memory.events.latest(memory.root());
     for (back, event) in (1..).zip(latest).filter(|(_, event)| wanted(event)) {
         println!("{back:3} back, in space {}: {event}", event.space.start());
     }

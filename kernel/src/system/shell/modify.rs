@@ -8,11 +8,11 @@ use crate::arch::x86::access;
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::fault::Untrusted;
 use crate::memory_map::POOL_PAGES;
-use crate::paging::Mmu;
+use crate::paging::{Mmu, MmuView};
 use crate::system::console::println;
 use crate::system::{main_job, memory, trap};
 use crate::terminal::words::{BadWords, Words};
-use crate::vm::{AddressSpace, VmPool};
+use crate::vm::{AddressSpace, CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
 /// Where the two pools of each space are, and how large.
@@ -36,7 +36,7 @@ pub fn force_unlock(dying: &Dying) {
 
 /// Makes the first address space of the prompt, and enters it.
 pub fn start() {
-    SPACES.lock().home = memory::with(|memory| memory.mmu.root());
+    SPACES.lock().home = memory::with(|memory| memory.root());
     enter_first();
 }
 
@@ -63,9 +63,9 @@ pub fn in_clean_kernel(work: impl FnOnce()) {
 fn make() -> Option<u32> {
     let space = memory::with(AddressSpace::create).ok()?;
     let registered = memory::with(|memory| {
-        let before = memory.mmu.root();
+        let before = memory.root();
         space.load(memory);
-        let registered = POOLS.map(|base| AddressSpace::register_pool(memory, base, POOL_BYTES).is_ok());
+        let registered = POOLS.map(|base| memory.register_pool(base, POOL_BYTES).is_ok());
         memory.mmu.set_root(before);
         registered
     });
@@ -100,7 +100,7 @@ pub fn roots() -> Vec<(u32, Frame)> {
 /// `spaces`
 pub fn spaces(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
-    let current = memory::with(|memory| memory.mmu.root());
+    let current = memory::with(|memory| memory.root());
     for (number, root) in roots() {
         let what = if number == 0 { "the kernel's first, without pools" } else { "two pools" };
         println!("{}{number:3}  directory {:?}  {what}", if root == current { '*' } else { ' ' }, root.start());
@@ -150,7 +150,7 @@ fn free_frames() -> u32 {
 }
 
 fn pool_of(address: VirtAddr) -> Option<VmPool> {
-    let pool = memory::with(|memory| AddressSpace::pool_of(&memory.mmu, Page::containing(address)));
+    let pool = memory::with(|memory| memory.pool_of(Page::containing(address)));
     if pool.is_none() {
         println!("{address} is in no pool; pools lists them");
     }
@@ -214,7 +214,7 @@ pub fn read(words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = word_address(words)?;
     words.end()?;
     if granted(address, false)
-        && let Some(word) = memory::with(|memory| Untrusted::new(&memory.mmu).look(address))
+        && let Some(word) = memory::with(|memory| Untrusted::new(memory).look(address))
     {
         println!("{word:#010x}");
     }

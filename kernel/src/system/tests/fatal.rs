@@ -2,7 +2,7 @@
 
 use crate::addr::{Page, VirtAddr};
 use crate::arch::x86::{access, image, provoke};
-use crate::paging::{Entry, Mmu, Slot, Window};
+use crate::paging::{Entry, Mmu, MmuView, Slot, Window};
 use crate::system::{memory, threads};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
@@ -37,8 +37,8 @@ pub const ALL: &[FatalTest] = &[
     ("dies-wild-jump", wild_jump),
     ("dies-write-to-code", || provoke::write(image::text().start.start())),
     ("dies-write-to-constants", || provoke::write(image::rodata().start.start())),
-    ("dies-read-only-page", || write_to_changed(Window::table_entry, Entry::WRITABLE)),
-    ("dies-read-only-table", || write_to_changed(Window::directory_entry_of, Entry::WRITABLE)),
+    ("dies-read-only-page", || write_to_changed(Window::pte_slot, Entry::WRITABLE)),
+    ("dies-read-only-table", || write_to_changed(Window::pde_slot, Entry::WRITABLE)),
     ("dies-out-of-frames", out_of_frames),
     ("dies-stack-overflow", || _ = black_box(provoke::overflow_stack(0))),
     ("dies-thread-stack-overflow", overflow_a_threads_stack),
@@ -60,7 +60,7 @@ const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
 /// Registers a pool with the current address space and allocates a region of two pages, whose first word is written.
 fn pool_and_region() -> Option<(VmPool, VirtAddr)> {
     let made = memory::with(|memory| {
-        let mut pool = AddressSpace::register_pool(memory, HEAP, 1 << 20).ok()?;
+        let mut pool = memory.register_pool(HEAP, 1 << 20).ok()?;
         let region = pool.allocate(memory, 8192).ok()?;
         Some((pool, region))
     });
@@ -110,7 +110,7 @@ fn after_release() {
 
 fn after_drop() {
     if let Some((pool, region)) = pool_and_region() {
-        let _ = memory::with(|memory| AddressSpace::drop_pool(memory, pool));
+        let _ = memory::with(|memory| memory.drop_pool(pool));
         provoke::read(region);
     }
 }
@@ -141,7 +141,7 @@ fn inner_metadata() {
 fn first_pages() {
     let page = Page::new(8);
     memory::with(|memory| {
-        memory.mmu.store(Window::Own.table_entry(page), Entry::ABSENT);
+        memory.mmu.store(Window::Own.pte_slot(page), Entry::ABSENT);
         memory.mmu.flush(page);
     });
     provoke::read(page.start());

@@ -1,0 +1,42 @@
+//! The memory: a machine's MMU and the frames behind it.
+
+use super::entry::Entry;
+use super::mmu::MmuView;
+use super::window::Slot;
+use crate::addr::{Frame, VirtAddr};
+use crate::events::Events;
+
+/// What the kernel works on: the machine's MMU, and where frames come from. Changes are made to the current address space.
+///
+/// Paging adds what changes its page table, [`vm`](crate::vm) what changes its pools.
+pub struct Memory<M, F> {
+    /// The machine.
+    pub mmu: M,
+    /// The process frame pool.
+    pub frames: F,
+    /// What happened last.
+    pub events: Events,
+}
+
+/// Whoever has the memory can look at it.
+impl<M: MmuView, F> MmuView for Memory<M, F> {
+    #[inline]
+    fn load(&self, slot: Slot) -> Entry {
+        self.mmu.load(slot)
+    }
+
+    #[inline]
+    fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
+        self.mmu.zero_entries(slot, count)
+    }
+
+    #[inline]
+    fn root(&self) -> Frame {
+        self.mmu.root()
+    }
+
+    #[inline]
+    fn read(&self, address: VirtAddr) -> u32 {
+        self.mmu.read(address)
+    }
+}
