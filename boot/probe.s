@@ -1,5 +1,6 @@
-# Accesses that may be refused. If the page fault handler finds no frame for one of the two marked instructions, it goes
-# on at probe_refused. Fastcall: the address is in ECX. EAX returns 0 if the access was made and 1 if it was refused.
+# Accesses that may be refused. If the page fault handler finds no frame for one of the two marked instructions, it puts
+# the reason into EAX and goes on at probe_refused. Fastcall: the address is in ECX. EAX returns 0 if the access was made,
+# and the reason if it was refused.
 
 .section .text.probe, "ax"
 
@@ -19,7 +20,6 @@ probe_write_access:
     ret
 
 probe_refused:
-    mov eax, 1
     ret
 
 .section .rodata.probe, "a"

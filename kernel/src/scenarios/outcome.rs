@@ -63,10 +63,10 @@ impl Word for bool {
     }
 }
 
-/// Granted is 0; a refusal is one more than its place in [`Refusal`].
+/// Granted is 0; a refusal is its code.
 impl Word for Result<(), Refusal> {
     fn word(&self) -> u32 {
-        self.map_or_else(|refusal| 1 + refusal as u32, |()| 0)
+        self.map_or_else(|refusal| refusal.code().get(), |()| 0)
     }
 }
 

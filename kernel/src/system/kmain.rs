@@ -21,10 +21,9 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     let started = clock::ticks();
     gdt::start();
     console::start();
-    idt::start();
-    pic::start();
+    let pic = pic::start(idt::start());
     pit::start(pit::HERTZ);
-    interrupts::unmask();
+    interrupts::unmask(pic);
 
     let boot_info = match BootInfo::read(magic, info, &memory) {
         Ok(boot_info) => boot_info,

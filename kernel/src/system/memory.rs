@@ -13,7 +13,7 @@ use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
 use crate::paging::{Entry, Fault, Memory, MmuView, OutOfFrames, PageTable};
-use crate::vm::{AddressSpace, Refusal};
+use crate::vm::AddressSpace;
 use core::fmt;
 
 /// Frames of the kernel pool that the heap gets: 1 MiB.
@@ -28,8 +28,6 @@ struct State {
     kernel_pool: FramePool<'static>,
     /// Faults that were answered with a frame.
     faults: u32,
-    /// Why the last fault that wasn't answered was refused.
-    refused: Option<Refusal>,
     /// The directory of the first address space.
     home: Frame,
 }
@@ -66,24 +64,24 @@ impl fmt::Display for StartError {
 ///
 /// [`StartError`] if the memory doesn't allow it.
 pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
-    let mut kernel_pool = kernel_pool(boot_info.available(), &mmu)?;
-    let frames = process_pool(boot_info.available(), &mmu, &mut kernel_pool)?;
+    let mut kernel_pool = kernel_pool(boot_info.available())?;
+    let frames = process_pool(boot_info.available(), &mut kernel_pool)?;
     let heap_start = kernel_pool.get_frames(HEAP_FRAMES).ok_or(StartError::KernelPool(HEAP_FRAMES))?;
-    heap::start(&mmu, FrameRange::new(heap_start, Frame::new(heap_start.number() + HEAP_FRAMES)));
+    heap::start(FrameRange::new(heap_start, Frame::new(heap_start.number() + HEAP_FRAMES)));
 
     PageTable::install_recursive_entry(&mut mmu);
     let mut memory = Memory { mmu, frames, events: Events::NONE };
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
     let home = table.root();
     AddressSpace::from_table(table).load(&mut memory);
-    *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, refused: None, home });
+    *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, home });
     Ok(())
 }
 
 /// Makes the kernel pool, with its bookkeeping in its own first frame.
-fn kernel_pool(available: &[FrameRange], mmu: &X86Mmu) -> Result<FramePool<'static>, StartError> {
+fn kernel_pool(available: &[FrameRange]) -> Result<FramePool<'static>, StartError> {
     let info = FrameRange::new(KERNEL_POOL.start, Frame::new(KERNEL_POOL.start.number() + 1));
-    let pool = FramePool::new(KERNEL_POOL, storage::words(mmu, info));
+    let pool = FramePool::new(KERNEL_POOL, storage::words(info));
     let mut pool = pool.ok_or(StartError::KernelPool(1))?;
     reserve(&mut pool, available)?;
     pool.mark_inaccessible(info.start, info.len()).map_err(StartError::Mark)?;
@@ -91,11 +89,7 @@ fn kernel_pool(available: &[FrameRange], mmu: &X86Mmu) -> Result<FramePool<'stat
 }
 
 /// Makes the process pool up to the end of memory, with its bookkeeping in frames of the kernel pool.
-fn process_pool(
-    available: &[FrameRange],
-    mmu: &X86Mmu,
-    kernel_pool: &mut FramePool<'_>,
-) -> Result<FramePool<'static>, StartError> {
+fn process_pool(available: &[FrameRange], kernel_pool: &mut FramePool<'_>) -> Result<FramePool<'static>, StartError> {
     let range = pools::process_pool(available);
     if range.is_empty() {
         return Err(StartError::ProcessPool);
@@ -103,7 +97,7 @@ fn process_pool(
     let needed = (FramePool::storage_words(range.len()) as u32).div_ceil(1024);
     let info = kernel_pool.get_frames(needed).ok_or(StartError::KernelPool(needed))?;
     let info = FrameRange::new(info, Frame::new(info.number() + needed));
-    let mut pool = FramePool::new(range, storage::words(mmu, info)).ok_or(StartError::KernelPool(needed))?;
+    let mut pool = FramePool::new(range, storage::words(info)).ok_or(StartError::KernelPool(needed))?;
     reserve(&mut pool, available)?;
     let hole = range.intersection(HOLE);
     pool.mark_inaccessible(hole.start, hole.len()).map_err(StartError::Mark)?;
@@ -148,19 +142,13 @@ pub fn answer(fault: Fault) -> Result<(), FaultError> {
     }
 }
 
-/// Keeps in mind that a fault was refused, and why.
+/// Records that a fault was refused.
 #[cold]
-pub fn note_refusal(fault: Fault, refusal: Refusal) {
-    with_state(|state| {
-        state.refused = Some(refusal);
+pub fn record_refusal(fault: Fault) {
+    with(|memory| {
         let access = if fault.write { events::WRITE } else { 0 };
-        state.memory.events.record(EventKind::Refused, fault.address, access, state.memory.root());
+        memory.events.record(EventKind::Refused, fault.address, access, memory.mmu.root());
     });
-}
-
-/// Takes why the last refused fault was refused.
-pub fn take_refusal() -> Refusal {
-    with_state(|state| state.refused.take()).unwrap_or(Refusal::Illegitimate)
 }
 
 /// Works on the memory after a crash, whatever state it is in: `None` if it was never started.

@@ -140,7 +140,7 @@ extern "C" fn enter(number: u32) -> ! {
 /// Makes a stack for thread `number`, with its guard page absent in every address space: they share the first 4 MiB.
 fn new_stack(number: u32) -> Option<Stack> {
     let first = memory::with_kernel_pool(|pool| pool.get_frames(PAGES))?;
-    let stack = memory::with(|memory| Stack::new(&memory.mmu, first, enter, number));
+    let stack = Stack::new(first, enter, number);
     set_guard_page(&stack, |_| Entry::ABSENT);
     Some(stack)
 }

@@ -23,17 +23,18 @@ pub fn page_fault(frame: &mut TrapFrame, address: VirtAddr) {
 #[cold]
 fn refuse(frame: &mut TrapFrame, address: VirtAddr, error: FaultError) {
     let fault = fault::decode(frame.error, address);
-    if let FaultError::Refused(refusal) = error {
-        memory::note_refusal(fault, refusal);
-    }
     let context = CrashContext::in_trap(Crash::PageFault { fault, code: frame.error, error }, frame);
-    if !matches!(error, FaultError::Refused(_)) || !access::is_probe(frame) {
+    let FaultError::Refused(refusal) = error else {
+        crash::die(&context);
+    };
+    memory::record_refusal(fault);
+    if !access::is_probe(frame) {
         crash::die(&context);
     }
     if REFUSALS_TOLD.load(Ordering::Relaxed) {
         crash::tell(&context);
     }
-    access::recover(frame);
+    access::recover(frame, refusal.code());
 }
 
 static REFUSALS_TOLD: AtomicBool = AtomicBool::new(false);

@@ -8,6 +8,7 @@ use crate::frames::FrameSource;
 use crate::memory_map::{POOL_PAGES, WINDOWS};
 use crate::paging::{CurrentTable, DestroyError, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable};
 use core::fmt;
+use core::num::NonZero;
 
 /// Why a pool was not registered. Nothing has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +55,20 @@ pub enum Refusal {
     Illegitimate,
     /// The address is legitimate, but no frame was left.
     OutOfFrames,
+}
+
+impl Refusal {
+    const ALL: [Self; 5] = [Self::Protection, Self::FirstPages, Self::Window, Self::Illegitimate, Self::OutOfFrames];
+
+    /// Returns a number for each reason, counted from 1: a refused access carries it in a register.
+    pub const fn code(self) -> NonZero<u32> {
+        NonZero::<u32>::MIN.saturating_add(self as u32)
+    }
+
+    /// Returns the reason with this [`code`](Self::code), or `None` if there is none.
+    pub fn from_code(code: NonZero<u32>) -> Option<Self> {
+        Self::ALL.into_iter().find(|refusal| refusal.code() == code)
+    }
 }
 
 /// A page table and the pools registered with it.

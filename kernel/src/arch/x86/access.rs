@@ -4,6 +4,7 @@ use super::trap_frame::TrapFrame;
 use crate::addr::{Page, VirtAddr};
 use crate::memory_map::{POOL_PAGES, WINDOWS};
 use core::arch::global_asm;
+use core::num::NonZero;
 
 global_asm!(include_str!("../../../../boot/probe.s"));
 global_asm!(include_str!("../../../../boot/registers.s"));
@@ -50,12 +51,16 @@ pub fn write(address: VirtAddr, word: u32) {
     unsafe { (address.as_u32() as *mut u32).write_volatile(word) }
 }
 
-/// Reads the word at `address`, or reads and writes it back unchanged. Returns whether that was granted.
-pub fn probe(address: VirtAddr, write: bool) -> bool {
+/// Reads the word at `address`, or reads and writes it back unchanged.
+///
+/// # Errors
+///
+/// The reason that [`recover`] was given, if the access was refused.
+pub fn probe(address: VirtAddr, write: bool) -> Result<(), NonZero<u32>> {
     // SAFETY: (1) reading any address changes nothing, and a write writes back what was there in one instruction; (2) a
     // refused access goes on at the end of the function, by `recover`.
     let refused = unsafe { if write { probe_write(address.as_u32()) } else { probe_read(address.as_u32()) } };
-    refused == 0
+    NonZero::new(refused).map_or(Ok(()), Err)
 }
 
 /// Says whether an access of [`probe`] faulted.
@@ -64,10 +69,10 @@ pub fn is_probe(frame: &TrapFrame) -> bool {
     frame.eip == read || frame.eip == write
 }
 
-/// Lets a refused access of [`probe`] go on.
-pub fn recover(frame: &mut TrapFrame) {
+/// Lets a refused access of [`probe`] go on, which returns `reason`.
+pub fn recover(frame: &mut TrapFrame, reason: NonZero<u32>) {
     let [_, _, refused] = places();
-    frame.eip = refused;
+    (frame.eip, frame.eax) = (refused, reason.get());
 }
 
 fn places() -> [u32; 3] {

@@ -64,7 +64,7 @@ fn alias(end: u32) -> Option<u32> {
 fn map(directory_index: u32, physical_index: u32) {
     let entry = (physical_index << 22) | Entry::LARGE | Entry::PRESENT;
     let directory = image::boot_directory().start().as_u32() as *mut u32;
-    // SAFETY: (1) ring 0, and the boot stub has seen that the processor has 4 MiB pages; (2) the index is below 1024; (3)
+    // SAFETY: (1) the boot stub has seen that the processor has 4 MiB pages; (2) the index is below 1024; (3)
     // the boot directory is an object of assembly, to which Rust holds no reference.
     unsafe {
         cr4_write(cr4() | Cr4::CR4_ENABLE_PSE);

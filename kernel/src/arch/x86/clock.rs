@@ -5,6 +5,6 @@ use core::arch::x86::_rdtsc;
 /// Returns the ticks of the time-stamp counter: cycles, or instructions under QEMU with `-icount shift=0`.
 #[inline]
 pub fn ticks() -> u64 {
-    // SAFETY: (1) every processor that Droste is built for has the counter; (2) ring 0.
+    // SAFETY: every processor that Droste is built for has the counter.
     unsafe { _rdtsc() }
 }

@@ -92,7 +92,7 @@ pub fn reboot() -> ! {
 /// Stands still for ever, with interrupts masked.
 pub fn halt() -> ! {
     loop {
-        // SAFETY: (1) ring 0; (2) with interrupts masked nothing goes on behind it.
+        // SAFETY: with interrupts masked nothing goes on behind it.
         unsafe {
             x86::irq::disable();
             x86::halt();
@@ -109,7 +109,7 @@ pub(super) fn is_dying() -> bool {
 /// in its place; if that crashes too, the machine ends. Locks may be held; a report forces those that it needs.
 #[cold]
 pub fn die(full_report: impl FnOnce(&Dying), short_report: impl FnOnce(&Dying)) -> ! {
-    // SAFETY: (1) ring 0; (2) what was interrupted never goes on, since this never returns.
+    // SAFETY: what was interrupted never goes on, since this never returns.
     unsafe { x86::irq::disable() };
     DYING.store(true, Ordering::Relaxed);
     // SAFETY: (1) this never returns; (2) the timer, which alone switches threads, asks `is_dying`.

@@ -6,9 +6,8 @@
 use super::gdt;
 use super::idt::VECTORS;
 use super::lock::Masked;
-use super::mmu::X86Mmu;
 use crate::addr::{Frame, Page, PhysAddr};
-use crate::memory_map::POOL_PAGES;
+use crate::memory_map::{POOL_PAGES, PROCESS_POOL_START};
 use crate::paging::Entry;
 use core::arch::global_asm;
 use x86::Ring;
@@ -66,13 +65,13 @@ pub struct Floor {
 impl Floor {
     /// Takes `page`, which is absent but has a table, and which is the caller's to play with, and backs it with `frame`.
     ///
-    /// Who holds the `X86Mmu` answers for what memory is used for. [`end`](Self::end) gives the frame back.
+    /// [`end`](Self::end) gives the frame back.
     ///
     /// # Panics
     ///
-    /// If it is not a page that VM pools may hold.
-    pub fn start(_mmu: &mut X86Mmu, page: Page, frame: Frame) -> Self {
-        assert!(POOL_PAGES.contains(page), "{page:?} is not a page of VM pools");
+    /// If it is not a page that VM pools may hold, or a frame of the kernel's.
+    pub fn start(page: Page, frame: Frame) -> Self {
+        assert!(POOL_PAGES.contains(page) && frame >= PROCESS_POOL_START, "{page:?} or {frame:?} is not for VM pools");
         // SAFETY: there is room for a frame: each start has its end.
         unsafe { floor_keep(frame.start().as_u32()) };
         let floor = Self { page };
@@ -139,7 +138,7 @@ impl Floor {
 fn with_handler<R>(handler: unsafe extern "C" fn(), work: impl FnOnce() -> R) -> R {
     let _masked = Masked::new();
     let mut table = DescriptorTablePointer::<[Descriptor; VECTORS]>::default();
-    // SAFETY: (1) ring 0; (2) the kernel's table has this length, and is only written at boot.
+    // SAFETY: the kernel's table has this length, and is only written at boot.
     let mut gates = unsafe {
         sidt(&mut table);
         table.base.read_volatile()
@@ -147,7 +146,7 @@ fn with_handler<R>(handler: unsafe extern "C" fn(), work: impl FnOnce() -> R) ->
     let gate: DescriptorBuilder =
         GateDescriptorBuilder::<u32>::interrupt_descriptor(gdt::CODE, handler as *const () as u32);
     gates[usize::from(PAGE_FAULT_VECTOR)] = gate.present().dpl(Ring::Ring0).finish();
-    // SAFETY: (1) ring 0; (2) the copy lives until the kernel's table is back, and differs in one gate only; (3) that one
+    // SAFETY: (1) the copy lives until the kernel's table is back, and differs in one gate only; (2) that one
     // saves every register.
     unsafe {
         lidt(&DescriptorTablePointer::new(&gates));

@@ -108,8 +108,8 @@ pub fn start() {
         task(&DOUBLE_FAULT_STATE),
     ]);
 
-    // SAFETY: (1) ring 0; (2) the table stays where it is; (3) the selectors name flat segments like those that the boot
-    // loader left, so no address changes its meaning; (4) a null selector means that there is no local table; (5) the task
+    // SAFETY: (1) the table stays where it is; (2) the selectors name flat segments like those that the boot
+    // loader left, so no address changes its meaning; (3) a null selector means that there is no local table; (4) the task
     // descriptor is marked available, as ltr demands.
     unsafe {
         lgdt(&GDT.pointer());

@@ -1,9 +1,8 @@
 //! The kernel heap: `Box` and `Vec` in frames of the kernel pool, which are always mapped (rule **eager-metadata**).
 
 use super::lock::{Dying, Locked};
-use super::mmu::X86Mmu;
+use super::storage;
 use crate::addr::{FrameRange, PAGE_SIZE};
-use crate::memory_map::KERNEL_POOL;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 use linked_list_allocator::Heap;
@@ -31,20 +30,18 @@ unsafe impl GlobalAlloc for KernelHeap {
     }
 }
 
-/// Gives the heap its memory: `frames`, which the caller has taken from the kernel pool for good.
-///
-/// Who holds the `X86Mmu` answers for what memory is used for.
+/// Gives the heap its memory: `frames`, which the caller takes from the kernel pool for good.
 ///
 /// # Panics
 ///
-/// If the frames are not all in the kernel pool, or if the heap already has its memory.
-pub fn start(_mmu: &X86Mmu, frames: FrameRange) {
-    assert!(KERNEL_POOL.contains_range(frames) && !frames.is_empty(), "the heap needs frames of the kernel pool");
+/// As [`storage::words`], and if there are none or the heap already has its memory.
+pub fn start(frames: FrameRange) {
+    let memory = storage::claim(frames);
     let mut heap = HEAP.0.lock();
-    assert!(heap.size() == 0, "the heap already has its memory");
+    assert!(heap.size() == 0 && !frames.is_empty(), "the heap gets its memory once");
     // SAFETY: (1) the heap is empty, and this happens once; (2) the frames are mapped at their own address for ever;
-    // (3) the caller took them from the pool for good.
-    unsafe { heap.init(frames.start.start().as_u32() as *mut u8, (frames.len() * PAGE_SIZE) as usize) };
+    // (3) they are claimed once, so nothing else refers to them.
+    unsafe { heap.init(memory, (frames.len() * PAGE_SIZE) as usize) };
 }
 
 /// Frees the heap's lock after a death.

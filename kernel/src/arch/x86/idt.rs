@@ -17,15 +17,20 @@ unsafe extern "C" {
     static trap_entries: [u32; VECTORS];
 }
 
+/// The knowledge that every exception has its gate.
+#[derive(Debug)]
+pub struct Idt(());
+
 /// Fills the table and tells the processor. Every gate masks interrupts.
-pub fn start() {
+pub fn start() -> Idt {
     // SAFETY: boot/trap.s defines the table with this length, in read-only data.
     let entries = unsafe { trap_entries };
     let mut gates = entries.map(interrupt_gate);
     gates[usize::from(DOUBLE_FAULT_VECTOR)] = task_gate();
     IDT.set(gates);
-    // SAFETY: (1) ring 0; (2) the table stays where it is; (3) each gate leads to an entry that saves every register.
+    // SAFETY: (1) the table stays where it is; (2) each gate leads to an entry that saves every register.
     unsafe { lidt(&IDT.pointer()) };
+    Idt(())
 }
 
 fn interrupt_gate(entry: u32) -> Descriptor {

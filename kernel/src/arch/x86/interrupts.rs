@@ -1,11 +1,12 @@
 //! Interrupts of the processor as a whole: on, masked, waited for.
 
+use super::pic::Pic;
 use core::arch::asm;
 use x86::bits32::eflags::{self, EFlags};
 
-/// Turns interrupts on. The IDT and the PIC must be ready.
-pub fn unmask() {
-    // SAFETY: (1) ring 0; (2) every vector that can come has a gate, or ends in a reported exception.
+/// Turns interrupts on, once IDT and PIC are ready.
+pub fn unmask(_: Pic) {
+    // SAFETY: every vector that can come has a gate, as the `Pic` says.
     unsafe { x86::irq::enable() };
 }
 
@@ -17,6 +18,6 @@ pub fn are_on() -> bool {
 
 /// Turns interrupts on and stands still until one has come.
 pub fn wait() {
-    // SAFETY: (1) ring 0; (2) sti takes effect after the next instruction, so no interrupt slips in between.
+    // SAFETY: sti takes effect after the next instruction, so no interrupt slips in between.
     unsafe { asm!("sti", "hlt", options(nomem, nostack)) };
 }

@@ -30,7 +30,7 @@ impl Masked {
     /// Masks interrupts.
     #[inline]
     pub fn new() -> Self {
-        // SAFETY: (1) ring 0; (2) masking interrupts breaks no one's invariant.
+        // SAFETY: masking interrupts breaks no one's invariant.
         unsafe {
             let were_on = eflags::read().contains(EFlags::FLAGS_IF);
             x86::irq::disable();
@@ -49,7 +49,7 @@ impl Drop for Masked {
     #[inline]
     fn drop(&mut self) {
         if self.were_on {
-            // SAFETY: (1) ring 0; (2) interrupts were on before, so the IDT and the PIC are ready.
+            // SAFETY: interrupts were on before, so the IDT and the PIC are ready.
             unsafe { x86::irq::enable() };
         }
     }

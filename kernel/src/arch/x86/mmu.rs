@@ -55,7 +55,7 @@ impl MmuView for X86Mmu {
 
     #[inline]
     fn root(&self) -> Frame {
-        // SAFETY: ring 0.
+        // SAFETY: reading CR3 changes nothing.
         Frame::containing(PhysAddr::new(unsafe { controlregs::cr3() } as u32))
     }
 
@@ -74,20 +74,20 @@ impl Mmu for X86Mmu {
 
     #[inline]
     fn flush(&mut self, page: Page) {
-        // SAFETY: (1) ring 0; (2) forgetting a translation is always allowed.
+        // SAFETY: forgetting a translation is always allowed.
         unsafe { tlb::flush(page.start().as_u32() as usize) };
     }
 
     #[inline]
     fn flush_all(&mut self) {
-        // SAFETY: (1) ring 0; (2) the root stays what it is.
+        // SAFETY: the root stays what it is.
         unsafe { tlb::flush_all() };
     }
 
     #[inline]
     fn set_root(&mut self, root: Frame) {
         gdt::keep_root(root);
-        // SAFETY: (1) ring 0; (2) the holder of this right vouches that the directory maps the kernel.
+        // SAFETY: the holder of this right vouches that the directory maps the kernel.
         unsafe { controlregs::cr3_write(u64::from(root.start().as_u32())) };
     }
 

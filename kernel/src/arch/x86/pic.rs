@@ -2,6 +2,7 @@
 //!
 //! Source: Intel 8259A data sheet.
 
+use super::idt::Idt;
 use x86::io::{inb, outb};
 
 /// The timer's line.
@@ -35,8 +36,13 @@ const READ_IN_SERVICE: u8 = 0x0B;
 /// Line 7 of either controller: the one that a spurious interrupt claims to come from.
 const SPURIOUS: u8 = 7;
 
-/// Moves the lines to vectors 0x20 to 0x2F, and masks all of them but the timer's and the keyboard's.
-pub fn start() {
+/// The knowledge that every interrupt has a gate, and comes at its vector.
+#[derive(Debug)]
+pub struct Pic(());
+
+/// Moves the lines to vectors 0x20 to 0x2F, where the IDT has gates, and masks all of them but the timer's and the
+/// keyboard's.
+pub fn start(_: Idt) -> Pic {
     for controller in [FIRST, SECOND] {
         controller.send_command(INITIALIZE);
         controller.send_data(controller.first_vector);
@@ -45,6 +51,7 @@ pub fn start() {
     }
     FIRST.send_data(!(1 << TIMER | 1 << KEYBOARD));
     SECOND.send_data(!0);
+    Pic(())
 }
 
 /// Returns which line a vector belongs to.
@@ -76,7 +83,7 @@ impl Controller {
     }
 
     fn send_command(&self, command: u8) {
-        // SAFETY: (1) ring 0; (2) the commands of this file make no vector below 0x20 appear.
+        // SAFETY: the commands of this file make no vector below 0x20 appear.
         unsafe { outb(self.command, command) };
     }
 

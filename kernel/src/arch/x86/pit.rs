@@ -37,7 +37,7 @@ pub fn start(hertz: u32) {
     let divisor = u16::try_from((CLOCK + hertz / 2) / hertz);
     assert!(divisor.is_ok_and(|divisor| divisor > 1), "the timer cannot tick {hertz} times a second");
     let [low, high] = divisor.unwrap_or_default().to_le_bytes();
-    // SAFETY: (1) ring 0; (2) channel 0 drives interrupt line 0 and nothing else.
+    // SAFETY: channel 0 drives interrupt line 0 and nothing else.
     unsafe {
         outb(COMMAND, RATE_GENERATOR);
         outb(CHANNEL_0, low);

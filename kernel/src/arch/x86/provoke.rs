@@ -1,6 +1,7 @@
 //! Things that no program should do, for the tests that see them reported.
 
-use crate::addr::VirtAddr;
+use crate::addr::{Page, VirtAddr};
+use crate::paging::{Entry, Slot, Window};
 use core::arch::asm;
 use core::hint::black_box;
 
@@ -12,20 +13,44 @@ pub fn read(address: VirtAddr) -> u32 {
     word
 }
 
-/// Writes to the word at `address`, which must be read-only or absent for good.
+/// Returns the entries that map `address`, with the rights that both give: as the processor reads them.
+fn entry_of(address: VirtAddr) -> Entry {
+    let page = Page::containing(address);
+    let load = |slot: Slot| Entry::from_bits(read(slot.address()));
+    let pde = load(Window::Own.pde_slot(page));
+    let pte = if pde.is_present() { load(Window::Own.pte_slot(page)) } else { Entry::ABSENT };
+    if pde.is_writable() { pte } else { Entry::from_bits(pte.bits() & !Entry::WRITABLE) }
+}
+
+/// Writes to the word at `address`.
+///
+/// # Panics
+///
+/// If the write would be allowed.
 pub fn write(address: VirtAddr) {
-    // SAFETY: the write faults, as the caller sees to, and ends the machine.
+    assert!(!entry_of(address).is_writable(), "{address:?} can be written");
+    // SAFETY: the write faults, and ends the machine: nobody backs a page between the look and the write, or it does no harm.
     unsafe { asm!("mov dword ptr [{address:e}], 0", address = in(reg) address.as_u32()) };
 }
 
-/// Jumps to `address`, where no code is.
+/// Jumps to `address`.
+///
+/// # Panics
+///
+/// If its page is present.
 pub fn jump(address: VirtAddr) {
-    // SAFETY: the fetch faults, as the caller sees to, and ends the machine.
+    assert!(!entry_of(address).is_present(), "{address:?} is present");
+    // SAFETY: the fetch faults, is refused or finds a page of zeros, and ends the machine.
     unsafe { asm!("call {address:e}", address = in(reg) address.as_u32()) };
 }
 
-/// Sets the stack pointer to `address`, which is absent for good, and uses it.
+/// Sets the stack pointer to `address`, and uses it.
+///
+/// # Panics
+///
+/// If its page is present.
 pub fn lose_stack(address: VirtAddr) {
+    assert!(!entry_of(address).is_present(), "{address:?} is present");
     // SAFETY: the push faults, its fault finds no stack either, and the double fault ends the machine.
     unsafe { asm!("mov esp, {address:e}", "push 0", address = in(reg) address.as_u32(), options(noreturn)) };
 }

@@ -1,9 +1,11 @@
 //! Stacks of kernel threads, and the switch between them.
 
-use super::mmu::X86Mmu;
+use super::lock::Locked;
+use super::storage;
 use crate::addr::{Frame, FrameRange, Page};
-use crate::memory_map::KERNEL_POOL;
+use crate::memory_map::{IDENTITY, KERNEL_POOL};
 use core::arch::global_asm;
+use core::mem;
 
 global_asm!(include_str!("../../../../boot/switch.s"));
 
@@ -18,6 +20,9 @@ unsafe extern "C" {
 /// Pages of a stack, the guard page below it included.
 pub const PAGES: u32 = 5;
 
+/// The frames that are part of a stack, by number: so no two stacks share one.
+static IN_STACKS: Locked<[bool; IDENTITY.len() as usize]> = Locked::new([false; IDENTITY.len() as usize]);
+
 /// The stack of a thread that isn't running: its pages and where it left off.
 #[derive(Debug)]
 pub struct Stack {
@@ -29,19 +34,23 @@ impl Stack {
     /// Makes a stack in [`PAGES`] frames from `first` on. A thread that is switched to it for the first time calls `entry`
     /// with `argument`, with interrupts on. The lowest page is the guard: the caller makes it absent.
     ///
-    /// Who holds the `X86Mmu` answers for what memory is used for: the frames are the caller's, taken from the kernel pool.
+    /// The frames are the caller's, taken from the kernel pool, until the stack is dropped.
     ///
     /// # Panics
     ///
-    /// If the frames are not all in the kernel pool.
-    pub fn new(_mmu: &X86Mmu, first: Frame, entry: extern "C" fn(u32) -> !, argument: u32) -> Self {
+    /// If the frames are not all in the kernel pool, or if one is storage, the heap's or another stack's.
+    pub fn new(first: Frame, entry: extern "C" fn(u32) -> !, argument: u32) -> Self {
         let frames = FrameRange::new(first, Frame::new(first.number() + PAGES));
-        assert!(KERNEL_POOL.contains_range(frames), "stacks must lie in the kernel pool");
+        assert!(KERNEL_POOL.contains_range(frames) && storage::is_above_claims(frames), "{frames:?} can't be a stack");
+        for frame in frames.iter() {
+            let taken = mem::replace(&mut IN_STACKS.lock()[frame.number() as usize], true);
+            assert!(!taken, "{frame:?} is part of another stack");
+        }
         // What switch_stacks takes off the stack: EDI, ESI, EBX, EBP, and the address to go on at.
         let start = [0, argument, entry as usize as u32, 0, thread_start as *const () as u32];
         let pointer = frames.end.start().as_u32() - size_of_val(&start) as u32;
-        // SAFETY: (1) the frames are mapped at their own address and belong to the caller; (2) the words are aligned and lie
-        // in the last of them.
+        // SAFETY: (1) the frames are mapped at their own address, and none of Rust's objects nor another stack is in them;
+        // (2) the words are aligned and lie in the last of them.
         unsafe { (pointer as *mut [u32; 5]).write(start) };
         Self { frames, pointer }
     }
@@ -59,6 +68,12 @@ impl Stack {
     /// Returns its guard page, if it has one of its own.
     pub fn guard_page(&self) -> Option<Page> {
         self.first_frame().map(|frame| Page::new(frame.number()))
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.frames.iter().for_each(|frame| IN_STACKS.lock()[frame.number() as usize] = false);
     }
 }
 

@@ -17,7 +17,7 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
     floor::touch(NEIGHBOUR);
     let started = machine.with(|memory| {
         let frame = memory.frames.get_frame()?;
-        Some(Floor::start(&mut memory.mmu, PAGE, frame))
+        Some(Floor::start(PAGE, frame))
     });
     let Some(floor) = started else {
         return demand("frame for the floor", true, false);

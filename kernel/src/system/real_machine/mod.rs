@@ -55,7 +55,10 @@ impl Machine for RealMachine {
     }
 
     fn probe(&mut self, address: VirtAddr, write: bool) -> Result<(), Refusal> {
-        if access::probe(address, write) { Ok(()) } else { Err(memory::take_refusal()) }
+        access::probe(address, write).map_err(|code| match Refusal::from_code(code) {
+            Some(refusal) => refusal,
+            None => unreachable!("the trap gave {code:#x} as the reason of a refusal"),
+        })
     }
 
     fn faults(&self) -> u32 {

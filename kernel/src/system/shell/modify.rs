@@ -186,7 +186,7 @@ pub fn free(words: &mut Words<'_>) -> Result<(), BadWords> {
 /// Touches a word as a program would. If that is refused, the report is shown.
 fn granted(address: VirtAddr, write: bool) -> bool {
     trap::tell_refusals(true);
-    let granted = access::probe(address, write);
+    let granted = access::probe(address, write).is_ok();
     trap::tell_refusals(false);
     granted
 }

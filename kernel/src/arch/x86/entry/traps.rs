@@ -42,7 +42,7 @@ fn timer() {
 extern "C" fn double_fault() -> ! {
     let state = gdt::interrupted_state();
     let frame = TrapFrame::from_task(&state);
-    // SAFETY: ring 0. A task switch leaves CR2 as the last page fault set it.
+    // SAFETY: reading CR2 changes nothing. A task switch leaves CR2 as the last page fault set it.
     let address = unsafe { controlregs::cr2() } as u32;
     system::trap::double_fault(&frame, VirtAddr::new(address), Frame::containing(PhysAddr::new(state.cr3)))
 }
