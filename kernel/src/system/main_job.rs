@@ -99,13 +99,9 @@ impl Part {
     }
 }
 
-fn free_frames() -> u32 {
-    memory::with(|memory| memory.frames.free_frames())
-}
-
 /// Writes and reads back `words` words in an address space without pools.
 fn standard_pages(name: &'static str, words: u32, pages: u32) -> Outcome {
-    let before = free_frames();
+    let before = memory::free_frames();
     let mut filled = None;
     let mut ticks = 0;
     let mut free = 0;
@@ -113,10 +109,10 @@ fn standard_pages(name: &'static str, words: u32, pages: u32) -> Outcome {
         let start = clock::ticks();
         filled = Some(scenarios::fill_pages(machine, VirtAddr::new(0x40_0000), words)?);
         ticks = clock::ticks() - start;
-        free = free_frames();
+        free = memory::free_frames();
         Ok(())
     })?;
-    let after = free_frames();
+    let after = memory::free_frames();
     let filled = filled.ok_or(Failure::new("the run ended", 1, 0))?;
     // The directory was taken before the run and given back with the rest.
     let returned = after - free - 1;
@@ -133,7 +129,7 @@ fn standard_pages(name: &'static str, words: u32, pages: u32) -> Outcome {
 
 /// Allocates, fills, checks and releases in a code pool and a heap pool of 256 MiB each.
 fn standard_pools() -> Outcome {
-    let before = free_frames();
+    let before = memory::free_frames();
     scenarios::in_new_space(&mut RealMachine, |machine| {
         for (name, base) in
             [("code pool at 512 MiB, 49 regions", 0x2000_0000), ("heap pool at 1 GiB, 49 regions", 0x4000_0000)]
@@ -141,7 +137,7 @@ fn standard_pools() -> Outcome {
             let base = VirtAddr::new(base);
             let registered = machine.with(|memory| memory.register_pool(base, 256 << 20).is_ok());
             demand("pool registered", true, registered)?;
-            let free = free_frames();
+            let free = memory::free_frames();
             let start = clock::ticks();
             let filled = scenarios::fill_regions(machine, base)?;
             let ticks = clock::ticks() - start;
@@ -150,34 +146,34 @@ fn standard_pools() -> Outcome {
                 faults: [filled.faults, 145],
                 taken: [filled.taken, 145],
                 returned: [filled.returned, 145],
-                free: [free, free_frames()],
+                free: [free, memory::free_frames()],
                 ticks,
             }
             .close()?;
         }
         Ok(())
     })?;
-    let after = free_frames();
+    let after = memory::free_frames();
     println!("both pools and their address space are gone: {after} frames free, as before");
     demand("free frames after the pools", before, after)
 }
 
 /// Touches 256 lazy pages once each: what a fault costs, and nothing else.
 fn first_touches() -> Outcome {
-    let before = free_frames();
+    let before = memory::free_frames();
     let mut touched = (0, 0, 0, 0);
     scenarios::in_new_space(&mut RealMachine, |machine| {
         // The table is there already.
         machine.write(VirtAddr::new(0x40_0000), 0);
-        let (faults, free, start) = (machine.faults(), free_frames(), clock::ticks());
+        let (faults, free, start) = (machine.faults(), memory::free_frames(), clock::ticks());
         for page in 1..=256 {
             machine.write(VirtAddr::new(0x40_0000 + 4096 * page), 0);
         }
         let ticks = clock::ticks() - start;
-        let full = free_frames();
+        let full = memory::free_frames();
         let pages = PageRange::new(Page::new(0x401), Page::new(0x501));
         machine.with(|memory| memory.unmap_pages(pages));
-        touched = (machine.faults() - faults, free - full, free_frames() - full, ticks);
+        touched = (machine.faults() - faults, free - full, memory::free_frames() - full, ticks);
         Ok(())
     })?;
     let (faults, taken, returned, ticks) = touched;
@@ -186,7 +182,7 @@ fn first_touches() -> Outcome {
         faults: [faults, 256],
         taken: [taken, 256],
         returned: [returned, 256],
-        free: [before, free_frames()],
+        free: [before, memory::free_frames()],
         ticks,
     }
     .close()
@@ -194,7 +190,7 @@ fn first_touches() -> Outcome {
 
 /// Has many address spaces of 3 GiB alive at once: a thousand, or as many as three quarters of the frames allow.
 fn spaces() -> Outcome {
-    let before = free_frames();
+    let before = memory::free_frames();
     let least = scenarios::FRAMES_A_SPACE;
     let count = (before / least / 4 * 3).min(1000);
     println!("\n{count} address spaces, each with a pool of 3 GiB and a touched page of its own at the same address:");
@@ -204,8 +200,8 @@ fn spaces() -> Outcome {
         taken / count,
         taken * 100 / count % 100
     );
-    println!("  each held its own word; all are destroyed; {} frames free, as before", free_frames());
-    demand("free frames after the spaces", before, free_frames())
+    println!("  each held its own word; all are destroyed; {} frames free, as before", memory::free_frames());
+    demand("free frames after the spaces", before, memory::free_frames())
 }
 
 /// Shows the recursive window at work, in an address space of its own.

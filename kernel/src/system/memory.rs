@@ -182,6 +182,11 @@ pub fn with_kernel_pool<R>(work: impl FnOnce(&mut FramePool<'static>) -> R) -> R
     with_state(|state| work(&mut state.kernel_pool))
 }
 
+/// Returns how many frames of the process pool are free.
+pub fn free_frames() -> u32 {
+    with(|memory| memory.frames.free_frames())
+}
+
 /// Returns how many faults were answered with a frame.
 pub fn faults() -> u32 {
     with_state(|state| state.faults)

@@ -149,7 +149,7 @@ fn free_stack(stack: &Stack) {
     set_guard_page(stack, Entry::writable);
     if let Some(first) = stack.first_frame() {
         let released = memory::with_kernel_pool(|pool| pool.release_frames(first));
-        debug_assert!(released.is_ok(), "{released:?}");
+        assert!(released.is_ok(), "a stack was not released: {released:?}");
     }
 }
 

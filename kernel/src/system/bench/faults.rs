@@ -111,7 +111,7 @@ fn scatter(machine: &mut RealMachine, random: &mut Random, taken: &mut Vec<Frame
             let frame = taken.swap_remove(random.below(taken.len() as u32) as usize);
             // It was handed out above.
             let released = memory.frames.release_frame(frame);
-            debug_assert!(released.is_ok());
+            assert!(released.is_ok(), "{released:?}");
         }
     });
 }

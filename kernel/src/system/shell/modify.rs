@@ -135,18 +135,14 @@ fn destroy(number: u32) {
         return;
     };
     let (number, space) = spaces.made.swap_remove(place);
-    let before = free_frames();
+    let before = memory::free_frames();
     match memory::with(|memory| space.destroy(memory)) {
-        Ok(()) => println!("{} frames came back", free_frames() - before),
+        Ok(()) => println!("{} frames came back", memory::free_frames() - before),
         Err(space) => {
             println!("space {number} is the current one: load another first");
             spaces.made.push((number, space));
         }
     }
-}
-
-fn free_frames() -> u32 {
-    memory::with(|memory| memory.frames.free_frames())
 }
 
 fn pool_of(address: VirtAddr) -> Option<VmPool> {
@@ -195,11 +191,11 @@ fn granted(address: VirtAddr, write: bool) -> bool {
 pub fn touch(words: &mut Words<'_>) -> Result<(), BadWords> {
     let (address, pages) = (words.address()?, words.number_or(1)?);
     words.end()?;
-    let (faults, frames) = (memory::faults(), free_frames());
+    let (faults, frames) = (memory::faults(), memory::free_frames());
     let addresses = (0..pages).map_while(|page| address.as_u32().checked_add(page.checked_mul(PAGE_SIZE)?));
     // A refusal is a screen of its own, with nothing behind it.
     if addresses.map(VirtAddr::new).all(|address| granted(address, true)) {
-        println!("{} faults, {} frames", memory::faults() - faults, frames - free_frames());
+        println!("{} faults, {} frames", memory::faults() - faults, frames - memory::free_frames());
     }
     Ok(())
 }
