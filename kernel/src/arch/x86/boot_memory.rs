@@ -15,7 +15,7 @@ const ALIAS: u32 = 0xFF40_0000;
 
 /// The right to read physical memory through the boot directory, which grows by 4 MiB pages as needed.
 ///
-/// They are mapped at their own address. What begins in page 0, where no pointer may point, is seen at [`ALIAS`] too. It is
+/// They are mapped at their own address. What begins in page 0, where no pointer may point, is seen at `ALIAS` too. It is
 /// good until another directory is loaded.
 #[derive(Debug)]
 pub struct BootMemory(());
