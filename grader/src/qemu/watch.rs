@@ -2,7 +2,7 @@
 
 use super::log;
 use super::qmp::Event;
-use super::{POLL, Session};
+use super::session::{POLL, Session};
 use crate::run::Ended;
 use crate::symbols::Symbols;
 use serde_json::json;

@@ -1,0 +1,215 @@
+//! A session with the reference machine: how it is started, and what is read of it.
+
+use super::qmp::Qmp;
+use super::registers::Registers;
+use crate::child::Running;
+use crate::memory::Ram;
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, PipeWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The program that plays the machine.
+pub const QEMU: &str = "qemu-system-i386";
+
+/// How long QEMU may take to connect to the grader.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// How often a machine that is being waited for is looked at.
+pub(super) const POLL: Duration = Duration::from_millis(1);
+
+/// What to boot, and on how much memory.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The kernel, which QEMU loads itself.
+    pub kernel: PathBuf,
+    /// How much memory, as QEMU reads it.
+    pub memory: String,
+    /// The kernel's command line.
+    pub command_line: String,
+    /// Whether time is counted in instructions, so that two runs are the same.
+    pub deterministic: bool,
+}
+
+impl Reference {
+    /// Returns QEMU's words for the machine alone. ACPI is off because its tables would take frames from the end of memory.
+    fn words(&self) -> Vec<String> {
+        let words = [
+            ["-accel", "tcg"],
+            ["-m", &self.memory],
+            ["-display", "none"],
+            ["-vga", "std"],
+            ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
+            ["-kernel", &self.kernel.display().to_string()],
+            ["-append", &self.command_line],
+        ];
+        let mut words: Vec<String> = words.as_flattened().iter().map(|&word| word.into()).collect();
+        words.push("-nodefaults".into());
+        if self.deterministic {
+            words.extend(["-icount".into(), "shift=0,sleep=off".into()]);
+        }
+        words
+    }
+
+    /// Returns QEMU's words for a person who wants to see the machine, with the console on the terminal.
+    pub fn words_for_people(&self) -> Vec<String> {
+        let more = ["-no-reboot", "-machine", "pc,acpi=off", "-serial", "stdio", "-serial", "null"];
+        self.words().into_iter().chain(more.map(String::from)).collect()
+    }
+
+    /// Starts the machine, with its files and sockets in `room`, which is emptied. If its exceptions and interrupts are to be
+    /// `logged`, it is slower.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start; what QEMU says about that is in `room`.
+    pub fn start(&self, room: &Path, logged: bool) -> io::Result<Session> {
+        match fs::remove_dir_all(room) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => fs::create_dir_all(room)?,
+        }
+        let file = |name: &str| room.join(name).display().to_string();
+        let monitor = UnixListener::bind(room.join("qmp"))?;
+        let mut words = self.words();
+        words.extend([
+            "-object".into(),
+            format!("memory-backend-file,id=ram,size={},share=on,mem-path={}", self.memory, file("ram")),
+            "-machine".into(),
+            "pc,acpi=off,memory-backend=ram".into(),
+            "-action".into(),
+            "reboot=shutdown,shutdown=pause,panic=pause".into(),
+            "-device".into(),
+            "pvpanic".into(),
+            "-chardev".into(),
+            format!("socket,id=qmp,path={}", file("qmp")),
+            "-mon".into(),
+            "chardev=qmp,mode=control".into(),
+            "-serial".into(),
+            format!("file:{}", file("console")),
+            "-serial".into(),
+            "stdio".into(),
+            "-D".into(),
+            file("log"),
+            "-S".into(),
+        ]);
+        if logged {
+            words.extend(["-d".into(), "int,cpu_reset".into()]);
+        }
+        let output = [File::create(room.join("com2"))?, File::create(room.join("complaints"))?];
+        let control = File::open(room.join("com2"))?;
+        let (input, told) = io::pipe()?;
+        let mut child = Running::start(QEMU, &words, &[], input, output)?;
+        let until = Instant::now() + CONNECT;
+        // QEMU speaks when all devices are there.
+        let mut qmp = Qmp::new(accept(&monitor, &mut child, until)?)?;
+        let ram = Ram::open(&room.join("ram"))?;
+        // Both have it open: so it goes with them, even if the grader is killed.
+        fs::remove_file(room.join("ram"))?;
+        qmp.command("cont", json!({}))?;
+        Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, room: room.into() })
+    }
+}
+
+/// Waits for QEMU to connect.
+fn accept(listener: &UnixListener, child: &mut Running, until: Instant) -> io::Result<UnixStream> {
+    listener.set_nonblocking(true)?;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            Err(_) if child.exit()?.is_some() => return Err(io::Error::other("QEMU ended before it connected")),
+            Err(_) if Instant::now() >= until => return Err(ErrorKind::TimedOut.into()),
+            Err(_) => sleep(POLL),
+        }
+    }
+}
+
+/// A machine that was started. Dropping it ends it.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) qmp: Qmp,
+    pub(super) child: Running,
+    pub(super) control: File,
+    pub(super) told: PipeWriter,
+    pub(super) heard: Vec<u8>,
+    pub(super) ram: Ram,
+    pub(super) room: PathBuf,
+}
+
+impl Session {
+    /// Returns the machine's memory.
+    pub fn ram(&self) -> &Ram {
+        &self.ram
+    }
+
+    /// Returns the processor's registers. While the machine runs, EIP may be a little behind.
+    ///
+    /// # Errors
+    ///
+    /// If QEMU does not answer.
+    pub fn registers(&mut self) -> io::Result<Registers> {
+        let text = self.qmp.monitor("info registers")?;
+        Registers::read(&text).ok_or_else(|| io::Error::other(format!("QEMU's registers are unreadable: {text}")))
+    }
+
+    /// Returns QEMU's log of exceptions and interrupts so far.
+    pub fn log(&self) -> String {
+        self.log_since(0)
+    }
+
+    /// Returns QEMU's log from this byte on; nothing if there is none.
+    pub(super) fn log_since(&self, start: u64) -> String {
+        let mut bytes = Vec::new();
+        let file = File::open(self.room.join("log")).and_then(|mut file| {
+            file.seek(SeekFrom::Start(start))?;
+            file.read_to_end(&mut bytes)
+        });
+        file.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    pub(super) fn log_length(&self) -> u64 {
+        fs::metadata(self.room.join("log")).map_or(0, |log| log.len())
+    }
+
+    /// Returns what people have seen so far.
+    pub fn console(&self) -> String {
+        read(&self.room.join("console"))
+    }
+
+    /// Returns all that came over the control channel so far.
+    pub fn heard(&self) -> String {
+        String::from_utf8_lossy(&self.heard).into_owned()
+    }
+
+    /// Takes in what has come over the control channel. While the machine stands still, nothing is missing afterwards.
+    pub(super) fn listen(&mut self) -> io::Result<()> {
+        self.control.read_to_end(&mut self.heard).map(|_| ())
+    }
+
+    /// Sends a line over the control channel to a machine that stands still. On return it has all arrived.
+    pub(super) fn tell(&mut self, line: &str) -> io::Result<()> {
+        self.told.write_all(format!("{line}\n").as_bytes())?;
+        // QEMU hands the port a byte or more each time around its loop, which every command goes through.
+        for _ in 0..2 * line.len() {
+            self.qmp.command("query-status", json!({}))?;
+        }
+        Ok(())
+    }
+
+    /// Saves the screen as a picture.
+    ///
+    /// # Errors
+    ///
+    /// If QEMU does not.
+    pub fn screen(&mut self, file: &Path) -> io::Result<()> {
+        self.qmp.command("screendump", json!({"filename": file.display().to_string(), "format": "png"})).map(|_| ())
+    }
+}
+
+/// Reads a file that may be missing and may hold any bytes.
+pub fn read(file: &Path) -> String {
+    fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
