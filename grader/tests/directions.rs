@@ -14,9 +14,34 @@ const BELOW_ARCH: [&str; 7] = ["addr", "boot_info", "frames", "memory_map", "pag
 /// The only modules of the kernel that may name `arch`.
 const ABOVE_ARCH: [&str; 2] = ["arch", "system"];
 
+/// The floors of the kernel from the ground up, as `lib.rs` lists them. `arch/x86/entry` stands on the highest one.
+const FLOORS: [&[&str]; 9] = [
+    &["addr", "memory_map", "text"],
+    &["frames", "events"],
+    &["paging"],
+    &["vm"],
+    &["boot_info", "symbols", "log_levels"],
+    &["fault", "report"],
+    &["scenarios", "terminal"],
+    &["arch"],
+    &["system"],
+];
+
 fn read(name: &str) -> Crate {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     Crate::read(&root).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Returns the number of the floor on which `module` stands; `None` for the crate's root, which only declares.
+fn floor(module: &[String]) -> Option<usize> {
+    let is_entry = module.get(..3).is_some_and(|start| start == ["arch", "x86", "entry"]);
+    let name = if is_entry { "system" } else { module.first()? };
+    Some(FLOORS.iter().position(|floor| floor.contains(&name)).unwrap_or_else(|| panic!("{name} stands on no floor")))
+}
+
+/// Returns the arrows from a floor to a higher one.
+fn up_a_floor(kernel: &Crate) -> Vec<&Arrow> {
+    kernel.arrows().iter().filter(|arrow| floor(&arrow.to) > floor(&arrow.from)).collect()
 }
 
 /// Returns the arrows from `arch/x86`, outside its `entry`, to what stands above it.
@@ -51,6 +76,11 @@ fn no_file_imports_another_in_a_loop() {
             demand_none(&format!("{name}: these files import each other in a loop"), &tree.a_loop());
         }
     }
+}
+
+#[test]
+fn no_floor_imports_a_higher_one() {
+    demand_none("these files import what stands on a higher floor", &up_a_floor(&read("kernel")));
 }
 
 #[test]
@@ -132,4 +162,6 @@ fn a_call_upwards_and_a_name_from_outside_are_found() {
     let up = ["src/arch/x86/mmu.rs:3 imports src/report.rs", "src/arch/x86/vga.rs:1 imports src/arch/x86/entry.rs"];
     assert_eq!(words(upward(&tree)), up);
     assert_eq!(words(to_arch(&tree)), ["src/report.rs:1 imports src/arch/x86/vga.rs"]);
+    let up = ["src/arch/x86/vga.rs:1 imports src/arch/x86/entry.rs", "src/report.rs:1 imports src/arch/x86/vga.rs"];
+    assert_eq!(words(up_a_floor(&tree)), up);
 }

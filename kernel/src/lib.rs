@@ -3,9 +3,9 @@
 //! Read the modules in this order, which is also the order in which they stand on each other:
 //!
 //! 1. [`addr`], [`memory_map`] and [`text`]: the numbers everything else is made of, and their names.
-//! 2. [`frames`]: which physical frames are free.
+//! 2. [`frames`]: which physical frames are free; [`events`]: what happened last.
 //! 3. [`paging`]: entries, the recursive window, page tables.
-//! 4. [`vm`]: regions of pages that get a frame when they are touched; [`events`]: what happened last.
+//! 4. [`vm`]: regions of pages that get a frame when they are touched.
 //! 5. [`boot_info`]: what the boot loader left; [`symbols`]: names of functions; [`log_levels`]: how much each module logs.
 //! 6. [`fault`]: faults in words; [`report`]: the screen that a crash ends with.
 //! 7. [`scenarios`]: what must hold, on any machine; [`terminal`]: keys, line editing, words of a command.
