@@ -36,3 +36,8 @@ pub mod system;
 pub mod terminal;
 pub mod text;
 pub mod vm;
+
+/// The seed of random tests on the host.
+#[cfg(test)]
+#[path = "../tests/seed/mod.rs"]
+mod seed;

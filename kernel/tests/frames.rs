@@ -1,6 +1,8 @@
 //! Frame pools: what the coursework asks of them, and what goes wrong in practice.
 #![allow(clippy::unwrap_used)] // a helper that fails fails its test
 
+mod seed;
+
 use droste::addr::{Frame, FrameRange};
 use droste::frames::{FramePool, FrameSource, FrameState, MarkError, ReleaseError, release_frames};
 use droste::memory_map::{HOLE, KERNEL_POOL, PROCESS_POOL_START};
@@ -333,7 +335,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     // 200 runs of 300 steps: 60 000 operations.
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(seed::config(200))]
     #[test]
     fn a_pool_does_what_a_naive_one_does(len in 1..900_u32, steps in prop::collection::vec(step(), 300)) {
         let range = range(100, 100 + len);
@@ -371,4 +373,15 @@ proptest! {
             prop_assert_eq!(pool.state(Frame::new(100 + index)), Some(model.states[index as usize]));
         }
     }
+}
+
+#[test]
+fn the_seed_of_the_environment_is_used_and_told() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_pool_does_what_a_naive_one_does", "--nocapture"])
+        .env("SEED", "0x1234")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("repeat: SEED=0x00001234 cargo test -p droste"), "{said}");
 }

@@ -6,7 +6,7 @@ mod machine;
 use droste::addr::{Page, VirtAddr};
 use droste::scenarios::Machine;
 use droste::vm::VmPool;
-use machine::SoftMachine;
+use machine::{SoftMachine, seed};
 use proptest::prelude::*;
 
 const BASE: u32 = 0x4000_0000;
@@ -61,7 +61,7 @@ fn release(
 
 proptest! {
     // 100 runs of 300 steps: 30 000 operations.
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(seed::config(100))]
     #[test]
     fn a_pool_does_what_a_list_of_regions_does(steps in prop::collection::vec(step(), 300)) {
         let mut machine = SoftMachine::start(32);

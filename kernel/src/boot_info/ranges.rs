@@ -148,6 +148,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::seed::config(256))]
         #[test]
         fn what_is_available_and_not_reserved_is_found(available in some_ranges(), reserved in some_ranges()) {
             let frames = |ranges: &[FrameRange]| ranges.iter().flat_map(|range| range.iter()).collect::<BTreeSet<_>>();

@@ -8,11 +8,20 @@ use droste::paging::soft::SoftMmu;
 use droste::paging::{Entry, Fault, Memory, PageTable};
 use droste::scenarios::Machine;
 use droste::vm::{AddressSpace, Refusal};
+use std::cell::Cell;
+use std::fmt::Write;
+
+#[path = "../seed/mod.rs"]
+pub mod seed;
 
 /// The first address space that is loaded stays to the end, as in the kernel.
 pub struct SoftMachine {
     memory: Memory<SoftMmu, FramePool<'static>>,
     faults: u32,
+    /// Whether it has given its seed, so that what it does depends on it.
+    pub seed_asked: Cell<bool>,
+    /// What was said on it, for whoever wants to show it.
+    pub said: String,
 }
 
 impl SoftMachine {
@@ -33,7 +42,7 @@ impl SoftMachine {
             number => Entry::writable(Frame::new(number)),
         });
         AddressSpace::from_table(table.unwrap()).load(&mut memory);
-        Self { memory, faults: 0 }
+        Self { memory, faults: 0, seed_asked: Cell::new(false), said: String::new() }
     }
 
     /// Answers a fault as the kernel's trap does.
@@ -85,12 +94,12 @@ impl Machine for SoftMachine {
         self.faults
     }
 
-    /// `DROSTE_SEED` in decimal sets it.
     fn seed(&self) -> u32 {
-        std::env::var("DROSTE_SEED").map_or(0x00D5_05E5, |seed| seed.parse().unwrap())
+        self.seed_asked.set(true);
+        seed::seed()
     }
 
     fn say(&mut self, words: std::fmt::Arguments<'_>) {
-        println!("{words}");
+        writeln!(self.said, "{words}").unwrap();
     }
 }
