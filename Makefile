@@ -5,8 +5,12 @@ LIBRARY = $(or $(CARGO_TARGET_DIR),target)/i586-unknown-linux-gnu/release/libdro
 ELF = build/droste.elf
 ISO = build/droste.iso
 
-# What the run scripts read; make passes on what is set on its command line.
-export ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY
+# What people set, on make's command line or in the environment: passed on to the scripts in the environment, as it is.
+# Neither make nor a shell reads these values: recipes have "$$NAME", never $(NAME) but to ask whether it is set.
+SETTINGS = ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY ADDR SUBMISSION RESULTS STRICT
+SET = $(foreach name,$(SETTINGS),$(if $(filter-out undefined,$(origin $(name))),$(name)))
+$(foreach name,$(SET),$(eval override $(name) := $$(value $(name))))
+export $(SET)
 
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
@@ -14,7 +18,7 @@ export ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED D
 .PHONY: help setup doctor build iso run bochs debug where check test bench bench-host clean FORCE
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables of run: ARGS='log=debug' KERNEL=1 PROTOCOL=multiboot UEFI=1 MEM=64 CPU=pentium3 ACCEL=kvm TIMEOUT=120"
 
@@ -38,7 +42,9 @@ debug: $(ELF) ## Debug it in QEMU by GDB (TEST=NAME: one of its tests)
 	@scripts/debug $(ELF)
 
 where: $(ELF) ## Say which source line an address of the kernel's code comes from: ADDR=0x10abcd
-	$(if $(ADDR),,$(error which address? make where ADDR=0x10abcd))@addr2line -e $(ELF) -f -i -C -p $(ADDR)
+	@scripts/need addr2line
+	@[ -n "$$ADDR" ] || { echo 'which address? make where ADDR=0x10abcd' >&2; exit 1; }
+	@addr2line -e $(ELF) -f -i -C -p -- "$$ADDR"
 
 check: ## Check format, lints and documentation, for the host and for the kernel's target
 	scripts/cargo fmt --all --check
@@ -70,12 +76,13 @@ $(LIBRARY): FORCE
 LINK = ld -m elf_i386 -T linker.ld --gc-sections --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096
 
 $(ELF): $(LIBRARY) linker.ld scripts/symbols
-	@scripts/need ld
+	@scripts/need ld as nm awk
 	@mkdir -p $(@D)
 	@$(LINK) -o $@.unnamed $(LIBRARY)
-	@scripts/symbols $@.unnamed | as --32 -o $@.symbols
+	@scripts/symbols $@.unnamed >$@.symbols.s
+	@as --32 -o $@.symbols $@.symbols.s
 	$(LINK) -o $@ $(LIBRARY) $@.symbols
-	@rm $@.unnamed $@.symbols
+	@rm $@.unnamed $@.symbols.s $@.symbols
 
 $(ISO): $(ELF) grub/grub.cfg scripts/make-iso
 	scripts/make-iso $(ELF) $@
