@@ -15,7 +15,7 @@ export $(SET)
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor build iso run bochs debug where check test bench bench-host clean FORCE
+.PHONY: help setup doctor build iso run bochs debug where check lint test bench bench-host clean FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,13 +46,16 @@ where: $(ELF) ## Say which source line an address of the kernel's code comes fro
 	@[ -n "$$ADDR" ] || { echo 'which address? make where ADDR=0x10abcd' >&2; exit 1; }
 	@addr2line -e $(ELF) -f -i -C -p -- "$$ADDR"
 
-check: ## Check format, lints and documentation, for the host and for the kernel's target
+check: lint ## Check format, lints and documentation, for the host and for the kernel's target
 	scripts/cargo fmt --all --check
 	scripts/cargo clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/cargo --kernel clippy -- -D warnings
 	scripts/check-portable
 	RUSTDOCFLAGS='-D warnings' scripts/cargo doc --workspace --all-features --no-deps
 	RUSTDOCFLAGS='-D warnings' scripts/cargo --kernel doc --no-deps
+
+lint: ## Check shell scripts, Python files and spelling
+	scripts/lint
 
 test: $(ELF) $(ISO) ## Run all tests, on the host and in virtual machines (ONLY=GROUP/ID: those of the grader)
 	@scripts/test $(ELF)

@@ -221,7 +221,7 @@ def _double_fault(memory):
         frame = frame.older()
     if frame is None:
         return None
-    # The processor has left the registers in the kernel's task state. There the kernel keeps CR3: the handler has another.
+    # The processor left the registers in the kernel's task state. There the kernel keeps CR3: the handler's differs.
     fields = static("droste::arch::x86::gdt::KERNEL_STATE")["__0"]["value"]
     address, stack_pointer = register("cr2"), int(fields["esp"])
     space = Space(memory, int(fields["cr3"]) // PAGE_SIZE)

@@ -21,7 +21,8 @@ def ask(path, command):
             _execute(stream, "qmp_capabilities", {})
             answer = _execute(stream, "human-monitor-command", {"command-line": command})
     except OSError as error:
-        raise MonitorError(f"{path}: {error.strerror}: the machine is gone, or was not started by make debug") from error
+        words = f"{path}: {error.strerror}: the machine is gone, or was not started by make debug"
+        raise MonitorError(words) from error
     return answer.replace("\r\n", "\n")
 
 
