@@ -15,7 +15,7 @@ export $(SET)
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor build iso run bochs debug where check lint test bench bench-host clean FORCE
+.PHONY: help setup doctor build iso hashes run bochs debug where check lint check-reproducible test bench bench-host clean FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ doctor: ## Show which tools are here, and how to get those that are not
 build: $(ELF) ## Build the kernel, build/droste.elf
 
 iso: $(ISO) ## Build the bootable CD image, build/droste.iso
+
+hashes: $(ELF) $(ISO) ## Print the SHA-256 of both: the same sources make the same bits, wherever they are built
+	@sha256sum $(ELF) $(ISO)
 
 run: $(ELF) ## Boot it by GRUB in QEMU, console on this terminal
 	@scripts/run-qemu $(ELF)
@@ -56,6 +59,9 @@ check: lint ## Check format, lints and documentation, for the host and for the k
 
 lint: ## Check shell scripts, Python files and spelling
 	scripts/lint
+
+check-reproducible: $(ELF) $(ISO) ## Build both once more, in another folder, and demand the same bits
+	@scripts/check-reproducible $(ELF) $(ISO)
 
 test: $(ELF) $(ISO) ## Run all tests, on the host and in virtual machines (ONLY=GROUP/ID: those of the grader)
 	@scripts/test $(ELF)
