@@ -3,6 +3,7 @@
 use grader::machine::{Judged, Machine, Place, Script};
 use grader::qemu::QEMU;
 use grader::verdict::{Expects, FAILURE, SUCCESS, Verdict};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -109,4 +110,61 @@ fn memory_in_more_pieces_than_there_is_room_for_is_used_all_the_same() {
 #[ignore = "needs the kernel: make test"]
 fn a_loader_that_does_not_say_its_name_is_unnamed() {
     assert!(boot_by_loader(0x9_0000, 0).contains("started by an unnamed loader"));
+}
+
+/// Makes a file of zeros that takes no room on the disk, and returns where it is.
+fn module(directory: &TempDir, megabytes: u64) -> PathBuf {
+    let path = directory.path().join("module");
+    let made = File::create(&path).and_then(|file| file.set_len(megabytes << 20));
+    made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn a_module_of_200_mib_leaves_the_kernel_its_pool() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let words = format!("-machine pc,acpi=off -m 512 -initrd {}", module(&directory, 200).display());
+    let console = boot(&kernel(), &words, SUCCESS);
+    assert!(console.contains("module, 204800 KiB at 0x0040_1000"), "{console}");
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn modules_that_grub_loads_leave_the_kernel_its_pool() {
+    for protocol in ["multiboot", "multiboot2"] {
+        let directory = TempDir::new().expect("a temporary directory");
+        let (tree, iso) = (directory.path().join("tree"), directory.path().join("cd.iso"));
+        let grub = tree.join("boot/grub");
+        let menu = format!(
+            "{protocol} /boot/droste.elf interactive=no\n{} /boot/module named\nboot\n",
+            protocol.replace("multiboot", "module")
+        );
+        let made = fs::create_dir_all(&grub)
+            .and_then(|()| fs::copy(module(&directory, 4), tree.join("boot/module")))
+            .and_then(|_| fs::copy(kernel(), tree.join("boot/droste.elf")))
+            .and_then(|_| fs::write(grub.join("grub.cfg"), menu));
+        made.unwrap_or_else(|error| panic!("{}: {error}", tree.display()));
+        let modules = format!("--install-modules=normal iso9660 {protocol}");
+        let packed = Command::new("grub-mkrescue")
+            .args(["-d", "/usr/lib/grub/i386-pc", &modules, "--locales=", "--fonts=", "--themes=", "-o"])
+            .args([&iso, &tree])
+            .output()
+            .expect("grub-mkrescue is there");
+        assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+        let words = format!("{MACHINE} -machine pc,acpi=off -m 64 -cdrom {}", iso.display());
+        let words = words.split_whitespace().map(String::from).collect();
+        let console = run(Script { program: QEMU.into(), words, settings: Vec::new() }, SUCCESS);
+        assert!(console.contains("module named, 4096 KiB at "), "{console}");
+    }
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn a_module_that_leaves_no_memory_is_named_with_its_size() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let words = format!("-machine pc,acpi=off -m 32 -initrd {}", module(&directory, 28).display());
+    let console = boot(&kernel(), &words, FAILURE);
+    assert!(console.contains("module, 28672 KiB at 0x0040_1000"), "{console}");
+    assert!(console.contains("Droste cannot start: available memory ends at 0x0040_1000"), "{console}");
 }
