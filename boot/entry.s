@@ -14,7 +14,8 @@
 .global boot_directory_start
 boot_directory_start:
     .skip 4096
-boot_table:
+.global boot_table_start
+boot_table_start:
     .skip 4096
 
 .section .text.entry, "ax"
@@ -26,7 +27,7 @@ _start:
     call check_processor
 
     # Fill the table from its first entry to its last: entry i maps page i to frame i.
-    mov edi, offset boot_table
+    mov edi, offset boot_table_start
     mov edx, PRESENT_WRITABLE
     mov ecx, ENTRIES
 1:
@@ -39,10 +40,10 @@ _start:
     # The guard page below the stack stays absent, so that an overflow cannot pass unnoticed.
     mov edi, offset stack_guard
     shr edi, 12
-    mov dword ptr [boot_table + 4 * edi], 0
+    mov dword ptr [boot_table_start + 4 * edi], 0
 
     # Entry 0 of the directory leads to the table. All others are absent.
-    mov edx, offset boot_table
+    mov edx, offset boot_table_start
     or edx, PRESENT_WRITABLE
     mov [boot_directory_start], edx
 

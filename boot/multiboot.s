@@ -26,6 +26,11 @@ mb2_header:
     # Align modules to pages, as in Multiboot 1: type 6, no flags, 8 bytes. The memory map comes unasked.
     .short 6, 0
     .long 8
+    # A framebuffer of any size, where there is one: type 5, optional, 20 bytes, then width, height and bits of a pixel.
+    .short 5, 1
+    .long 20
+    .long 0, 0, 0
+    .balign 8
     # The end: type 0, no flags, 8 bytes.
     .short 0, 0
     .long 8

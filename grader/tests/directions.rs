@@ -9,7 +9,7 @@ use std::path::Path;
 use std::{fs, io};
 
 /// What `arch/x86` may import beside itself: the numbers, and the seams that it stands behind.
-const BELOW_ARCH: [&str; 7] = ["addr", "boot_info", "frames", "memory_map", "paging", "symbols", "text"];
+const BELOW_ARCH: [&str; 8] = ["addr", "boot_info", "frames", "memory_map", "paging", "screen", "symbols", "text"];
 
 /// The only modules of the kernel that may name `arch`.
 const ABOVE_ARCH: [&str; 2] = ["arch", "system"];
@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 9] = [
     &["frames", "events"],
     &["paging"],
     &["vm"],
-    &["boot_info", "symbols", "log_levels"],
+    &["screen", "boot_info", "symbols", "log_levels"],
     &["fault", "report"],
     &["scenarios", "terminal"],
     &["arch"],

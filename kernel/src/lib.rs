@@ -6,7 +6,7 @@
 //! 2. [`frames`]: which physical frames are free; [`events`]: what happened last.
 //! 3. [`paging`]: entries, the recursive window, page tables.
 //! 4. [`vm`]: regions of pages that get a frame when they are touched.
-//! 5. [`boot_info`]: what the boot loader left; [`symbols`]: names of functions; [`log_levels`]: how much each module logs.
+//! 5. [`screen`]: text, and how it becomes pixels; [`boot_info`]: what the boot loader left; [`symbols`]: names of functions; [`log_levels`]: how much each module logs.
 //! 6. [`fault`]: faults in words; [`report`]: the screen that a crash ends with.
 //! 7. [`scenarios`]: what must hold, on any machine; [`terminal`]: keys, line editing, words of a command.
 //! 8. `arch/x86`: the processor and the PC, and all that is unsafe.
@@ -30,6 +30,7 @@ pub mod memory_map;
 pub mod paging;
 pub mod report;
 pub mod scenarios;
+pub mod screen;
 pub mod symbols;
 #[cfg(target_arch = "x86")]
 pub mod system;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 0x0000_0000  one page, never present: a null pointer faults
-//! 0x0000_1000  BIOS data, VGA text at 0xB_8000
+//! 0x0000_1000  BIOS data
+//! 0x000A_0000  VGA, its text at 0xB_8000; with a framebuffer, the way to its pixels
 //! 0x0010_0000  kernel image, at most 1 MiB (linker.ld asserts it)
 //! 0x0020_0000  kernel frame pool: frames 512..1024, direct-mapped
 //! 0x0040_0000  frames: the process pool; pages: VM pools
@@ -11,7 +12,7 @@
 //! 0xFFFF_F000  the directory itself
 //! ```
 //!
-//! Physical and virtual agree below 4 MiB and nowhere else.
+//! Physical and virtual agree below 4 MiB, but for the two pages of the way to a framebuffer, and nowhere else.
 
 use crate::addr::{Frame, FrameRange, Page, PageRange};
 
@@ -26,6 +27,12 @@ pub const HOLE: FrameRange = FrameRange::new(Frame::new(3840), Frame::new(4096))
 
 /// Pages whose address is also their physical address: the first 4 MiB.
 pub const IDENTITY: PageRange = PageRange::new(Page::new(0), Page::new(1024));
+
+/// With a framebuffer, the page through which its pixels are written: one frame of them at a time. VGA's page otherwise.
+pub const PIXELS: Page = Page::new(0xA0);
+
+/// With a framebuffer, the page at which the table of the first 4 MiB is seen. VGA's page otherwise.
+pub const PIXELS_TABLE: Page = Page::new(0xA1);
 
 /// Pages that may belong to a VM pool: from 4 MiB up to the windows.
 pub const POOL_PAGES: PageRange = PageRange::new(Page::new(0x400), Page::new(0xF_F800));

@@ -4,8 +4,9 @@
 //! memory that belongs to the frame pools. Both Multiboot versions end up in the same structure.
 //!
 //! "Default is reserved": a frame is available only if the memory map says so for all of it, nothing else in the map
-//! touches it, and no module lies in it.
+//! touches it, and neither a module nor the framebuffer lies in it.
 
+mod framebuffer;
 mod multiboot1;
 #[cfg(not(target_family = "wasm"))]
 mod multiboot2;
@@ -202,15 +203,21 @@ impl BootInfo {
         .chain(self.modules().iter().filter(|module| !module.in_memory).cloned().map(Warning::NotInMemory))
     }
 
-    /// Starts with memory and modules. Reserved wins: what any entry of the map calls other than available is not.
-    fn new(map: impl Iterator<Item = MapEntry> + Clone, modules: impl Iterator<Item = Module> + Clone) -> Self {
+    /// Starts with memory, modules and the frames of the framebuffer. Reserved wins: what any entry of the map calls other
+    /// than available is not.
+    fn new(
+        map: impl Iterator<Item = MapEntry> + Clone,
+        modules: impl Iterator<Item = Module> + Clone,
+        framebuffer: FrameRange,
+    ) -> Self {
         let memory = |tell: &mut dyn FnMut(FrameRange, bool)| map.clone().for_each(|entry| entry.tell(tell));
-        let without_modules = |tell: &mut dyn FnMut(FrameRange, bool)| {
+        let unused = |tell: &mut dyn FnMut(FrameRange, bool)| {
             memory(tell);
             modules.clone().for_each(|module| tell(module.frames, false));
+            tell(framebuffer, false);
         };
         let mut available = Ranges::EMPTY;
-        Sweep::new(&without_modules).for_each(|range| available.push(range));
+        Sweep::new(&unused).for_each(|range| available.push(range));
         let mut boot_info = Self {
             available,
             modules: [Module::NONE; MAX_MODULES],

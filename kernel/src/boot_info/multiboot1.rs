@@ -2,8 +2,10 @@
 //!
 //! Source: Multiboot Specification 0.6.96, section 3.3.
 
-use super::{BootError, BootInfo, MapEntry, Module, PhysicalMemory, word};
+use super::{BootError, BootInfo, MapEntry, Module, PhysicalMemory, framebuffer, word};
 use crate::addr::PhysAddr;
+use crate::screen::Display;
+use crate::screen::framebuffer::Unusable;
 
 pub(super) const MAGIC: u32 = 0x2BAD_B002;
 
@@ -14,6 +16,7 @@ const HAS_COMMAND_LINE: u32 = 1 << 2;
 const HAS_MODULES: u32 = 1 << 3;
 const HAS_MEMORY_MAP: u32 = 1 << 6;
 const HAS_LOADER_NAME: u32 = 1 << 9;
+const HAS_FRAMEBUFFER: u32 = 1 << 12;
 
 const FLAGS: usize = 0;
 const COMMAND_LINE: usize = 16;
@@ -22,6 +25,14 @@ const MODULES: usize = 24;
 const MAP_LENGTH: usize = 44;
 const MAP: usize = 48;
 const LOADER_NAME: usize = 64;
+const FRAMEBUFFER: usize = 88;
+
+/// Bytes of the structure with the framebuffer's fields, which older loaders leave out.
+const SIZE_WITH_FRAMEBUFFER: u32 = 118;
+
+/// Where among these the colours are: two bytes later in the specification's C header, which GRUB was compiled with, than
+/// in its text.
+const COLOURS: [usize; 2] = [24, 22];
 
 /// Bytes of a module's entry: start, end, the address of its text, reserved.
 const MODULE_SIZE: u32 = 16;
@@ -51,7 +62,8 @@ pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootI
         }
     };
     let modules = modules.chunks_exact(MODULE_SIZE as usize).filter_map(|entry| module(memory, entry));
-    let mut boot_info = BootInfo::new(map, modules);
+    let screen = display(info, memory).unwrap_or_default();
+    let mut boot_info = BootInfo::new(map, modules, screen.frames());
 
     if flags & HAS_COMMAND_LINE != 0 {
         boot_info.set_command_line(text(memory, address(COMMAND_LINE)?)?);
@@ -69,6 +81,18 @@ fn module(memory: &impl PhysicalMemory, entry: &[u8]) -> Option<Module> {
         address => text(memory, PhysAddr::new(address)).unwrap_or_default(),
     };
     Some(Module::new(word(entry, 0)?, word(entry, 4)?, name))
+}
+
+/// Returns what text can be shown on, if anything is said about that.
+pub(super) fn display(info: PhysAddr, memory: &impl PhysicalMemory) -> Option<Display> {
+    let flags = word(memory.bytes(info, SIZE)?, FLAGS)?;
+    if flags & HAS_FRAMEBUFFER == 0 {
+        return None;
+    }
+    let fields = &memory.bytes(info, SIZE_WITH_FRAMEBUFFER)?[FRAMEBUFFER..];
+    let [by_header, by_text] = COLOURS.map(|colours| framebuffer::parse(fields, colours));
+    // What isn't the colours doesn't fit in a pixel: there it has no bits of blue, or more than there are.
+    if by_header == Some(Display::Unusable(Unusable::Channels)) { by_text } else { by_header }
 }
 
 fn bytes(memory: &impl PhysicalMemory, start: PhysAddr, length: u32) -> Result<&[u8], BootError> {

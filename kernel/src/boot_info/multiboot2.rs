@@ -5,8 +5,9 @@
 //!
 //! Source: Multiboot2 Specification 2.0, section 3.6.
 
-use super::{BootError, BootInfo, MapEntry, Module, PhysicalMemory, word};
+use super::{BootError, BootInfo, MapEntry, Module, PhysicalMemory, framebuffer, word};
 use crate::addr::PhysAddr;
+use crate::screen::Display;
 use multiboot2::{BootInformationHeader, DynSizedStructure, TagHeader, TagType};
 
 pub(super) const MAGIC: u32 = multiboot2::MAGIC;
@@ -15,25 +16,20 @@ pub(super) const MAGIC: u32 = multiboot2::MAGIC;
 const HEADER: u32 = 8;
 const ALIGNMENT: usize = 8;
 
-pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootInfo, BootError> {
-    let unreadable = BootError::Unreadable(info);
-    let malformed = BootError::Malformed(info);
-    let total = word(memory.bytes(info, HEADER).ok_or(unreadable)?, 0).ok_or(malformed)?;
-    let rounded = total.checked_next_multiple_of(ALIGNMENT as u32).ok_or(malformed)?;
-    let block = memory.bytes(info, rounded).ok_or(unreadable)?;
-    let block = DynSizedStructure::<BootInformationHeader>::ref_from_slice(block).map_err(|_| malformed)?;
-    let tags = Tags(block.payload());
-    if !tags.are_well_formed() {
-        return Err(malformed);
-    }
+/// Where the colours are among a framebuffer's fields, after two reserved bytes.
+const COLOURS: usize = 24;
 
+pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootInfo, BootError> {
+    let malformed = BootError::Malformed(info);
+    let tags = tags(info, memory)?;
     let map = tags.clone().find(|tag| tag.header().typ == TagType::Mmap).ok_or(BootError::NoMemoryMap)?;
     let map = map_entries(map.payload()).ok_or(malformed)?;
     let modules = tags.clone().filter(|tag| tag.header().typ == TagType::Module).map(|tag| module(tag.payload()));
     if modules.clone().any(|module| module.is_none()) {
         return Err(malformed);
     }
-    let mut boot_info = BootInfo::new(map, modules.flatten());
+    let screen = display(info, memory).unwrap_or_default();
+    let mut boot_info = BootInfo::new(map, modules.flatten(), screen.frames());
     for tag in tags {
         let payload = tag.payload();
         match tag.header().typ.into() {
@@ -48,6 +44,28 @@ pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootI
 /// Reads a module's tag: start, end, text.
 fn module(payload: &[u8]) -> Option<Module> {
     Some(Module::new(word(payload, 0)?, word(payload, 4)?, &payload[8..]))
+}
+
+/// Returns what text can be shown on, if anything is said about that: UEFI alone says that there is no text mode.
+pub(super) fn display(info: PhysAddr, memory: &impl PhysicalMemory) -> Option<Display> {
+    let mut tags = tags(info, memory).ok()?;
+    let is_uefi = tags.clone().any(|tag| matches!(tag.header().typ.into(), TagType::Efi32 | TagType::Efi64));
+    match tags.find(|tag| tag.header().typ == TagType::Framebuffer) {
+        Some(tag) => framebuffer::parse(tag.payload(), COLOURS),
+        None => is_uefi.then_some(Display::Nothing),
+    }
+}
+
+/// Returns the tags, all of which can be read.
+fn tags(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<Tags<'_>, BootError> {
+    let unreadable = BootError::Unreadable(info);
+    let malformed = BootError::Malformed(info);
+    let total = word(memory.bytes(info, HEADER).ok_or(unreadable)?, 0).ok_or(malformed)?;
+    let rounded = total.checked_next_multiple_of(ALIGNMENT as u32).ok_or(malformed)?;
+    let block = memory.bytes(info, rounded).ok_or(unreadable)?;
+    let block = DynSizedStructure::<BootInformationHeader>::ref_from_slice(block).map_err(|_| malformed)?;
+    let tags = Tags(block.payload());
+    if tags.are_well_formed() { Ok(tags) } else { Err(malformed) }
 }
 
 /// Walks through the map: the size of an entry, a version that only grows compatibly, then the entries.

@@ -1,6 +1,8 @@
 //! Handmade structures of both versions, in memory that starts at 64 KiB.
 
 use super::*;
+use crate::screen::Display;
+use crate::screen::framebuffer::Unusable;
 use std::string::ToString;
 use std::vec;
 
@@ -118,6 +120,73 @@ fn both_versions_tell_the_same() {
         assert_eq!(info.available(), [range(0, 0x9F), range(0x100, 0x200), range(0x202, 0x2000)]);
         assert_eq!(info.warnings().count(), 0);
     }
+}
+
+/// The fields of a framebuffer of 800 by 600 pixels, with `reserved` bytes before those about its colours.
+fn framebuffer(address: u64, kind: u8, reserved: usize) -> Vec<u8> {
+    let numbers = [3200u32, 800, 600].map(u32::to_le_bytes).concat();
+    let colours = [16, 8, 8, 8, 0, 8, 0, 0];
+    [&address.to_le_bytes()[..], &numbers, &[32, kind], &vec![0xEE; reserved], &colours].concat()
+}
+
+/// What is shown on if the boot loader describes a framebuffer so: in either version, and in version 1 both ways.
+fn display_of(address: u64, kind: u8) -> Display {
+    let two = with_tags(&[(8, &framebuffer(address, kind, 2))]);
+    let expected = BootInfo::display(multiboot2::MAGIC, PhysAddr::new(BASE), &two);
+    for reserved in [0, 2] {
+        let mut one = multiboot1(&usual_map());
+        one.put_word(0, 1 << 6 | 1 << 12);
+        one.put(88, &framebuffer(address, kind, reserved));
+        assert_eq!(BootInfo::display(multiboot1::MAGIC, PhysAddr::new(BASE), &one), expected);
+    }
+    expected
+}
+
+/// Multiboot 2 information with these tags alone.
+fn with_tags(tags: &[(u32, &[u8])]) -> Memory {
+    let mut memory = Memory::new();
+    let mut end = 8;
+    for (kind, payload) in tags.iter().copied().chain([(0, &[][..])]) {
+        memory.put_word(end, kind);
+        memory.put_word(end + 4, payload.len() as u32 + 8);
+        memory.put(end + 8, payload);
+        end = (end + 8 + payload.len()).next_multiple_of(8);
+    }
+    memory.put_word(0, end as u32);
+    memory
+}
+
+#[test]
+fn the_screen_is_what_the_boot_loader_describes() {
+    let Display::Pixels(framebuffer) = display_of(0x8000_0000, 1) else { panic!("no pixels") };
+    assert_eq!(framebuffer.frames(), range(0x8_0000, 0x8_0000 + (3200 * 600u32).div_ceil(0x1000)));
+    assert_eq!(display_of(0xB_8000, 2), Display::Text);
+    assert_eq!(display_of(0x8000_0000, 0), Display::Unusable(Unusable::Kind(0)));
+    assert_eq!(display_of(1 << 40, 1), Display::Unusable(Unusable::Address(1 << 40)));
+}
+
+#[test]
+fn only_uefi_without_a_framebuffer_has_nothing_to_show_text_on() {
+    let base = PhysAddr::new(BASE);
+    assert_eq!(BootInfo::display(multiboot1::MAGIC, base, &multiboot1(&usual_map())), Display::Text);
+    assert_eq!(BootInfo::display(multiboot2::MAGIC, base, &multiboot2(&usual_map(), 24)), Display::Text);
+    assert_eq!(BootInfo::display(0x1234, base, &Memory::new()), Display::Text);
+    for system_table in [11, 12] {
+        assert_eq!(
+            BootInfo::display(multiboot2::MAGIC, base, &with_tags(&[(system_table, &[0; 8])])),
+            Display::Nothing
+        );
+    }
+}
+
+#[test]
+fn the_framebuffers_memory_is_never_available() {
+    let mut memory = multiboot1(&[entry(0x10_0000, 0x2F0_0000, 1)]);
+    memory.put_word(0, 1 << 6 | 1 << 12);
+    memory.put(88, &framebuffer(0x200_0000, 1, 0));
+    let frames = (3200 * 600u32).div_ceil(0x1000);
+    let expected = [range(0x100, 0x2000), range(0x2000 + frames, 0x3000)];
+    assert_eq!(read(multiboot1::MAGIC, &memory).unwrap().available(), expected);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::outcome::{Outcome, Scenario, demand, done};
 use super::steps::{above, free_frames};
 use crate::addr::{ENTRIES, Frame, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
-use crate::memory_map::{IDENTITY, KERNEL_POOL, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
+use crate::memory_map::{IDENTITY, KERNEL_POOL, OTHER_WINDOW_ENTRY, PIXELS, PIXELS_TABLE, POOL_PAGES, RECURSIVE_ENTRY};
 use crate::paging::{CurrentTable, Entry, Mmu, MmuView, PageTable, Window};
 use crate::vm::{AddressSpace, Refusal};
 use alloc::vec::Vec;
@@ -62,9 +62,12 @@ fn window_addresses<M: Machine>(_machine: &mut M) -> Outcome {
 
 fn identity_range<M: Machine>(machine: &mut M) -> Outcome {
     let entries: Vec<_> = machine.with(|memory| IDENTITY.iter().map(|page| memory.pte(page)).collect());
+    let table = machine.with(|memory| memory.pde(IDENTITY.start).frame());
+    let draws_pixels = entries[PIXELS_TABLE.table_index() as usize].and_then(Entry::frame) == table;
     for (page, entry) in IDENTITY.iter().zip(entries) {
         let entry = done("table of the first 4 MiB", entry.ok_or(()))?;
         match entry.frame() {
+            Some(_) if draws_pixels && (page == PIXELS || page == PIXELS_TABLE) => {}
             Some(frame) => demand("frame behind an identity page", page.number(), frame.number())?,
             // Page 0 and the guard page are left out on purpose; everything from the kernel pool on must be there.
             None => demand("absent page is below the kernel pool", true, page.number() < KERNEL_POOL.start.number())?,

@@ -20,7 +20,7 @@ use core::panic::PanicInfo;
 pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     let started = clock::ticks();
     gdt::start();
-    console::start();
+    console::start(BootInfo::display(magic, info, &memory));
     let pic = pic::start(idt::start());
     pit::start(pit::HERTZ);
     interrupts::unmask(pic);

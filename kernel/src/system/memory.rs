@@ -6,7 +6,8 @@
 use crate::addr::{Frame, FrameRange, Page};
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::mmu::X86Mmu;
-use crate::arch::x86::{heap, image, storage};
+use crate::arch::x86::vga::SCREEN;
+use crate::arch::x86::{heap, image, pixels, storage};
 use crate::boot_info::{BootInfo, pools};
 use crate::events::{self, EventKind, Events};
 use crate::fault::FaultError;
@@ -74,6 +75,9 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
     let home = table.root();
     AddressSpace::from_table(table).load(&mut memory);
+    if SCREEN.lock().has_pixels() {
+        pixels::keep(&mut memory.mmu);
+    }
     *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, home });
     Ok(())
 }

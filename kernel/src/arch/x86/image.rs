@@ -17,6 +17,7 @@ unsafe extern "C" {
     static stack_guard: u8;
     static stack_top: u8;
     static boot_directory_start: u8;
+    static boot_table_start: u8;
 }
 
 fn page(symbol: *const u8) -> Page {
@@ -67,4 +68,9 @@ pub fn frames() -> FrameRange {
 /// Returns the frame of the directory that the boot stub built. It maps the first 4 MiB but for the guard page, for ever.
 pub fn boot_directory() -> Frame {
     Frame::containing(PhysAddr::new(&raw const boot_directory_start as u32))
+}
+
+/// Returns the frame of the table of the first 4 MiB that the boot stub built. The boot directory alone leads to it.
+pub fn boot_table() -> Frame {
+    Frame::containing(PhysAddr::new(&raw const boot_table_start as u32))
 }

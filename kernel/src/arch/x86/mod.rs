@@ -1,6 +1,6 @@
 //! 32-bit x86 on a PC: all of Droste's `unsafe` is in this directory.
 //!
-//! What safe code uses: the ends of a run ([`exit`]), locks ([`lock`]), the consoles ([`serial`], [`vga`]), the right to
+//! What safe code uses: the ends of a run ([`exit`]), locks ([`lock`]), the consoles ([`serial`], [`vga`], [`pixels`]), the right to
 //! edit page tables ([`mmu`]), the places of the image ([`image`]), and the start of each part of the machine, which is
 //! called once and in order by [`crate::system::kmain`].
 //!
@@ -28,6 +28,7 @@ mod memcpy;
 pub mod mmu;
 pub mod pic;
 pub mod pit;
+pub mod pixels;
 pub mod provoke;
 pub mod serial;
 pub mod stack;

@@ -1,14 +1,15 @@
-//! The text screen: 80 columns, 25 rows, each cell a character and its colours, at 0xB_8000.
+//! The screen: text that is shown by VGA's text mode, at 0xB_8000, or drawn in a framebuffer.
 
 use super::lock::Locked;
+use super::pixels::{self, Pixels};
+use crate::screen::Display;
+use crate::screen::cells::{COLUMNS, Cell, Cells, ROWS};
 use core::fmt;
 use x86::io::outb;
 
 /// The screen.
-pub static SCREEN: Locked<Screen> = Locked::new(Screen { row: 0, column: 0, colours: PLAIN });
+pub static SCREEN: Locked<Screen> = Locked::new(Screen { cells: Cells::BLANKS, display: Display::Nothing });
 
-const COLUMNS: usize = 80;
-const ROWS: usize = 25;
 const CELLS: *mut u16 = 0xB_8000 as *mut u16;
 
 /// The colours of a cell: the background in bits 6 to 4, the characters in bits 3 to 0.
@@ -17,96 +18,87 @@ pub type Colours = u8;
 /// Light grey on black.
 pub const PLAIN: Colours = 0x07;
 
-const BLANK: u16 = (PLAIN as u16) << 8 | b' ' as u16;
-
 /// The CRT controller's index and data ports, and its registers for the cursor's place.
 const CRTC_INDEX: u16 = 0x3D4;
 const CRTC_DATA: u16 = 0x3D5;
 const CURSOR_HIGH: u8 = 0x0E;
 const CURSOR_LOW: u8 = 0x0F;
 
-/// The place where the next character goes.
+/// The text, and what shows it.
 pub struct Screen {
-    row: usize,
-    column: usize,
-    colours: Colours,
+    cells: Cells,
+    display: Display,
 }
 
 impl Screen {
+    /// Shows the text on `display` from here on.
+    pub fn start(&mut self, display: Display) {
+        if let Display::Pixels(framebuffer) = display {
+            pixels::start();
+            let mut pixels = Pixels::new(&framebuffer);
+            framebuffer.blank(|start, bytes| pixels.write(start, bytes));
+        }
+        self.display = display;
+        self.clear();
+    }
+
+    /// Says whether the text is drawn as pixels.
+    pub fn has_pixels(&self) -> bool {
+        matches!(self.display, Display::Pixels(_))
+    }
+
     /// Blanks the screen and starts at its top.
     pub fn clear(&mut self) {
-        for index in 0..ROWS * COLUMNS {
-            set_cell(index, BLANK);
-        }
-        (self.row, self.column) = (0, 0);
-        self.show_cursor();
+        self.cells.clear();
+        self.show();
     }
 
     /// Sets the colours of what is written from here on.
     pub fn set_colours(&mut self, colours: Colours) {
-        self.colours = colours;
+        self.cells.set_colours(colours);
     }
 
-    fn put(&mut self, character: char) {
-        match character {
-            '\n' => self.new_line(),
-            '\r' => self.column = 0,
-            '\x08' => self.column = self.column.saturating_sub(1),
-            _ => {
-                if self.column == COLUMNS {
-                    self.new_line();
-                }
-                let glyph =
-                    if character.is_ascii_graphic() || character == ' ' { character as u16 } else { '?' as u16 };
-                set_cell(self.row * COLUMNS + self.column, u16::from(self.colours) << 8 | glyph);
-                self.column += 1;
+    fn show(&mut self) {
+        match self.display {
+            Display::Text => {
+                self.cells.show_changes(set_cells);
+                show_cursor(self.cells.cursor());
             }
-        }
-    }
-
-    fn new_line(&mut self) {
-        self.column = 0;
-        if self.row + 1 < ROWS {
-            self.row += 1;
-            return;
-        }
-        for index in 0..(ROWS - 1) * COLUMNS {
-            set_cell(index, cell(index + COLUMNS));
-        }
-        for index in (ROWS - 1) * COLUMNS..ROWS * COLUMNS {
-            set_cell(index, BLANK);
-        }
-    }
-
-    fn show_cursor(&self) {
-        let place = self.row * COLUMNS + self.column.min(COLUMNS - 1);
-        // SAFETY: the CRT controller's cursor registers affect nothing but the picture.
-        unsafe {
-            outb(CRTC_INDEX, CURSOR_HIGH);
-            outb(CRTC_DATA, (place >> 8) as u8);
-            outb(CRTC_INDEX, CURSOR_LOW);
-            outb(CRTC_DATA, place as u8);
+            Display::Pixels(framebuffer) => {
+                let mut pixels = Pixels::new(&framebuffer);
+                self.cells.show_changes(|row, column, cells| {
+                    framebuffer.draw(row, column, cells, |start, bytes| pixels.write(start, bytes));
+                });
+            }
+            Display::Unusable(_) | Display::Nothing => {}
         }
     }
 }
 
-fn cell(index: usize) -> u16 {
-    assert!(index < ROWS * COLUMNS);
-    // SAFETY: (1) the index is inside the screen's memory; (2) the first 4 MiB are always mapped.
-    unsafe { CELLS.add(index).read_volatile() }
+fn show_cursor((row, column): (usize, usize)) {
+    let place = row * COLUMNS + column;
+    // SAFETY: the CRT controller's cursor registers affect nothing but the picture.
+    unsafe {
+        outb(CRTC_INDEX, CURSOR_HIGH);
+        outb(CRTC_DATA, (place >> 8) as u8);
+        outb(CRTC_INDEX, CURSOR_LOW);
+        outb(CRTC_DATA, place as u8);
+    }
 }
 
-fn set_cell(index: usize, cell: u16) {
-    assert!(index < ROWS * COLUMNS);
-    // SAFETY: (1) the index is inside the screen's memory; (2) the first 4 MiB are always mapped, and this page of them
-    // is writable; (3) no object of the kernel lies there.
-    unsafe { CELLS.add(index).write_volatile(cell) }
+fn set_cells(row: usize, column: usize, cells: &[Cell]) {
+    assert!(row < ROWS && column + cells.len() <= COLUMNS);
+    for (index, cell) in (row * COLUMNS + column..).zip(cells) {
+        // SAFETY: (1) the index is inside the screen's memory; (2) the first 4 MiB are always mapped, and this page of them
+        // is writable; (3) no object of the kernel lies there.
+        unsafe { CELLS.add(index).write_volatile(cell.bits()) }
+    }
 }
 
 impl fmt::Write for Screen {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().for_each(|character| self.put(character));
-        self.show_cursor();
+        self.cells.write(text);
+        self.show();
         Ok(())
     }
 }

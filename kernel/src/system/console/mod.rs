@@ -10,6 +10,7 @@ use crate::arch::x86::vga::{self, Colours, SCREEN};
 use crate::arch::x86::{keyboard, pit};
 use crate::log_levels::Levels;
 use crate::report::{COLUMNS, Output, Style};
+use crate::screen::Display;
 use crate::text::Text;
 use core::fmt::{self, Arguments, Write};
 use core::mem;
@@ -38,14 +39,23 @@ static LEVELS: Locked<Levels> = Locked::new(Levels::DEFAULT);
 static COLOURS: AtomicBool = AtomicBool::new(false);
 static CONTROL_OPEN: AtomicBool = AtomicBool::new(false);
 
-/// Starts the ports and the screen, and makes `log` come here. A missing device is done without.
-pub fn start() {
+/// Starts the ports, and the screen on `display`, and makes `log` come here. A missing device is done without.
+pub fn start(display: Display) {
     COM1.lock().start();
     COM2.lock().start();
-    SCREEN.lock().clear();
+    SCREEN.lock().start(display);
     keyboard::start();
     if log::set_logger(&Logger).is_ok() {
         set_levels(Levels::DEFAULT);
+    }
+    match display {
+        Display::Text | Display::Pixels(_) => {}
+        Display::Unusable(why) => println!("The screen shows nothing: the framebuffer {why}."),
+        Display::Nothing => {
+            println!(
+                "The screen shows nothing: the boot loader gave no framebuffer. GRUB does after insmod all_video."
+            );
+        }
     }
 }
 
