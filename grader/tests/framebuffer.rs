@@ -221,7 +221,7 @@ fn under_uefi_the_screen_shows_the_prompt_and_a_report() {
 #[test]
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn a_double_fault_is_on_the_screen_too_and_multiboot_1_will_do() {
-    prompt_and_report_are_on_the_screen("multiboot", "dies-stack-overflow", "double-fault");
+    prompt_and_report_are_on_the_screen("multiboot", "dies-stack-overflow", "stack-overflow: kernel stack overflow");
 }
 
 #[test]
