@@ -80,7 +80,7 @@ fn a_processor_that_lacks_what_the_code_needs_is_told_so() {
     }
     // A 486 on a board without PCI.
     assert_eq!(boot(&kernel(), "-machine isapc -m 32", FAILURE), lacks("CMOV"));
-    let settings = vec![("CPU", "pentium"), ("TIMEOUT", "30")];
+    let settings = vec![("CPU", "pentium"), ("TIMEOUT", "110")];
     let program = root().join("scripts/run-bochs").display().to_string();
     assert_eq!(run(Script { program, words: vec![kernel()], settings }, 1), lacks("CMOV"));
 }
