@@ -120,3 +120,44 @@ impl Results {
         self.judged.iter().flatten().filter(|judged| matches!(judged.verdict, Verdict::Infrastructure(_))).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::run::{Ended, Run};
+    use std::path::Path;
+
+    /// Returns what `points` earn where `held` of two checkpoints did, and the test ended so.
+    fn marks(points: u32, partial: bool, held: usize, verdict: Verdict) -> Marks {
+        let plan = Plan::new(&crate::manifest::Manifest::load(None).unwrap(), Path::new("droste.elf"), false).unwrap();
+        let mut audited = plan.jobs.into_iter().find(|job| job.name() == "audit/audited-release").unwrap();
+        let Expects::Test { checkpoints, .. } = &mut audited.expects else { unreachable!("it is a test") };
+        checkpoints.truncate(2);
+        let held = checkpoints[..held].iter().map(|checkpoint| checkpoint.name.clone()).collect();
+        let run = Run { held, ..Run::nothing(Ended::Frozen) };
+        Marks::of(&Job { points, partial, ..audited }, Some(&Judged { run, verdict, post_mortem: None }))
+    }
+
+    #[test]
+    fn each_checkpoint_and_the_end_earn_a_share_where_marks_are_partial() {
+        let failed = || Verdict::Fail(Vec::new());
+        for (held, earned) in [(0, 0.0), (1, 2.0), (2, 4.0)] {
+            assert_eq!(marks(6, true, held, failed()), Marks { earned, possible: 6.0 });
+            assert_eq!(marks(6, false, held, failed()), Marks { earned: 0.0, possible: 6.0 });
+        }
+        assert_eq!(marks(6, true, 2, Verdict::Pass), Marks { earned: 6.0, possible: 6.0 });
+    }
+
+    #[test]
+    fn a_share_is_rounded_down_to_a_hundredth() {
+        assert_eq!(marks(1, true, 1, Verdict::Fail(Vec::new())).earned, 0.33);
+        assert_eq!(marks(1, true, 2, Verdict::Fail(Vec::new())).earned, 0.66);
+        assert_eq!(marks(5, true, 1, Verdict::Fail(Vec::new())).earned, 1.66);
+    }
+
+    #[test]
+    fn where_there_was_no_machine_nothing_was_possible() {
+        assert_eq!(marks(6, true, 2, Verdict::Infrastructure("no machine".into())), Marks::default());
+    }
+}

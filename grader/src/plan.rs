@@ -225,6 +225,7 @@ impl Setting<'_> {
 mod tests {
     use super::*;
     use crate::machine::Script;
+    use crate::manifest::Visibility;
 
     fn plan() -> Plan {
         let manifest = Manifest::load(None).expect("well-formed");
@@ -289,6 +290,27 @@ mod tests {
         for workers in [1, 4] {
             assert_eq!(run(&jobs, workers, false), expected.map(|(id, verdict)| (id.into(), verdict.into())));
         }
+    }
+
+    #[test]
+    fn a_job_has_as_many_times_the_normal_limit_as_it_says() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (limit, stop) = (Duration::from_millis(10), AtomicBool::new(false));
+        let setting = Setting { limit, seed: 0, directory: directory.path(), stop: &stop };
+        let job = Job { limit: 3, ..script("a", "sleep 1000", &[]) };
+        let judged = setting.run(0, &job).expect("it was not stopped");
+        assert_eq!(judged.verdict, Verdict::Timeout(3 * limit));
+    }
+
+    #[test]
+    fn a_job_says_what_its_test_does_of_limit_marks_and_who_sees_it() {
+        let mut manifest = Manifest::load(None).expect("well-formed");
+        let test = manifest.tests.last_mut().expect("there are tests");
+        (test.limit, test.points, test.partial, test.visibility) = (7, 9, true, Visibility::Hidden);
+        let id = test.id.clone();
+        let plan = Plan::new(&manifest, Path::new("droste.elf"), false).expect("a plan");
+        let job = plan.jobs.iter().find(|job| job.id == id).expect("each test is a job");
+        assert_eq!((job.limit, job.points, job.partial, job.visibility), (7, 9, true, Visibility::Hidden));
     }
 
     #[test]

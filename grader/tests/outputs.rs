@@ -103,6 +103,9 @@ fn results_json_is_valid_by_the_schema() {
     assert_eq!((json["score"].as_f64(), json["extra_data"]["possible"].as_f64()), (Some(2.0), Some(24.0)));
     assert_eq!(json["tests"][11].get("max_score"), None);
     assert_eq!(json["tests"][12]["extra_data"]["verdict"], "NOT RUN");
+    // Nobody sees a test, or what it printed, before its time.
+    assert!(json["tests"].as_array().expect("a list").iter().all(|test| test["visibility"] == "after_due_date"));
+    assert_eq!(json["stdout_visibility"], "hidden");
 }
 
 #[test]

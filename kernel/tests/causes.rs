@@ -51,14 +51,16 @@ fn a_reserved_bit_is_a_cause_of_its_own() {
 
 const POOL: VirtAddr = VirtAddr::new(0x4000_0000);
 
+/// Finds out where `address` lies, in the current space of a kernel of which nothing is known.
+fn place(machine: &mut SoftMachine, address: VirtAddr) -> Location {
+    let nothing = PageRange::new(Page::new(0), Page::new(0));
+    let layout = Layout { text: nothing, rodata: nothing, guard: Page::new(0) };
+    machine.with(|memory| Location::new(memory, &memory.events, &layout, address))
+}
+
 #[test]
 fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directory() {
     let mut machine = SoftMachine::start(32);
-    let nothing = PageRange::new(Page::new(0), Page::new(0));
-    let layout = Layout { text: nothing, rodata: nothing, guard: Page::new(0) };
-    let place = |machine: &mut SoftMachine, address| {
-        machine.with(|memory| Location::new(memory, &memory.events, &layout, address))
-    };
     let home = machine.with(|memory| memory.root());
     let (old, mut pool) = machine.with(|memory| {
         let space = AddressSpace::create(memory).unwrap();
@@ -90,4 +92,23 @@ fn what_a_destroyed_space_released_says_nothing_of_the_next_one_with_its_directo
         memory.register_pool(POOL, 0x10_0000).unwrap();
     });
     assert!(matches!(place(&mut machine, region), Location::Unallocated(_)), "the pool is another one");
+}
+
+#[test]
+fn what_another_space_released_says_nothing_of_the_current_one() {
+    let mut machine = SoftMachine::start(32);
+    let (region, other) = machine.with(|memory| {
+        let other = AddressSpace::create(memory).unwrap();
+        memory.register_pool(POOL, 0x10_0000).unwrap();
+        let home = memory.root();
+        other.load(memory);
+        let mut pool = memory.register_pool(POOL, 0x10_0000).unwrap();
+        let region = pool.allocate(memory, 4096).unwrap();
+        pool.release(memory, region).unwrap();
+        memory.mmu.set_root(home);
+        (region, other)
+    });
+    assert!(matches!(place(&mut machine, region), Location::Unallocated(_)));
+    machine.with(|memory| other.load(memory));
+    assert!(matches!(place(&mut machine, region), Location::Released(..)));
 }

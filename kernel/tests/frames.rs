@@ -254,6 +254,42 @@ fn the_only_run_in_a_checkerboard_of_a_million_frames_is_found_at_its_end() {
     assert!(pool.check());
 }
 
+/// Runs inside a word of the map, across the edges of one, and over several.
+const RUNS: [std::ops::Range<u32>; 6] = [3..9, 31..33, 32..64, 60..70, 20..117, 0..512];
+
+/// Leaves none but the frames of `run` free in a pool, without those for which `kept` is true. Shows that no run is as long
+/// then, lets `release` give back the rest, and demands that the whole run is found.
+fn found_again(run: &std::ops::Range<u32>, kept: impl Fn(u32) -> bool, release: impl FnOnce(&mut FramePool<'_>)) {
+    let all = range(0, 512);
+    let mut storage = storage(all);
+    let mut pool = FramePool::new(all, &mut storage).unwrap();
+    while pool.get_frame().is_some() {}
+    for frame in run.clone().filter(|frame| !kept(*frame)) {
+        pool.release_frames(Frame::new(frame)).unwrap();
+    }
+    let n = run.end - run.start;
+    assert_eq!(pool.get_frames(n), None);
+    release(&mut pool);
+    assert!(pool.check(), "{run:?}");
+    assert_eq!(pool.get_frames(n), Some(Frame::new(run.start)), "{run:?}");
+}
+
+#[test]
+fn a_run_that_a_single_frame_completes_is_found_after_a_search_that_failed() {
+    for run in RUNS {
+        for last in run.clone() {
+            found_again(&run, |frame| frame == last, |pool| pool.release_frames(Frame::new(last)).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_run_that_comes_back_all_at_once_is_found_after_a_search_that_failed() {
+    for run in RUNS {
+        found_again(&run, |_| true, |pool| assert_eq!(pool.release_each(run.clone().map(Frame::new)), 0));
+    }
+}
+
 /// A pool as naive as can be: what each frame is, in a list.
 struct Model {
     start: u32,

@@ -92,11 +92,10 @@ impl Session {
         }
     }
 
-    /// Says whether the machine has had all the time that it gets. What counts is the time that processors had for it, since
-    /// other programs may slow it down; what an idle machine has had is the time on the clock.
+    /// Says whether the machine has had all the time that it gets, or logs without end.
     fn is_over(&self, limit: Duration, elapsed: Duration) -> bool {
-        let is_over = |worked| worked >= limit || worked * IDLE < elapsed;
-        self.log_length() > LONGEST_LOG || elapsed >= limit && self.child.worked().is_ok_and(is_over)
+        let has_had = |worked| has_had(limit, elapsed, worked);
+        self.log_length() > LONGEST_LOG || elapsed >= limit && self.child.worked().is_ok_and(has_had)
     }
 
     /// Waits a moment for something to happen; an end of the machine is returned.
@@ -182,4 +181,25 @@ impl Session {
 fn most_frequent(places: &[crate::symbols::Place]) -> Option<crate::symbols::Place> {
     let count = |function: &str| places.iter().filter(|place| place.function == function).count();
     places.iter().max_by_key(|place| count(&place.function)).cloned()
+}
+
+/// Says whether a machine has had `limit`, by the time `elapsed` on the clock and what it has `worked`. What counts is the
+/// time that processors had for it, since other programs may slow it down; what an idle machine has had is the time on the
+/// clock.
+fn has_had(limit: Duration, elapsed: Duration, worked: Duration) -> bool {
+    elapsed >= limit && (worked >= limit || worked * IDLE < elapsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_processor_time_but_for_an_idle_machine() {
+        let limit = Duration::from_secs(8);
+        for (elapsed, worked, over) in [(8, 8, true), (7, 7, false), (60, 7, false), (8, 0, true), (7, 0, false)] {
+            let seen = has_had(limit, Duration::from_secs(elapsed), Duration::from_secs(worked));
+            assert_eq!(seen, over, "{worked} of {elapsed} s");
+        }
+    }
 }

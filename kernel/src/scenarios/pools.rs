@@ -9,7 +9,7 @@ use crate::paging::Memory;
 use crate::vm::{AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 18] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 19] {
     [
         ("lazy-region", lazy_region),
         ("sizes-round-up-to-pages", sizes_round_up_to_pages),
@@ -29,6 +29,7 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 18] {
         ("pools-that-cannot-be", pools_that_cannot_be),
         ("dropped-pool-gives-back", dropped_pool_gives_back),
         ("strict-after-register", strict_after_register),
+        ("highest-pages", highest_pages),
     ]
 }
 
@@ -358,13 +359,38 @@ fn dropped_pool_gives_back<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn strict_after_register<M: Machine>(machine: &mut M) -> Outcome {
-    let early = VirtAddr::new(0x40_0000);
-    machine.write(early, 1);
-    let in_the_way = machine.with(|memory| memory.register_pool(early, 1 << 20).err());
-    demand("pool over a page in use", true, in_the_way == Some(RegisterError::Backed(early)))?;
+    // In the first table and in the third.
+    let (first, early) = (VirtAddr::new(0x40_0000), VirtAddr::new(0xC0_5000));
+    machine.write(first, 1);
+    machine.write(early, 2);
+    for (base, page) in [(first, first), (above(first, 4096), early), (early, early)] {
+        let in_the_way = machine.with(|memory| memory.register_pool(base, 12 << 20).err());
+        demand("pool over a page in use", true, in_the_way == Some(RegisterError::Backed(page)))?;
+    }
     let pool = register(machine, HEAP, 1 << 20)?;
-    demand("a page backed before there was a pool", 1, machine.read(early))?;
+    demand("a page backed before there was a pool", 2, machine.read(early))?;
     demand("a page outside the pool", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))?;
     demand("dropped", true, machine.with(|memory| memory.drop_pool(pool).is_ok()))?;
     demand("strict for good", Err(Refusal::Illegitimate), machine.probe(above(early, 4096), true))
+}
+
+fn highest_pages<M: Machine>(machine: &mut M) -> Outcome {
+    let base = VirtAddr::new(0xF000_0000);
+    let size = 0xFF80_0000 - base.as_u32();
+    let mut pool = register(machine, base, size)?;
+    let region = allocate(machine, &mut pool, size / 2)?;
+    let rest = allocate(machine, &mut pool, 0xFF80_0000 - region.as_u32() - size / 2)?;
+    demand("the second region lies behind the first", size / 2, rest.as_u32() - region.as_u32())?;
+    // Each of them needs a table of its own, and the windows begin where the last one ends.
+    let touched = [above(base, 4 << 20), above(base, 100 << 20), above(base, 200 << 20), VirtAddr::new(0xFF7F_FFFC)];
+    for (number, address) in (1..).zip(touched) {
+        machine.write(address, number);
+        demand("outside the pool", Err(Refusal::Illegitimate), machine.probe(HEAP, true))?;
+        demand("past the pool", Err(Refusal::Window), machine.probe(VirtAddr::new(0xFF80_0000), false))?;
+    }
+    for (number, address) in (1..).zip(touched) {
+        demand("word of one of the highest pages", number, machine.read(address))?;
+    }
+    let pages = release(machine, &mut pool, region)? + release(machine, &mut pool, rest)?;
+    demand("pages released", 4, pages)
 }

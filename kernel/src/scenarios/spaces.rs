@@ -9,13 +9,14 @@ use crate::paging::{Mmu, MmuView};
 use crate::vm::{AddressSpace, AllocateError, Refusal, ReleaseError};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 5] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 6] {
     [
         ("a-pools-handle-dies-with-it", a_pools_handle_dies_with_it),
         ("same-address-different-contents", same_address_different_contents),
         ("faults-use-the-current-space", faults_use_the_current_space),
         ("spaces-in-any-order", spaces_in_any_order),
         ("current-space-is-not-destroyed", current_space_is_not_destroyed),
+        ("destroyed-space-leaves-the-rest", destroyed_space_leaves_the_rest),
     ]
 }
 
@@ -139,4 +140,25 @@ fn current_space_is_not_destroyed<M: Machine>(machine: &mut M) -> Outcome {
     demand("free frames", before, free_frames(machine))?;
     machine.with(|memory| memory.mmu.set_root(home));
     destroy(machine, space)
+}
+
+fn destroyed_space_leaves_the_rest<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut pool, 8192)?;
+    machine.write(region, 7);
+    let home = root(machine);
+    let other = create(machine)?;
+    load(machine, &other);
+    // A space that never had a pool backs any page.
+    machine.write(above(HEAP, 64 << 20), 8);
+    machine.with(|memory| memory.mmu.set_root(home));
+    destroy(machine, other)?;
+    demand("a word that was there", 7, machine.read(region))?;
+    machine.write(above(region, 4096), 9);
+    demand("outside the pool", Err(Refusal::Illegitimate), machine.probe(above(HEAP, 64 << 20), true))?;
+    demand("dropped", true, machine.with(|memory| memory.drop_pool(pool).is_ok()))?;
+    // Strict for good, also when nothing but that is noted.
+    let another = create(machine)?;
+    destroy(machine, another)?;
+    demand("in a pool that was dropped", Err(Refusal::Illegitimate), machine.probe(region, true))
 }

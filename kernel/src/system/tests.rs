@@ -260,6 +260,10 @@ fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
         demand("a thread had its turn", true, rounds.load(Ordering::Relaxed) > 0)?;
     }
     demand("kernel frames, the stacks given back", kernel_frames, memory::with_kernel_pool(|pool| pool.free_frames()))?;
+    for frame in KERNEL_POOL.iter() {
+        let entry = machine.with(|memory| memory.pte(Page::new(frame.number()))).unwrap_or(Entry::ABSENT);
+        demand("a page of the kernel pool, which may have been a guard page, is writable", true, entry.is_writable())?;
+    }
     demand("home again", home.number(), machine.with(|memory| memory.root()).number())?;
     for space in spaces {
         demand("space destroyed", true, machine.with(|memory| space.destroy(memory)).is_ok())?;

@@ -44,13 +44,14 @@ pub fn jump(address: VirtAddr) {
     unsafe { asm!("call {address:e}", address = in(reg) address.as_u32()) };
 }
 
-/// Sets the stack pointer to `address`, and uses it.
+/// Sets the stack pointer to `address`, and pushes a word below it.
 ///
 /// # Panics
 ///
-/// If its page is present.
+/// If the page of that word is present.
 pub fn lose_stack(address: VirtAddr) {
-    assert!(!entry_of(address).is_present(), "{address:?} is present");
+    let pushed = VirtAddr::new(address.as_u32().wrapping_sub(4));
+    assert!(!entry_of(pushed).is_present(), "{pushed:?} is present");
     // SAFETY: the push faults, its fault finds no stack either, and the double fault ends the machine.
     unsafe { asm!("mov esp, {address:e}", "push 0", address = in(reg) address.as_u32(), options(noreturn)) };
 }

@@ -41,6 +41,7 @@ pub const ALL: &[FatalTest] = &[
     ("dies-read-only-table", || write_to_changed(Window::pde_slot, Entry::WRITABLE)),
     ("dies-out-of-frames", out_of_frames),
     ("dies-stack-overflow", || _ = black_box(provoke::overflow_stack(0))),
+    ("dies-push-below-the-stack", || provoke::lose_stack(stack_bottom())),
     ("dies-thread-stack-overflow", overflow_a_threads_stack),
     ("dies-stack-pointer-gone", || provoke::lose_stack(HEAP)),
     ("dies-general-protection", provoke::load_bad_selector),
@@ -111,7 +112,7 @@ fn after_release() {
 fn after_drop() {
     if let Some((pool, region)) = pool_and_region() {
         let _ = memory::with(|memory| memory.drop_pool(pool));
-        provoke::read(region);
+        provoke::write(region);
     }
 }
 
@@ -172,8 +173,21 @@ fn out_of_frames() {
     access::write(VirtAddr::new(0x40_0000), 1);
 }
 
+/// Returns the address of the lowest word of the stack: a word that is pushed there lies in the guard page.
+fn stack_bottom() -> VirtAddr {
+    Page::new(image::stack_guard_page().number() + 1).start()
+}
+
+/// Gives a thread a space with a pool, which no other space has, and lets it use up its stack.
 fn overflow_a_threads_stack() {
-    if let Ok(space) = memory::with(AddressSpace::create) {
+    let space = memory::with(|memory| {
+        let (home, space) = (memory.root(), AddressSpace::create(memory).ok()?);
+        space.load(memory);
+        let registered = memory.register_pool(HEAP, 1 << 20);
+        memory.mmu.set_root(home);
+        registered.ok().map(|_| space)
+    });
+    if let Some(space) = space {
         threads::run(&[&space], |number| _ = black_box(provoke::overflow_stack(number))).ok();
     }
 }
