@@ -9,7 +9,7 @@
 //! 3. [`audit`]: what is seen in the machine's memory; [`post_mortem`], what is told of a machine that did not pass.
 //! 4. [`manifest`] and [`matrix`]: the [`job`]s that there are; [`plan`]: the running of them; [`session`]: a run of the
 //!    grader.
-//! 5. [`marks`], [`report`] and [`outputs`]: what people and programs get to see.
+//! 5. [`marks`], [`provenance`], [`report`] and [`outputs`]: what people and programs get to see.
 #![forbid(unsafe_code)]
 
 pub mod audit;
@@ -23,6 +23,7 @@ pub mod memory;
 pub mod outputs;
 pub mod plan;
 pub mod post_mortem;
+pub mod provenance;
 pub mod qemu;
 pub mod records;
 pub mod report;

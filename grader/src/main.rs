@@ -4,12 +4,13 @@
 use clap::{Args, Parser, Subcommand};
 use grader::child;
 use grader::marks::Conditions;
+use grader::provenance::Provenance;
 use grader::session::{FIXED_SEED, Request};
 use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::hash::BuildHasher;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -79,6 +80,8 @@ fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
     // The standard library's hasher starts with the system's random numbers.
     let random = || if arguments.deterministic { FIXED_SEED } else { RandomState::new().hash_one(()) as u32 };
     let request = Request {
+        provenance: Provenance::gather(Path::new("."), arguments.overlay.as_deref()),
+        overlay: arguments.overlay.clone(),
         conditions: Conditions {
             seed: arguments.seed.unwrap_or_else(random),
             deterministic: arguments.deterministic,

@@ -3,6 +3,7 @@
 use crate::job::Job;
 use crate::machine::{Judged, quoted};
 use crate::plan::Plan;
+use crate::provenance::Provenance;
 use crate::verdict::{Expects, Verdict};
 use std::fmt;
 use std::path::PathBuf;
@@ -59,7 +60,7 @@ pub struct Conditions {
     pub seed: u32,
     /// Whether time is counted in instructions.
     pub deterministic: bool,
-    /// The directory of hidden tests.
+    /// The directory of hidden tests, where that is told.
     pub overlay: Option<PathBuf>,
 }
 
@@ -82,15 +83,17 @@ pub struct Results {
     pub judged: Vec<Option<Judged>>,
     /// What they were run with.
     pub conditions: Conditions,
+    /// What made them.
+    pub provenance: Provenance,
     /// When the run began.
     pub started: Instant,
 }
 
 impl Results {
     /// Makes the results of a plan that nothing was run of yet.
-    pub fn new(plan: Plan, conditions: Conditions) -> Self {
+    pub fn new(plan: Plan, conditions: Conditions, provenance: Provenance) -> Self {
         let judged = plan.jobs.iter().map(|_| None).collect();
-        Self { plan, judged, conditions, started: Instant::now() }
+        Self { plan, judged, conditions, provenance, started: Instant::now() }
     }
 
     /// Returns every job, with its judgement if it was run.

@@ -6,6 +6,7 @@ use crate::manifest::Manifest;
 use crate::marks::{Conditions, Results};
 use crate::outputs::Outputs;
 use crate::plan::{FIRST, Plan, Setting, run_all};
+use crate::provenance::Provenance;
 use crate::report;
 use crate::verdict::Verdict;
 use std::error::Error;
@@ -34,8 +35,12 @@ pub const FIXED_SEED: u32 = 0x00D5_05E5;
 pub struct Request {
     /// The kernel.
     pub kernel: PathBuf,
-    /// The seed, the way time is counted, and the hidden tests, which the kernel was built with.
+    /// The directory of hidden tests, which the kernel was built with.
+    pub overlay: Option<PathBuf>,
+    /// The seed, the way time is counted, and what of the hidden tests is told.
     pub conditions: Conditions,
+    /// What makes the results.
+    pub provenance: Provenance,
     /// How many machines run at once.
     pub workers: usize,
     /// Where results are written.
@@ -51,7 +56,7 @@ impl Request {
     ///
     /// In words, if a manifest is not well-formed.
     pub fn plan(&self) -> Result<Plan, String> {
-        let manifest = Manifest::load(self.conditions.overlay.as_deref())?;
+        let manifest = Manifest::load(self.overlay.as_deref())?;
         let mut plan = Plan::new(&manifest, &self.kernel, self.conditions.deterministic)?;
         plan.select(&self.filters);
         Ok(plan)
@@ -71,7 +76,7 @@ impl Request {
         let unwritten =
             |error: io::Error| format!("the results cannot be written to {}: {error}", self.results.display());
         let outputs = Outputs::new(&self.results).map_err(unwritten)?;
-        let mut results = Results::new(plan, self.conditions.clone());
+        let mut results = Results::new(plan, self.conditions.clone(), self.provenance.clone());
         outputs.write(&results).map_err(unwritten)?;
         writeln!(out, "{}", self.conditions)?;
 

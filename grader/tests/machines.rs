@@ -5,6 +5,7 @@ use grader::job::Job;
 use grader::machine::Judged;
 use grader::marks::Conditions;
 use grader::plan::{Plan, Setting};
+use grader::provenance::Provenance;
 use grader::report;
 use grader::session::{FIXED_SEED, Request};
 use grader::verdict::Verdict;
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
     }
     let request = Request {
         kernel: KERNEL.into(),
+        overlay: None,
+        provenance: Provenance::default(),
         conditions: conditions(),
         workers: 1,
         results: "build/results".into(),

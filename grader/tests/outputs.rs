@@ -8,6 +8,7 @@ use grader::manifest::{Group, Visibility};
 use grader::marks::{Conditions, Results};
 use grader::outputs::Outputs;
 use grader::plan::Plan;
+use grader::provenance::Provenance;
 use grader::run::{Check, Ended, Run};
 use grader::symbols::Place;
 use grader::verdict::{Expects, Verdict};
@@ -70,7 +71,8 @@ fn results() -> Results {
     let jobs = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
     let group = Group { id: "g".into(), title: "G".into(), hint: "testing.md".into(), cause: "c".into() };
     let conditions = Conditions { seed: 7, deterministic: true, overlay: Some("hidden tests".into()) };
-    let mut results = Results::new(Plan { groups: vec![group], jobs }, conditions);
+    let provenance = Provenance([("commit", "0123abc".into())].into());
+    let mut results = Results::new(Plan { groups: vec![group], jobs }, conditions, provenance);
     for (place, verdict) in verdicts.into_iter().enumerate() {
         results.judged[place] = Some(judged(verdict));
     }
@@ -106,6 +108,7 @@ fn results_json_is_valid_by_the_schema() {
     // Nobody sees a test, or what it printed, before its time.
     assert!(json["tests"].as_array().expect("a list").iter().all(|test| test["visibility"] == "after_due_date"));
     assert_eq!(json["stdout_visibility"], "hidden");
+    assert_eq!((&json["extra_data"]["made_by"]["commit"], &json["extra_data"]["seed"]), (&"0123abc".into(), &7.into()));
 }
 
 #[test]

@@ -30,5 +30,7 @@ export CARGO_BUILD_JOBS=1
 scripts/cargo fetch --locked
 scripts/cargo build --package instructor
 # The kernel's crates, by grading what was handed out. It fails its tests, and no more than that.
-target/debug/instructor grade --results "$home/results/handout" . || [ $? = 1 ]
-rm -r "$home/results/handout"
+hidden=()
+[ ! -d "$home/source/hidden" ] || hidden=(--overlay "$home/source/hidden")
+target/debug/instructor grade --workplace "$home/workplace" --results "$home/graded" "${hidden[@]}" . || [ $? = 1 ]
+rm -r "$home/graded"

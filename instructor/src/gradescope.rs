@@ -8,6 +8,7 @@
 
 use crate::handout::Handout;
 use crate::tree;
+use grader::provenance::{COMMIT, Provenance};
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::Write;
@@ -47,6 +48,10 @@ pub fn pack(root: &Path, to: &Path, overlay: Option<&Path>) -> Result<(), Box<dy
         zip.write_all(text.as_bytes())?;
     }
     add(&mut zip, &workplace, "tree")?;
+    if let Some(commit) = Provenance::gather(root, None).0.get("commit") {
+        zip.start_file(format!("tree/{COMMIT}"), options(PLAIN))?;
+        zip.write_all(commit.as_bytes())?;
+    }
     if let Some(overlay) = overlay {
         add(&mut zip, overlay, "hidden")?;
     }

@@ -1,8 +1,10 @@
 //! A kernel, built in some tree, and the grader's word on it.
 
+use crate::confinement::Confinement;
 use grader::child::{Exit, Running};
 use grader::manifest::Manifest;
 use grader::marks::Results;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
@@ -28,13 +30,15 @@ pub enum Build {
     Full,
     /// In a sixth of the time, for a kernel that is thrown away: parts that didn't change are kept, and little is optimised.
     Quick,
+    /// For no kernel at all, but to see whether the source has errors.
+    Check,
 }
 
 impl Build {
     /// Returns the settings that Cargo reads from the environment.
     fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Full => &[],
+            Self::Full | Self::Check => &[],
             Self::Quick => &[
                 ("CARGO_PROFILE_RELEASE_LTO", "off"),
                 ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
@@ -46,50 +50,144 @@ impl Build {
     }
 }
 
-/// Builds the kernel of `tree`, without network, with what was built before in `target`, and with the hidden tests of
-/// `overlay`. Returns what the build said if it failed.
-///
-/// # Errors
-///
-/// If the build cannot be started, or was stopped since `stop` became true.
-pub fn build(
-    tree: &Path,
-    target: &Path,
-    how: Build,
-    overlay: Option<&Path>,
-    stop: &AtomicBool,
-) -> io::Result<Result<(), String>> {
-    fs::create_dir_all(target)?;
-    let (target, said) = (std::path::absolute(target)?, target.join("said"));
-    // A kernel of the build before must not be taken for this one's.
-    match fs::remove_file(tree.join(KERNEL)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // What make was told to make here is not what it makes there.
-    let mut words: Vec<String> = ["-u", "MAKEFLAGS", "-u", "OVERLAY", "CARGO_NET_OFFLINE=true"].map(Into::into).into();
-    words.push(format!("CARGO_TARGET_DIR={}", target.display()));
-    words.extend(overlay.map(|overlay| format!("OVERLAY={}", overlay.display())));
-    let make = ["make", "--no-print-directory", "-C", &tree.display().to_string(), KERNEL].map(Into::into);
-    words.extend(make);
-    let output = [File::create(target.join("echoed"))?, File::create(&said)?];
-    let mut child = Running::start("env", &words, how.settings(), Stdio::null(), output)?;
-    let started = Instant::now();
-    let exit = loop {
-        match child.exit()? {
-            Some(exit) => break Some(exit),
-            None if stop.load(Ordering::Relaxed) => return Err(io::Error::other("the build was told to end")),
-            None if started.elapsed() > LIMIT => break None,
-            None => sleep(POLL),
+/// Where and how kernels are built.
+#[derive(Clone, Copy)]
+pub struct Builder<'a> {
+    /// What was built before, to be used again.
+    pub target: &'a Path,
+    /// What a build spends its time on.
+    pub how: Build,
+    /// Hidden tests that are compiled in.
+    pub overlay: Option<&'a Path>,
+    /// What confines the build, if the tree is not the project's own.
+    pub confinement: Option<&'a Confinement>,
+    /// Becomes true when all is to end.
+    pub stop: &'a AtomicBool,
+}
+
+/// What came of a build.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Built {
+    /// A kernel, or no error.
+    Kernel,
+    /// The compiler found errors in the source: its words.
+    Errors(String),
+    /// It reached a limit that builds have: which one, in a sentence.
+    OverLimit(String),
+    /// It failed for another reason: what was said.
+    Failed(String),
+}
+
+/// What a program said until its end, or until the limit.
+struct Said {
+    exit: Option<Exit>,
+    output: String,
+    complaints: String,
+}
+
+impl Builder<'_> {
+    /// Builds the kernel of `tree`, without network.
+    ///
+    /// # Errors
+    ///
+    /// If the build cannot be started, or was stopped.
+    pub fn build(&self, tree: &Path) -> io::Result<Built> {
+        // A kernel of the build before must not be taken for this one's.
+        match fs::remove_file(tree.join(KERNEL)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-    };
-    drop(child);
-    let said = String::from_utf8_lossy(&fs::read(said)?).into_owned();
-    Ok(match exit {
-        Some(Exit::Status(0)) => Ok(()),
-        Some(_) => Err(said),
-        None => Err(format!("the build did not end within {} s\n{said}", LIMIT.as_secs())),
-    })
+        if self.how == Build::Check {
+            return self.cargo(tree, &["check"]);
+        }
+        // Make does not pass on what the compiler says for programs, so it only links what is compiled already.
+        match self.cargo(tree, &["rustc", "--crate-type", "staticlib"])? {
+            Built::Kernel => {}
+            not_compiled => return Ok(not_compiled),
+        }
+        let said = self.run(tree, &["make", "--no-print-directory", KERNEL])?;
+        Ok(match said.exit {
+            Some(Exit::Status(0)) => Built::Kernel,
+            Some(_) => match said.complaints.lines().find(|line| line.contains(IMAGE_TOO_LONG)) {
+                Some(_) => Built::OverLimit(format!("the kernel is too large: {IMAGE_TOO_LONG}")),
+                None => Built::Failed(said.complaints),
+            },
+            None => Built::OverLimit(over_time()),
+        })
+    }
+
+    fn cargo(&self, tree: &Path, words: &[&str]) -> io::Result<Built> {
+        let said = self.run(tree, &[&["scripts/cargo", "--kernel"], words, &["--message-format=json"]].concat())?;
+        let errors = errors(&said.output);
+        Ok(match said.exit {
+            Some(Exit::Status(0)) => Built::Kernel,
+            _ if !errors.is_empty() => Built::Errors(errors),
+            Some(_)
+                if OUT_OF_MEMORY.iter().any(|words| said.complaints.contains(words)) && self.confinement.is_some() =>
+            {
+                Built::OverLimit("the compiler needs more memory than a build gets".into())
+            }
+            Some(_) => Built::Failed(said.complaints),
+            None => Built::OverLimit(over_time()),
+        })
+    }
+
+    /// Runs a program of the build in `tree`.
+    fn run(&self, tree: &Path, command: &[&str]) -> io::Result<Said> {
+        let target = std::path::absolute(self.target)?;
+        let [temporary, output, complaints] = ["tmp", "output", "complaints"].map(|name| target.join(name));
+        fs::create_dir_all(&temporary)?;
+        // Written by the build, so made before rights are given up.
+        fs::create_dir_all(tree.join("build"))?;
+        // What make was told to make here is not what it makes there.
+        let mut words: Vec<String> = ["-u", "MAKEFLAGS", "-u", "OVERLAY", "-C"].map(Into::into).into();
+        words.push(tree.display().to_string());
+        words.push("CARGO_NET_OFFLINE=true".into());
+        words.push(format!("CARGO_TARGET_DIR={}", target.display()));
+        words.push(format!("TMPDIR={}", temporary.display()));
+        words.extend(self.overlay.map(|overlay| format!("OVERLAY={}", overlay.display())));
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        words.extend(match self.confinement {
+            Some(confinement) => confinement.words(command)?,
+            None => command,
+        });
+        let files = [File::create(&output)?, File::create(&complaints)?];
+        let mut child = Running::start("env", &words, self.how.settings(), Stdio::null(), files)?;
+        let started = Instant::now();
+        let exit = loop {
+            match child.exit()? {
+                Some(exit) => break Some(exit),
+                None if self.stop.load(Ordering::Relaxed) => return Err(io::Error::other("the build was told to end")),
+                None if started.elapsed() > LIMIT => break None,
+                None => sleep(POLL),
+            }
+        };
+        drop(child);
+        let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Said { exit, output: text(output)?, complaints: text(complaints)? })
+    }
+}
+
+/// What linker.ld says of a kernel for which there is no room.
+const IMAGE_TOO_LONG: &str = "the kernel image must end at or below 2 MiB, where the kernel frame pool starts";
+
+/// What a compiler says, or Cargo says of it, that got no more memory. One that the system ended says none of it.
+const OUT_OF_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "SIGABRT"];
+
+fn over_time() -> String {
+    format!("the build did not end within {} s", LIMIT.as_secs())
+}
+
+/// Returns the errors in `output`, a message of Cargo's in each line, that have a place in the source: as the compiler words
+/// them.
+fn errors(output: &str) -> String {
+    let messages = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let errors = messages.filter(|message| message["reason"] == "compiler-message").filter_map(|message| {
+        let message = &message["message"];
+        let has_place = message["spans"].as_array().is_some_and(|spans| !spans.is_empty());
+        (message["level"] == "error" && has_place).then(|| message["rendered"].as_str().map(String::from)).flatten()
+    });
+    errors.collect()
 }
 
 /// Returns the names of the manifest's groups, and of those of `overlay`, as filters. Whole boots by boot loaders are in
@@ -108,4 +206,30 @@ pub fn groups(overlay: Option<&Path>) -> Result<Vec<String>, String> {
 pub fn verdict<'a>(results: &'a Results, name: &str) -> &'a str {
     let judged = results.all().find(|(job, _)| job.name() == name).and_then(|(_, judged)| judged);
     judged.map_or("NOT RUN", |judged| judged.verdict.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_with_a_place_are_the_sources() {
+        let message = |level: &str, spans: &str, words: &str| {
+            format!(
+                "{{\"reason\":\"compiler-message\",\"message\":{{\"level\":\"{level}\",\"spans\":{spans},\"rendered\":\"{words}\"}}}}\n"
+            )
+        };
+        let place = "[{\"file_name\":\"kernel/src/vm/pool.rs\"}]";
+        let output = "no message\n{\"reason\":\"build-finished\",\"success\":false}\n".to_owned()
+            + &message("warning", place, "a warning")
+            + &message("error", "[]", "aborting due to 1 previous error")
+            + &message("error", place, "error: mismatched types");
+        assert_eq!(errors(&output), "error: mismatched types");
+        assert_eq!(errors(&message("error", "[]", "cannot write: no space left")), "");
+    }
+
+    #[test]
+    fn the_linkers_word_for_a_kernel_that_is_too_large_is_known() {
+        assert!(include_str!("../../linker.ld").contains(IMAGE_TOO_LONG));
+    }
 }

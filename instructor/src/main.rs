@@ -6,11 +6,12 @@
 //! 1. [`source`] and [`tree`]: text with places in it, files of a project.
 //! 2. [`handout`]: what students start from.
 //! 3. [`kernel`]: a kernel built in a tree, and the grader's word on it.
-//! 4. [`submission`]: what comes back; [`scan`]: what it may not say; [`results`]: what is told of it.
+//! 4. [`submission`]: what comes back; [`confinement`]: where it is built; [`scan`]: what it may not say; [`results`]: what is told of it.
 //! 5. [`gradescope`]: all of that, packed for a platform.
 //! 6. [`mutants`]: mistakes that the grader must catch.
 #![forbid(unsafe_code)]
 
+mod confinement;
 mod gradescope;
 mod handout;
 mod kernel;
@@ -55,6 +56,9 @@ enum Command {
         #[arg(default_value = "build/autograder.zip")]
         to: PathBuf,
     },
+    /// Becomes a build that reads and writes only what is named
+    #[command(hide = true)]
+    Confined(confinement::Arguments),
     /// Plants mistakes, one at a time, and demands that the grader catches each
     Mutants(mutants::Arguments),
 }
@@ -87,6 +91,7 @@ fn run(command: Command) -> Result<bool, Box<dyn Error>> {
             println!("the autograder is {}", to.display());
             Ok(true)
         }
+        Command::Confined(arguments) => match confinement::confine(&arguments)? {},
         Command::Mutants(arguments) => mutants::run(root, &arguments, &stop),
     }
 }

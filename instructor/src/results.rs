@@ -3,6 +3,7 @@
 //! `results.json` is in the form that Gradescope takes: <https://gradescope-autograders.readthedocs.io/en/latest/specs/>.
 
 use grader::manifest::Manifest;
+use grader::provenance::Provenance;
 use serde_json::json;
 use std::error::Error;
 use std::fs;
@@ -87,7 +88,7 @@ pub fn clear(to: &Path) -> io::Result<()> {
 }
 
 /// Writes the results of a submission that was not run, for `refusal`, which `words` explain. `taken` says what was taken of
-/// it. What could have been earned includes the hidden tests of `overlay`.
+/// it. What could have been earned includes the hidden tests of `overlay`; `provenance` is what made the results.
 ///
 /// # Errors
 ///
@@ -98,6 +99,7 @@ pub fn refuse(
     taken: &str,
     words: &str,
     overlay: Option<&Path>,
+    provenance: &Provenance,
 ) -> Result<(), Box<dyn Error>> {
     let [name, rule] = refusal.words();
     let possible: u32 = Manifest::load(overlay)?.tests.iter().map(|test| test.points).sum();
@@ -116,7 +118,7 @@ pub fn refuse(
             "visibility": "visible",
             "extra_data": { "id": format!("submission/{name}"), "verdict": "FAIL" },
         }],
-        "extra_data": { "possible": possible },
+        "extra_data": { "possible": possible, "made_by": provenance.0 },
     });
     fs::write(to.join("results.json"), format!("{results:#}\n"))?;
     let summary =

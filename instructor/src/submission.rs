@@ -1,12 +1,14 @@
 //! A submission: the students' files, laid over a clean tree, built without network, and graded.
 
+use crate::confinement::{Confinement, Wall};
 use crate::handout::Handout;
-use crate::kernel::{self, Build, KERNEL};
+use crate::kernel::{self, Build, Builder, Built, KERNEL};
 use crate::plain;
 use crate::results::{self, Refusal};
 use crate::scan;
 use crate::tree;
 use grader::marks::Conditions;
+use grader::provenance::Provenance;
 use grader::session::Request;
 use std::collections::hash_map::RandomState;
 use std::error::Error;
@@ -38,9 +40,9 @@ pub struct Arguments {
     /// After so many seconds no further test is started; what was not run earns nothing [default: there is time]
     #[arg(long)]
     seconds: Option<u64>,
-    /// Where kernels are built; what it holds is used again by the next submission
-    #[arg(long, default_value = "build/grade")]
-    workplace: PathBuf,
+    /// Where kernels are built; what it holds is used again by the next submission [default: ~/.cache/droste/grade]
+    #[arg(long)]
+    workplace: Option<PathBuf>,
 }
 
 /// Grades what `arguments` name against the project at `root`. Returns whether every test passed. Once `stop` is true, it
@@ -48,24 +50,36 @@ pub struct Arguments {
 ///
 /// # Errors
 ///
-/// If the grading itself fails, which says nothing about the submission.
+/// If the grading itself fails, which says nothing about the submission: then it has no results.
 pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Result<bool, Box<dyn Error>> {
     let started = Instant::now();
     let Arguments { submission, workplace, .. } = arguments;
     let no_directory = |error| format!("{}: {error}: SUBMISSION is a directory", submission.display());
     let submission = submission.canonicalize().map_err(no_directory)?;
     let directory = inner_directory(&submission).map_err(no_directory)?;
-    let overlay = arguments.overlay.as_ref().map(|overlay| overlay.canonicalize()).transpose()?;
+    let workplace = workplace.clone().map_or_else(default_workplace, Ok)?;
 
-    let _claim = tree::claim(workplace)?;
+    let _claim = tree::claim(&workplace)?;
+    let workplace = workplace.canonicalize()?;
     let to = match &arguments.results {
         Some(to) => to.clone(),
         None => results::place(&root.join("build/grades"), &submission)?,
     };
     results::clear(&to)?;
-    let refuse = |refusal, told: &str, words: &str| refuse(&to, refusal, told, words, overlay.as_deref());
+    let no_tests = |error| format!("the hidden tests cannot be read: {error}");
+    let overlay = arguments.overlay.as_ref().map(|overlay| overlay.canonicalize()).transpose().map_err(no_tests)?;
+    let wall = Wall::available();
+    let mut provenance = Provenance::gather(root, overlay.as_deref());
+    provenance.0.insert("protection", wall.to_string());
+    let refuse = |refusal, told: &str, words: &str| {
+        let words = plain::plain(words);
+        println!("it is not run:\n{words}");
+        results::refuse(&to, refusal, told, &words, overlay.as_deref(), &provenance)?;
+        println!("the results are in {}", to.display());
+        Ok(false)
+    };
     let handout = Handout::load(root)?;
-    let (tree, target) = (workplace.join("tree"), workplace.join("target"));
+    let tree = workplace.join("tree");
     handout.make(root, &tree)?;
     let taken = lay_over(&handout, &directory, &tree)?;
     let told = taken.words();
@@ -81,7 +95,9 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     if !taken.findings.is_empty() {
         return refuse(Refusal::Forbidden, &told, &taken.findings.join("\n"));
     }
-    if let Err(words) = kernel::build(&tree, &target, Build::Full, overlay.as_deref(), &stop)? {
+    println!("it is built, with {wall}");
+    let workshop = Workshop { root, handout: &handout, workplace: &workplace, wall, stop: &stop };
+    if let Some(words) = workshop.build(&tree, overlay.as_deref())? {
         return refuse(Refusal::Broken, &told, &words);
     }
     if let Some(seconds) = arguments.seconds {
@@ -97,7 +113,10 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     let request = Request {
         kernel: tree.join(KERNEL),
         filters: kernel::groups(overlay.as_deref())?,
-        conditions: Conditions { seed, deterministic: false, overlay },
+        // Where the hidden tests are is told to nobody.
+        conditions: Conditions { seed, deterministic: false, overlay: None },
+        overlay,
+        provenance,
         workers: available_parallelism()?.get(),
         results: written.clone(),
     };
@@ -107,19 +126,85 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     Ok(graded.count().1 == 0)
 }
 
-/// Tells that a submission is not run, and writes so into its results. Returns that it did not pass.
-fn refuse(
-    to: &Path,
-    refusal: Refusal,
-    taken: &str,
-    words: &str,
-    overlay: Option<&Path>,
-) -> Result<bool, Box<dyn Error>> {
-    let words = plain::plain(words);
-    println!("it is not run:\n{words}");
-    results::refuse(to, refusal, taken, &words, overlay)?;
-    println!("the results are in {}", to.display());
-    Ok(false)
+/// Returns where submissions are built if nobody says: far from any solution, and kept for the next one.
+fn default_workplace() -> Result<PathBuf, &'static str> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()).map(PathBuf::from);
+    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
+    Ok(cache.ok_or("HOME is not set: --workplace says where submissions are built")?.join("droste/grade"))
+}
+
+/// Where submissions are built.
+struct Workshop<'a> {
+    root: &'a Path,
+    handout: &'a Handout,
+    workplace: &'a Path,
+    wall: Wall,
+    stop: &'a AtomicBool,
+}
+
+impl Workshop<'_> {
+    /// Builds the kernel of `tree` with the hidden tests of `overlay`. Returns why the submission doesn't compile, if it is
+    /// the submission's fault.
+    ///
+    /// # Errors
+    ///
+    /// If it fails for any other reason.
+    fn build(&self, tree: &Path, overlay: Option<&Path>) -> Result<Option<String>, Box<dyn Error>> {
+        // First without hidden tests: no source that is compiled beside them has been able to read them.
+        if overlay.is_some()
+            && let Some(words) = self.fault(self.with(tree, None, Build::Check)?)?
+        {
+            return Ok(Some(words));
+        }
+        let built = self.with(tree, overlay, Build::Full)?;
+        if let (Built::Errors(words), Some(_)) = (&built, overlay)
+            && self.with(tree, None, Build::Full)? == Built::Kernel
+        {
+            return Err(
+                format!("the hidden tests do not compile with this submission:\n{}", plain::plain(words)).into()
+            );
+        }
+        self.fault(built)
+    }
+
+    /// Says what is the submission's fault in what came of its build, if anything is.
+    fn fault(&self, built: Built) -> Result<Option<String>, Box<dyn Error>> {
+        let (words, how) = match built {
+            Built::Kernel => return Ok(None),
+            Built::Errors(words) => (words, Build::Check),
+            Built::OverLimit(words) => (words, Build::Full),
+            Built::Failed(said) => {
+                let said = plain::plain(&said);
+                return Err(format!(
+                    "the build failed, and not for an error in the source, so nothing is graded:\n{said}"
+                )
+                .into());
+            }
+        };
+        // Only if what was handed out builds here and now.
+        let untouched = self.workplace.join("handout");
+        self.handout.make(self.root, &untouched)?;
+        match self.with(&untouched, None, how)? {
+            Built::Kernel => Ok(Some(words)),
+            Built::Errors(said) | Built::OverLimit(said) | Built::Failed(said) => {
+                let said = plain::plain(&said);
+                Err(format!("what is handed out does not build either, so nothing is graded:\n{said}").into())
+            }
+        }
+    }
+
+    /// Builds the kernel of `tree`, confined to it.
+    fn with(&self, tree: &Path, overlay: Option<&Path>, how: Build) -> io::Result<Built> {
+        let target = self.workplace.join("target");
+        // Cargo reads its configuration in all directories above, too.
+        let configurations: Vec<PathBuf> = tree.ancestors().map(|above| above.join(".cargo/config.toml")).collect();
+        let reads: Vec<&Path> =
+            [tree].into_iter().chain(overlay).chain(configurations.iter().map(AsRef::as_ref)).collect();
+        // Cargo leaves out of its lock what the handout leaves out of the tree.
+        let writes = [&tree.join("build"), &tree.join("Cargo.lock"), &target];
+        let confinement = Confinement::new(self.wall, &reads, &writes.map(PathBuf::as_path));
+        Builder { target: &target, how, overlay, confinement: Some(&confinement), stop: self.stop }.build(tree)
+    }
 }
 
 /// Returns the directory in which the tree of a submission starts: it is submitted with a directory around it, or without.

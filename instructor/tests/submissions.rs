@@ -5,7 +5,8 @@ use boon::{Compiler, Schemas};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use serde_json::Value;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,10 +26,16 @@ fn in_words(path: &Path) -> &str {
 }
 
 fn instructor(words: &[&str]) -> (Option<i32>, String) {
+    instructor_with(&[], words)
+}
+
+/// Runs the instructor's program with more in its environment.
+fn instructor_with(env: &[(&str, &str)], words: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_instructor"))
         .args(words)
         .current_dir(ROOT)
         .env_remove("OVERLAY")
+        .envs(env.iter().copied())
         .output()
         .expect("cargo has built it");
     (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
@@ -87,6 +94,17 @@ fn submission_of(name: &str, text: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&submission);
     let ours = fs::read_to_string(Path::new(ROOT).join(POOL)).expect("the file is the project's");
     write(&submission.join(POOL), &(ours + text));
+    submission
+}
+
+/// Makes the submission `name` of all the students' files, as the project has them.
+fn solution(name: &str) -> PathBuf {
+    let submission = submission_of(name, "");
+    let list = fs::read_to_string(Path::new(ROOT).join("grader/handout.toml")).expect("it is there");
+    for path in list.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')) {
+        let text = fs::read_to_string(Path::new(ROOT).join(path)).expect("the file is the project's");
+        write(&submission.join(path), &text);
+    }
     submission
 }
 
@@ -181,6 +199,84 @@ fn what_does_not_compile_gets_the_compilers_words_and_its_build_script_is_not_ru
     assert!(words.contains("mismatched types") && !words.contains("build script"), "{results:#}");
     let taken = results["output"].as_str().unwrap_or_default();
     assert!(taken.contains("ignored: .cargo/config.toml, kernel/build.rs"), "{taken}");
+}
+
+/// Demands that with `env` the submission of the project's own file is not graded, has no results, and that these `words`
+/// are told.
+fn not_graded(name: &str, env: &[(&str, &str)], more: &[&str], words: &str) {
+    let submission = submission_of(name, "");
+    let (results, workplace) = (place("results").join(name), place("workplace"));
+    write(&results.join("results.json"), "those of the one before\n");
+    let grade = ["grade", "--workplace", in_words(&workplace), "--results", in_words(&results), in_words(&submission)];
+    let (status, said) = instructor_with(env, &[&grade, more].concat());
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains(words), "{said}");
+    assert!(!results.join("results.json").exists(), "{said}");
+}
+
+/// Makes the program `name` out of a shell script. Returns the search path on which it comes first.
+fn instead_of(name: &str, script: &str) -> String {
+    let directory = place("programs").join(name);
+    write(&directory.join(name), &format!("#!/bin/sh\n{script}\n"));
+    fs::set_permissions(directory.join(name), Permissions::from_mode(0o755)).expect("the file is ours");
+    format!("{}:{}", directory.display(), std::env::var("PATH").expect("there is one"))
+}
+
+#[test]
+fn what_is_not_the_students_is_no_zero() {
+    // No linker that works, and a compiler that the system ends. Neither is a finding about the submission.
+    let path = instead_of("ld", "echo ld: no space left on device >&2; exit 1");
+    not_graded("no-linker", &[("PATH", &path)], &[], "not for an error in the source");
+    instead_of("rustc", "kill -9 $$");
+    let rustc = place("programs").join("rustc/rustc");
+    not_graded("no-memory", &[("RUSTC", in_words(&rustc))], &[], "not for an error in the source");
+    // Errors in the source, but of what was handed out too.
+    not_graded("handout-broken", &[("RUSTFLAGS", "-Dunused_results")], &[], "what is handed out does not build either");
+    not_graded("no-hidden-tests", &[], &["--overlay", "/no/such/directory"], "the hidden tests cannot be read");
+}
+
+#[test]
+fn a_signature_that_was_changed_is_the_students_fault_wherever_it_shows() {
+    let submission = submission_of("signature", "");
+    let text = fs::read_to_string(submission.join(POOL)).expect("it was written");
+    let changed = text.replace("pub fn is_legitimate(&self,", "pub fn is_legitimate(&self, _more: u32,");
+    assert_ne!(text, changed);
+    write(&submission.join(POOL), &changed);
+    let results = grade(&submission, false);
+    let words = results["tests"][0]["output"].as_str().unwrap_or_default();
+    assert!(words.contains("this method takes"), "{results:#}");
+}
+
+#[test]
+fn a_kernel_for_which_there_is_no_room_is_the_students_fault() {
+    let large = solution("large");
+    let text = fs::read_to_string(large.join(POOL)).expect("it was written");
+    let asks = "        self.record(view)";
+    let uses =
+        format!("        static LARGE: [u32; 1 << 19] = [7; 1 << 19];\n        core::hint::black_box(&LARGE);\n{asks}");
+    let changed = text.replacen(asks, &uses, 1);
+    assert_ne!(text, changed);
+    write(&large.join(POOL), &changed);
+    let results = grade(&large, false);
+    let words = results["tests"][0]["output"].as_str().unwrap_or_default();
+    assert!(words.contains("the kernel is too large"), "{results:#}");
+}
+
+#[test]
+fn hidden_tests_are_compiled_in_and_told_to_nobody() {
+    let (overlay, points) = overlay();
+    let (results, said) = grade_with(&["--overlay", in_words(&overlay)], &solution("with-hidden"), true);
+    assert_eq!(results["score"], results["extra_data"]["possible"]);
+    let tests = results["tests"].as_array().expect("tests");
+    let hidden = tests.iter().find(|test| test["extra_data"]["id"] == "hidden/hidden-secret").expect("it was run");
+    assert_eq!((hidden["visibility"].as_str(), hidden["score"].as_f64()), (Some("hidden"), Some(points)));
+    let made_by = &results["extra_data"]["made_by"];
+    assert_eq!(made_by["hidden_tests"].as_str().map(str::len), Some(64), "{made_by:#}");
+    for name in ["commit", "protection", "qemu", "rustc"] {
+        assert!(made_by[name].is_string(), "{name}: {made_by:#}");
+    }
+    let place = in_words(&overlay);
+    assert!(!said.contains(place) && !format!("{results}").contains(place), "{said}\n{results:#}");
 }
 
 #[test]

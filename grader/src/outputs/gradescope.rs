@@ -27,7 +27,12 @@ pub fn text(results: &Results) -> String {
         "output_format": "text",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": { "possible": rounded(marks.possible), "seed": results.conditions.seed, "not_run": results.not_run() },
+        "extra_data": {
+            "possible": rounded(marks.possible),
+            "seed": results.conditions.seed,
+            "not_run": results.not_run(),
+            "made_by": results.provenance.0,
+        },
     });
     format!("{all:#}\n")
 }

@@ -26,7 +26,10 @@ pub fn text(results: &Results) -> String {
     }
     let (earned, possible) = (points(marks.earned), points(marks.possible));
     let _ = writeln!(text, "| **total** | {passed} of {} | **{earned}** | **{possible}** |", passed + failed);
-    let _ = writeln!(text, "\n{}", results.conditions);
+    let _ = writeln!(text, "\n{}\n", results.conditions);
+    for (name, value) in &results.provenance.0 {
+        let _ = writeln!(text, "- {name}: {value}");
+    }
     for (job, judged) in results.all() {
         match judged {
             Some(judged) if judged.verdict != Verdict::Pass => {

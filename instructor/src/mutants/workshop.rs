@@ -1,10 +1,11 @@
 //! A workshop: a copy of the tree in which mistakes are planted, one at a time.
 
 use super::list::Mutant;
-use crate::kernel::{self, Build, KERNEL};
+use crate::kernel::{self, Build, Builder, Built, KERNEL};
 use crate::source::Edit;
 use crate::tree;
 use grader::marks::Conditions;
+use grader::provenance::Provenance;
 use grader::session::{FIXED_SEED, Request};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -45,9 +46,19 @@ impl<'a> Workshop<'a> {
     pub fn open(root: &Path, place: &Path, stop: &'a AtomicBool) -> Result<Self, Failure> {
         let [tree, target, results] = ["tree", "target", "results"].map(|name| place.join(name));
         tree::copy(root, &tree, &[])?;
-        kernel::build(&tree, &target, Build::Quick, None, stop)?
-            .map_err(|words| format!("without a mistake the kernel doesn't build:\n{words}"))?;
-        Ok(Self { tree, target, results, stop })
+        let workshop = Self { tree, target, results, stop };
+        workshop.build()?.map_err(|words| format!("without a mistake the kernel doesn't build:\n{words}"))?;
+        Ok(workshop)
+    }
+
+    /// Builds the kernel as the tree is now. Returns what was said if it doesn't build.
+    fn build(&self) -> io::Result<Result<(), String>> {
+        let Self { tree, target, stop, .. } = self;
+        let builder = Builder { target, how: Build::Quick, overlay: None, confinement: None, stop };
+        Ok(match builder.build(tree)? {
+            Built::Kernel => Ok(()),
+            Built::Errors(words) | Built::OverLimit(words) | Built::Failed(words) => Err(words),
+        })
     }
 
     /// Plants `mutant`, has it judged, and takes it out again.
@@ -77,7 +88,7 @@ impl<'a> Workshop<'a> {
     }
 
     fn judge(&self, mutant: &Mutant) -> Result<Fate, Failure> {
-        if let Err(words) = kernel::build(&self.tree, &self.target, Build::Quick, None, self.stop)? {
+        if let Err(words) = self.build()? {
             return Ok(Fate::Unfit(format!("it doesn't build:\n{words}")));
         }
         let misses = self.misses(&mutant.caught_by, 1)?;
@@ -93,6 +104,8 @@ impl<'a> Workshop<'a> {
     pub fn misses(&self, wanted: &BTreeMap<String, String>, workers: usize) -> Result<Vec<String>, Failure> {
         let request = Request {
             kernel: self.tree.join(KERNEL),
+            overlay: None,
+            provenance: Provenance::default(),
             conditions: Conditions { seed: FIXED_SEED, deterministic: false, overlay: None },
             workers,
             results: self.results.clone(),
