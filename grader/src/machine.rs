@@ -3,7 +3,7 @@
 use crate::audit::Auditor;
 use crate::child::Running;
 use crate::post_mortem::PostMortem;
-use crate::qemu::{self, QEMU, Reference, Session, log};
+use crate::qemu::{self, QEMU, Reference, Session, Time, log};
 use crate::run::{Checkpoint, Ended, Run};
 use crate::surroundings;
 use crate::symbols::Symbols;
@@ -44,8 +44,8 @@ pub struct Script {
 pub struct Place<'a> {
     /// A directory for its files and sockets, of its own.
     pub room: PathBuf,
-    /// How much processor time it may take; on the clock, if it is idle or a script.
-    pub limit: Duration,
+    /// The time that it gets. Of a script all is counted on the clock.
+    pub time: Time,
     /// What random tests start with.
     pub seed: u32,
     /// Becomes true when the grader is to end.
@@ -125,7 +125,7 @@ fn wait(child: &mut Running, place: &Place<'_>) -> Option<Ended> {
             Ok(Some(exit)) => return Some(exit.into()),
             Err(error) => return Some(Ended::NotStarted(error.to_string())),
             Ok(None) if place.stop.load(Ordering::Relaxed) => return None,
-            Ok(None) if started.elapsed() >= place.limit => return Some(Ended::OverLimit(place.limit)),
+            Ok(None) if started.elapsed() >= place.time.clock => return Some(Ended::OverLimit(place.time.clock)),
             Ok(None) => sleep(POLL),
         }
     }
@@ -191,7 +191,7 @@ impl Attempt<'_> {
             }
         };
         let mut auditor = Auditor::new(self.reference.kernel.clone(), self.place.seed, self.checkpoints());
-        let ended = session.watch(self.place.limit, self.place.stop, symbols, &mut auditor)?;
+        let ended = session.watch(self.place.time, self.place.stop, symbols, &mut auditor)?;
         let gone = matches!(ended, Ended::Status(_) | Ended::Signal(_) | Ended::NotStarted(_));
         let run = Run {
             ended,
@@ -201,6 +201,7 @@ impl Attempt<'_> {
             findings: auditor.findings,
             held: auditor.held,
             took: started.elapsed(),
+            worked: session.worked(),
         };
         Some(((!gone).then_some(session), run))
     }
@@ -232,7 +233,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let script = Script { program: "sh".into(), words: vec!["-c".into(), script.into()], settings: Vec::new() };
         let stop = AtomicBool::new(stop);
-        script.run(&Place { room: directory.path().join("run"), limit, seed: 0, stop: &stop })
+        let time = Time { limit, clock: limit };
+        script.run(&Place { room: directory.path().join("run"), time, seed: 0, stop: &stop })
     }
 
     #[test]

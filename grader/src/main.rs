@@ -87,6 +87,7 @@ fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
             deterministic: arguments.deterministic,
             overlay: arguments.overlay,
         },
+        deadline: None,
         workers: arguments.jobs.map_or_else(cores, |jobs| jobs.max(1)),
         kernel: arguments.kernel,
         results: arguments.results,

@@ -4,7 +4,7 @@ use crate::job::Job;
 use crate::machine::{Judged, Machine, Place};
 use crate::manifest::{Group, MATRIX, Manifest};
 use crate::matrix;
-use crate::qemu::Reference;
+use crate::qemu::{Reference, Time};
 use crate::verdict::{Expects, Outcome, Verdict};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,13 +12,17 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How everything is run.
 #[derive(Clone, Debug)]
 pub struct Setting<'a> {
-    /// The normal time limit.
+    /// The normal limit of processor time.
     pub limit: Duration,
+    /// How many times longer things take on the clock than processors work for them.
+    pub stretch: u32,
+    /// When all must be done, if anybody waits.
+    pub deadline: Option<Instant>,
     /// What random tests start with.
     pub seed: u32,
     /// A directory for the machines' files and sockets. Its name should be short: a socket's has 108 bytes at most.
@@ -31,10 +35,26 @@ impl Setting<'_> {
     /// Runs `job` in the room of this number. Returns `None` if it was stopped.
     pub fn run(&self, number: usize, job: &Job) -> Option<Judged> {
         let room = self.directory.join(number.to_string());
-        let place = Place { room, limit: self.limit * job.limit, seed: self.seed, stop: self.stop };
+        let place = Place { room, time: self.time(job), seed: self.seed, stop: self.stop };
         job.machine.run(&job.expects, &place)
     }
+
+    fn time(&self, job: &Job) -> Time {
+        let limit = self.limit * job.limit;
+        let clock = match job.machine {
+            Machine::Reference(_) => limit * LONGEST_STRETCH,
+            Machine::Script(_) => limit * self.stretch,
+        };
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        Time { limit, clock: left.map_or(clock, |left| clock.min(left / OF_WHAT_IS_LEFT)) }
+    }
 }
+
+/// A machine that has got less of the processors than this part of one is not judged by what it has got.
+const LONGEST_STRETCH: u32 = 20;
+
+/// Of the time until the deadline a job gets one of so many parts: so that one which never ends leaves time for many others.
+const OF_WHAT_IS_LEFT: u32 = 10;
 
 /// All that could be run. The first two jobs come before the rest, and are run whatever is selected.
 pub struct Plan {
@@ -139,11 +159,16 @@ enum Next {
 }
 
 impl<'a> Queue<'a> {
-    fn new(jobs: &'a [Job]) -> Self {
+    /// Makes the queue of `jobs`: those with the highest limits first, so that none runs alone at the end; or last, if they
+    /// might take the time that is left for the others.
+    fn new(jobs: &'a [Job], long_last: bool) -> Self {
         let names: BTreeMap<String, usize> = jobs.iter().map(Job::name).zip(0..).collect();
         let places = |job: &Job| job.needs.iter().filter_map(|need| names.get(need).copied()).collect();
         let mut order: Vec<usize> = (0..jobs.len()).collect();
-        order.sort_by_key(|place| Reverse(jobs[*place].limit));
+        order.sort_by_key(|place| jobs[*place].limit);
+        if !long_last {
+            order.sort_by_key(|place| Reverse(jobs[*place].limit));
+        }
         Self {
             jobs,
             needs: jobs.iter().map(places).collect(),
@@ -185,7 +210,7 @@ impl<'a> Queue<'a> {
 ///
 /// Once it is stopped, machines are ended and no more are started; what was not run is not reported.
 pub fn run_all(jobs: &[Job], workers: usize, setting: &Setting<'_>, mut done: impl FnMut(usize, Judged)) {
-    let queue = Queue::new(jobs);
+    let queue = Queue::new(jobs, setting.deadline.is_some());
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..workers {
@@ -239,10 +264,14 @@ mod tests {
         Job { id: id.into(), limit: 1, expects: Expects::Boot { status: 33 }, machine, needs, ..plan().jobs[0].clone() }
     }
 
+    fn setting<'a>(limit: Duration, directory: &'a Path, stop: &'a AtomicBool) -> Setting<'a> {
+        Setting { limit, stretch: 1, deadline: None, seed: 0, directory, stop }
+    }
+
     fn run(jobs: &[Job], workers: usize, stopped: bool) -> Vec<(String, String)> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let stop = AtomicBool::new(stopped);
-        let setting = Setting { limit: Duration::from_secs(60), seed: 0, directory: directory.path(), stop: &stop };
+        let setting = setting(Duration::from_secs(60), directory.path(), &stop);
         let mut seen = Vec::new();
         run_all(jobs, workers, &setting, |place, judged| {
             seen.push((jobs[place].id.clone(), judged.verdict.name().to_owned()));
@@ -296,10 +325,24 @@ mod tests {
     fn a_job_has_as_many_times_the_normal_limit_as_it_says() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (limit, stop) = (Duration::from_millis(10), AtomicBool::new(false));
-        let setting = Setting { limit, seed: 0, directory: directory.path(), stop: &stop };
+        let setting = Setting { stretch: 2, ..setting(limit, directory.path(), &stop) };
         let job = Job { limit: 3, ..script("a", "sleep 1000", &[]) };
         let judged = setting.run(0, &job).expect("it was not stopped");
-        assert_eq!(judged.verdict, Verdict::Timeout(3 * limit));
+        assert_eq!(judged.verdict, Verdict::Timeout(3 * 2 * limit));
+        let plan = plan();
+        assert_eq!(setting.time(&plan.jobs[0]), Time { limit, clock: 20 * limit });
+    }
+
+    #[test]
+    fn no_job_gets_more_than_a_part_of_what_is_left_and_long_ones_come_last() {
+        let (directory, stop) = (Path::new("."), AtomicBool::new(false));
+        let (limit, left) = (Duration::from_secs(8), Duration::from_secs(30));
+        let setting = Setting { deadline: Some(Instant::now() + left), ..setting(limit, directory, &stop) };
+        let time = setting.time(&plan().jobs[0]);
+        assert!(time.limit == limit && time.clock <= left / 10, "{time:?}");
+        let jobs = [3, 1, 2, 1].map(|limit| Job { limit, ..script("a", "exit 33", &[]) });
+        assert_eq!(Queue::new(&jobs, true).order, [1, 3, 2, 0]);
+        assert_eq!(Queue::new(&jobs, false).order, [0, 2, 1, 3]);
     }
 
     #[test]

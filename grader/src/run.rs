@@ -65,6 +65,8 @@ pub struct Run {
     pub held: Vec<String>,
     /// How long it took.
     pub took: Duration,
+    /// How long processors worked for it, if that is known.
+    pub worked: Duration,
 }
 
 impl Run {
@@ -78,6 +80,7 @@ impl Run {
             findings: Vec::new(),
             held: Vec::new(),
             took: Duration::ZERO,
+            worked: Duration::ZERO,
         }
     }
 }

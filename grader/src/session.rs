@@ -11,18 +11,22 @@ use crate::report;
 use crate::verdict::Verdict;
 use std::error::Error;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How many boots that do nothing are measured. The slowest counts.
-const MEASURED_BOOTS: u32 = 3;
+/// How many boots that do nothing are measured. The median counts.
+const MEASURED_BOOTS: usize = 3;
 
-/// The normal time limit, in boots that do nothing.
+/// The normal limit of processor time, in boots that do nothing.
 const BOOTS_IN_LIMIT: u32 = 60;
 
-/// The least normal time limit: other programs may slow a machine down at any time.
-const LEAST_LIMIT: Duration = Duration::from_secs(8);
+/// The least normal limit, and the highest.
+const LIMITS: RangeInclusive<Duration> = Duration::from_secs(8)..=Duration::from_secs(30);
+
+/// The least and the highest stretch of time on the clock that is reckoned with.
+const STRETCHES: RangeInclusive<u32> = 2..=20;
 
 /// The time limit of a boot that does nothing, before anything is measured.
 const FIRST_LIMIT: Duration = Duration::from_secs(60);
@@ -41,6 +45,8 @@ pub struct Request {
     pub conditions: Conditions,
     /// What makes the results.
     pub provenance: Provenance,
+    /// When all must be done, if anybody waits.
+    pub deadline: Option<Instant>,
     /// How many machines run at once.
     pub workers: usize,
     /// Where results are written.
@@ -80,7 +86,8 @@ impl Request {
         outputs.write(&results).map_err(unwritten)?;
         writeln!(out, "{}", self.conditions)?;
 
-        let mut setting = Setting { limit: FIRST_LIMIT, seed: self.conditions.seed, directory: directory.path(), stop };
+        let (seed, deadline) = (self.conditions.seed, self.deadline);
+        let mut setting = Setting { limit: FIRST_LIMIT, stretch: 1, deadline, seed, directory: directory.path(), stop };
         let jobs = results.plan.jobs.clone();
         let mut written = Ok(());
         let mut settle = |place: usize, judged: Judged| {
@@ -101,7 +108,10 @@ impl Request {
         };
         if let Some(noop) = measure(&setting, &jobs) {
             let verdict = noop.verdict.clone();
-            setting.limit = LEAST_LIMIT.max(noop.run.took * BOOTS_IN_LIMIT);
+            setting.limit = (noop.run.worked * BOOTS_IN_LIMIT).clamp(*LIMITS.start(), *LIMITS.end());
+            let stretch = noop.run.took.as_secs_f64() / noop.run.worked.as_secs_f64();
+            // One that is not to be told, for want of any work, is the highest.
+            setting.stretch = (stretch.ceil() as u32).clamp(*STRETCHES.start(), *STRETCHES.end());
             settle(0, noop);
             if verdict == Verdict::Pass {
                 run_all(&jobs[1..FIRST], 1, &setting, |place, judged| settle(1 + place, judged));
@@ -123,18 +133,17 @@ impl Request {
     }
 }
 
-/// Boots machines that do nothing, one after the other. Returns the slowest, or the first that does not pass; `None` if it
-/// was stopped.
+/// Boots machines that do nothing, one after the other. Returns the one for which processors worked neither longest nor
+/// shortest, or the first that does not pass; `None` if it was stopped.
 fn measure(setting: &Setting<'_>, jobs: &[Job]) -> Option<Judged> {
-    let mut slowest: Option<Judged> = None;
+    let mut boots = Vec::new();
     for _ in 0..MEASURED_BOOTS {
         let judged = setting.run(0, &jobs[0])?;
         if judged.verdict != Verdict::Pass {
             return Some(judged);
         }
-        if slowest.as_ref().is_none_or(|slowest| slowest.run.took < judged.run.took) {
-            slowest = Some(judged);
-        }
+        boots.push(judged);
     }
-    slowest
+    boots.sort_by_key(|judged| judged.run.worked);
+    Some(boots.swap_remove(MEASURED_BOOTS / 2))
 }

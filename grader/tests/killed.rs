@@ -144,7 +144,8 @@ fn two_deterministic_runs_are_the_same_to_the_last_instruction() {
     let manifest = Manifest::load(None).expect("well-formed");
     let plan = Plan::new(&manifest, &kernel(), true).expect("a plan");
     let stop = AtomicBool::new(false);
-    let setting = Setting { limit: PATIENCE, seed: 1, directory: directory.path(), stop: &stop };
+    let setting =
+        Setting { limit: PATIENCE, stretch: 1, deadline: None, seed: 1, directory: directory.path(), stop: &stop };
     for name in ["matrix/kernel", "pools/random-operations", "deaths/dies-past-a-region"] {
         let job = plan.jobs.iter().find(|job| job.name() == name).expect("it is there");
         let run = || setting.run(0, job).expect("nobody stops it");

@@ -1,7 +1,7 @@
 //! Machines and boot loaders that are not the usual ones: the kernel starts, or says why it cannot.
 
 use grader::machine::{Judged, Machine, Place, Script};
-use grader::qemu::QEMU;
+use grader::qemu::{QEMU, Time};
 use grader::verdict::{Expects, FAILURE, SUCCESS, Verdict};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,8 @@ fn kernel() -> String {
 fn run(script: Script, status: i32) -> String {
     let directory = TempDir::new().expect("a temporary directory");
     let stop = AtomicBool::new(false);
-    let place = Place { room: directory.path().join("room"), limit: LIMIT, seed: 1, stop: &stop };
+    let place =
+        Place { room: directory.path().join("room"), time: Time { limit: LIMIT, clock: LIMIT }, seed: 1, stop: &stop };
     let judged = Machine::Script(script).run(&Expects::Boot { status }, &place);
     let Judged { run, verdict, .. } = judged.expect("nobody stops it");
     assert_eq!(verdict, Verdict::Pass, "{}{}", run.console, run.complaints);

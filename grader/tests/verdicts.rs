@@ -3,7 +3,7 @@
 //! They are assembled when the tests run, from `verdicts/*.s`.
 
 use grader::machine::{Judged, Machine, Place};
-use grader::qemu::Reference;
+use grader::qemu::{Reference, Time};
 use grader::run::Checkpoint;
 use grader::verdict::{Expects, Outcome, Verdict};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,12 @@ fn judge(directory: &TempDir, kernel: PathBuf, checkpoints: Vec<Checkpoint>) -> 
     let reference = Reference { kernel, memory: "32M".into(), command_line: String::new(), deterministic: false };
     let expects = Expects::Test { name: "t".into(), outcome: Outcome::Passes, checkpoints };
     let stop = AtomicBool::new(false);
-    let place = Place { room: directory.path().join("room"), limit: LIMIT, seed: 1, stop: &stop };
+    let place = Place {
+        room: directory.path().join("room"),
+        time: Time { limit: LIMIT, clock: 20 * LIMIT },
+        seed: 1,
+        stop: &stop,
+    };
     Machine::Reference(reference).run(&expects, &place).expect("nobody stops it")
 }
 

@@ -98,7 +98,11 @@ impl Confinement {
         let home = std::env::home_dir().unwrap_or_default();
         let of = |name: &str, default: &str| std::env::var_os(name).map_or_else(|| home.join(default), PathBuf::from);
         let (cargo, rustup) = (of("CARGO_HOME", ".cargo"), of("RUSTUP_HOME", ".rustup"));
-        let tools = TOOLS.iter().map(PathBuf::from).chain(OF_CARGO.iter().map(|part| cargo.join(part))).chain([rustup]);
+        // Where scripts/toolchain finds Cargo, too.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let programs = std::env::split_paths(&path).find(|directory| directory.join("rustup").is_file());
+        let of_rust = OF_CARGO.iter().map(|part| cargo.join(part)).chain([rustup]).chain(programs);
+        let tools = TOOLS.iter().map(PathBuf::from).chain(of_rust);
         Self { wall, reads: tools.chain(owned(reads)).collect(), writes: owned(writes) }
     }
 

@@ -37,9 +37,9 @@ pub struct Arguments {
     /// A directory with hidden tests
     #[arg(long)]
     overlay: Option<PathBuf>,
-    /// After so many seconds no further test is started; what was not run earns nothing [default: there is time]
-    #[arg(long)]
-    seconds: Option<u64>,
+    /// Grading ends after so many seconds; what was not run earns nothing
+    #[arg(long, default_value_t = 1800)]
+    seconds: u64,
     /// Where kernels are built; what it holds is used again by the next submission [default: ~/.cache/droste/grade]
     #[arg(long)]
     workplace: Option<PathBuf>,
@@ -100,13 +100,12 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     if let Some(words) = workshop.build(&tree, overlay.as_deref())? {
         return refuse(Refusal::Broken, &told, &words);
     }
-    if let Some(seconds) = arguments.seconds {
-        let (stop, left) = (stop.clone(), Duration::from_secs(seconds).saturating_sub(started.elapsed()));
-        spawn(move || {
-            sleep(left);
-            stop.store(true, Ordering::Relaxed);
-        });
-    }
+    let deadline = started + Duration::from_secs(arguments.seconds);
+    let in_time = stop.clone();
+    spawn(move || {
+        sleep(deadline.saturating_duration_since(Instant::now()));
+        in_time.store(true, Ordering::Relaxed);
+    });
     // The standard library's hasher starts with the system's random numbers.
     let seed = RandomState::new().hash_one(()) as u32;
     let written = workplace.join("results");
@@ -117,6 +116,7 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
         conditions: Conditions { seed, deterministic: false, overlay: None },
         overlay,
         provenance,
+        deadline: Some(deadline),
         workers: available_parallelism()?.get(),
         results: written.clone(),
     };

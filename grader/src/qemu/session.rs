@@ -109,7 +109,7 @@ impl Reference {
         // Both have it open: so it goes with them, even if the grader is killed.
         fs::remove_file(room.join("ram"))?;
         qmp.command("cont", json!({}))?;
-        Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, room: room.into() })
+        Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, room: room.into(), worked: Duration::ZERO })
     }
 }
 
@@ -137,9 +137,16 @@ pub struct Session {
     pub(super) heard: Vec<u8>,
     pub(super) ram: Ram,
     pub(super) room: PathBuf,
+    /// How long processors have worked for it, when it was looked at last.
+    pub(super) worked: Duration,
 }
 
 impl Session {
+    /// Returns how long processors have worked for it, when it was looked at last.
+    pub fn worked(&self) -> Duration {
+        self.worked
+    }
+
     /// Returns the machine's memory.
     pub fn ram(&self) -> &Ram {
         &self.ram

@@ -36,6 +36,23 @@ const BETWEEN_SAMPLES: Duration = Duration::from_millis(4);
 /// In how many functions a machine is that spins.
 const FUNCTIONS_OF_A_LOOP: usize = 3;
 
+/// The time that a machine gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Time {
+    /// How long processors may work for it: other programs may slow it down. What an idle machine has had is the time on
+    /// the clock.
+    pub limit: Duration,
+    /// How long it may take on the clock, whatever it does.
+    pub clock: Duration,
+}
+
+impl Time {
+    /// Says whether a machine has had it that has `worked` so long in the time `elapsed` on the clock.
+    fn is_over(self, elapsed: Duration, worked: Duration) -> bool {
+        elapsed >= self.clock || elapsed >= self.limit && (worked >= self.limit || worked * IDLE < elapsed)
+    }
+}
+
 /// What happens after the machine stood still of its own accord.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
@@ -58,14 +75,8 @@ pub trait Guide {
 }
 
 impl Session {
-    /// Watches the machine to its end or for `limit`. Returns `None` if `stop` became true.
-    pub fn watch(
-        &mut self,
-        limit: Duration,
-        stop: &AtomicBool,
-        symbols: &Symbols,
-        guide: &mut dyn Guide,
-    ) -> Option<Ended> {
+    /// Watches the machine to its end, or until it has had its `time`. Returns `None` if `stop` became true.
+    pub fn watch(&mut self, time: Time, stop: &AtomicBool, symbols: &Symbols, guide: &mut dyn Guide) -> Option<Ended> {
         let mut looked = Instant::now();
         let mut elapsed = Duration::ZERO;
         loop {
@@ -73,6 +84,7 @@ impl Session {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
+            self.worked = self.child.worked().unwrap_or(self.worked);
             // A connection that ends means that QEMU has ended, which says more.
             let step = self.step(&mut looked, symbols, guide);
             elapsed += if step.is_ok() { begun.elapsed().min(LONGEST_STEP) } else { begun.elapsed() };
@@ -86,16 +98,11 @@ impl Session {
                 (Err(_), Ok(None)) => sleep(POLL),
                 (Ok(None), Ok(None)) => {}
             }
-            if self.is_over(limit, elapsed) {
+            if time.is_over(elapsed, self.worked) || self.log_length() > LONGEST_LOG {
+                let limit = time.limit.min(time.clock);
                 return Some(self.at_limit(limit, symbols).unwrap_or(Ended::OverLimit(limit)));
             }
         }
-    }
-
-    /// Says whether the machine has had all the time that it gets, or logs without end.
-    fn is_over(&self, limit: Duration, elapsed: Duration) -> bool {
-        let has_had = |worked| has_had(limit, elapsed, worked);
-        self.log_length() > LONGEST_LOG || elapsed >= limit && self.child.worked().is_ok_and(has_had)
     }
 
     /// Waits a moment for something to happen; an end of the machine is returned.
@@ -183,23 +190,18 @@ fn most_frequent(places: &[crate::symbols::Place]) -> Option<crate::symbols::Pla
     places.iter().max_by_key(|place| count(&place.function)).cloned()
 }
 
-/// Says whether a machine has had `limit`, by the time `elapsed` on the clock and what it has `worked`. What counts is the
-/// time that processors had for it, since other programs may slow it down; what an idle machine has had is the time on the
-/// clock.
-fn has_had(limit: Duration, elapsed: Duration, worked: Duration) -> bool {
-    elapsed >= limit && (worked >= limit || worked * IDLE < elapsed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_processor_time_but_for_an_idle_machine() {
-        let limit = Duration::from_secs(8);
-        for (elapsed, worked, over) in [(8, 8, true), (7, 7, false), (60, 7, false), (8, 0, true), (7, 0, false)] {
-            let seen = has_had(limit, Duration::from_secs(elapsed), Duration::from_secs(worked));
-            assert_eq!(seen, over, "{worked} of {elapsed} s");
+    fn a_limit_is_processor_time_but_for_an_idle_machine_and_at_the_last() {
+        let seconds = Duration::from_secs;
+        let time = Time { limit: seconds(8), clock: seconds(100) };
+        for (elapsed, worked, over) in
+            [(8, 8, true), (7, 7, false), (60, 7, false), (100, 7, true), (8, 0, true), (7, 0, false)]
+        {
+            assert_eq!(time.is_over(seconds(elapsed), seconds(worked)), over, "{worked} of {elapsed} s");
         }
     }
 }

@@ -107,6 +107,7 @@ impl<'a> Workshop<'a> {
             overlay: None,
             provenance: Provenance::default(),
             conditions: Conditions { seed: FIXED_SEED, deterministic: false, overlay: None },
+            deadline: None,
             workers,
             results: self.results.clone(),
             filters: wanted.keys().cloned().collect(),
