@@ -145,7 +145,11 @@ impl Attempt<'_> {
         }
         let symbols = Symbols::of(&self.reference.kernel);
         let audited = !self.checkpoints().is_empty();
-        let (session, mut run) = self.once("", audited, &symbols)?;
+        let (mut session, mut run) = self.once("", audited, &symbols)?;
+        // Whoever ends a machine from outside may not come again.
+        if run.was_killed() {
+            (session, run) = self.once("-again", audited, &symbols)?;
+        }
         let mut verdict = judge(self.expects, &run);
         if verdict != Verdict::Pass
             && let Some(full) = surroundings::full(&self.place.room)
@@ -195,6 +199,7 @@ impl Attempt<'_> {
         let gone = matches!(ended, Ended::Status(_) | Ended::Signal(_) | Ended::NotStarted(_));
         let run = Run {
             ended,
+            ran: true,
             control: session.heard(),
             console: session.console(),
             complaints: qemu::read(&room.join("complaints")),

@@ -5,6 +5,7 @@
 use crate::child::Exit;
 use crate::symbols::Place;
 use serde::Deserialize;
+use signal_hook::consts::{SIGKILL, SIGTERM};
 use std::time::Duration;
 
 /// How a machine came to its end.
@@ -53,6 +54,8 @@ impl From<Exit> for Ended {
 pub struct Run {
     /// How it ended.
     pub ended: Ended,
+    /// Whether the kernel is known to have run: what went wrong with the machine from then on is the kernel's doing.
+    pub ran: bool,
     /// What came over the control channel.
     pub control: String,
     /// What a person would have seen.
@@ -70,10 +73,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// Says whether somebody else has ended the program that plays the machine: a user, or a system without memory.
+    pub fn was_killed(&self) -> bool {
+        matches!(self.ended, Ended::Signal(SIGKILL | SIGTERM))
+    }
+
     /// Makes what a machine leaves behind that did nothing but end.
     pub fn nothing(ended: Ended) -> Self {
         Self {
             ended,
+            ran: false,
             control: String::new(),
             console: String::new(),
             complaints: String::new(),

@@ -16,9 +16,6 @@ pub const SUCCESS: i32 = 33;
 /// QEMU's exit status after the kernel said failure at the exit device: (0x11 << 1) | 1.
 pub const FAILURE: i32 = 35;
 
-/// The signal that ends a program whose memory is a file, when the disk is full.
-const SIGBUS: i32 = 7;
-
 /// What must be seen for a run to pass.
 #[derive(Clone, Debug)]
 pub enum Expects {
@@ -146,14 +143,20 @@ pub fn judge(expects: &Expects, run: &Run) -> Verdict {
     if let Ended::NotStarted(reason) = &run.ended {
         return Verdict::Infrastructure(reason.clone());
     }
-    if let Ended::Signal(signal) = run.ended {
-        let full = if signal == SIGBUS { ": no space is left for its memory where TMPDIR says" } else { "" };
+    if let (Ended::Signal(signal), true) = (&run.ended, run.was_killed()) {
         return Verdict::Infrastructure(format!(
-            "the program that plays the machine was ended by signal {signal}{full}"
+            "somebody ended the program that plays the machine, by signal {signal}"
         ));
     }
     if let Some(reason) = refused_to_start(run) {
         return Verdict::Infrastructure(reason);
+    }
+    // A kernel can bring a machine to an end that no machine should come to. It does not gain by that.
+    if let (Some(words), Ended::Signal(_) | Ended::Status(1)) = (run.complaints.lines().last(), &run.ended)
+        && run.ran
+    {
+        let check = Check::new("the machine", "an end by the kernel's word", format!("QEMU gave up: {words}"));
+        return Verdict::Fail(vec![check]);
     }
     match expects {
         Expects::Boot { status } => judge_end(*status, &run.ended).unwrap_or(Verdict::Pass),
@@ -166,7 +169,7 @@ fn refused_to_start(run: &Run) -> Option<String> {
     let is_refusal =
         |line: &&str| line.starts_with("need: ") || line.starts_with("qemu-system-") && !line.contains(": warning: ");
     let refusal = run.complaints.lines().find(is_refusal)?;
-    (run.ended == Ended::Status(1)).then(|| refusal.into())
+    (run.ended == Ended::Status(1) && !run.ran).then(|| refusal.into())
 }
 
 /// Judges an in-machine test. What the auditor has seen comes first, then what the kernel says of itself, since it says

@@ -1,4 +1,5 @@
 use super::*;
+use signal_hook::consts::{SIGABRT, SIGKILL, SIGSEGV, SIGTERM};
 
 const PASSING: &str = "droste 1\nbegin t\nend pass\n";
 const SILENT: &str = "it ended without a word at the exit device";
@@ -137,9 +138,22 @@ fn a_machine_ended_at_its_limit_timed_out_even_after_a_good_last_record() {
 }
 
 #[test]
-fn a_machine_that_was_killed_does_not_pass() {
-    let killed = Run { ended: Ended::Signal(11), ..run(PASSING, 0) };
-    assert_eq!(judge(&passes(), &killed).name(), "INFRASTRUCTURE");
+fn only_what_others_ended_is_not_held_against_the_kernel() {
+    for (ended, name) in [
+        (Ended::Signal(SIGKILL), "INFRASTRUCTURE"),
+        (Ended::Signal(SIGTERM), "INFRASTRUCTURE"),
+        (Ended::Signal(SIGABRT), "FAIL"),
+        (Ended::Signal(SIGSEGV), "FAIL"),
+        (Ended::Status(1), "FAIL"),
+    ] {
+        let complaints = "qemu-system-i386: ../hw/x.c:7: f: Assertion `false' failed.\n".into();
+        let gone = Run { ended: ended.clone(), ran: true, complaints, ..run(PASSING, 0) };
+        assert_eq!(judge(&passes(), &gone).name(), name, "{ended:?}");
+        let words = judge(&passes(), &gone).checks()[0].seen.clone();
+        assert!(name != "FAIL" || words.contains("Assertion `false' failed"), "{words}");
+        let silent = Run { complaints: String::new(), ..gone };
+        assert_eq!(judge(&passes(), &silent).name(), name, "{ended:?} without a word");
+    }
 }
 
 #[test]
