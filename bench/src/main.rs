@@ -7,10 +7,10 @@
 mod baseline;
 #[cfg(feature = "plots")]
 mod book;
-mod machine;
 mod outside;
 #[cfg(feature = "plots")]
 mod plots;
+mod qemu;
 mod results;
 mod rows;
 mod split;
@@ -18,7 +18,7 @@ mod table;
 mod tools;
 
 use clap::Parser;
-use machine::Kernel;
+use qemu::Kernel;
 use results::Results;
 use rows::Rows;
 use std::error::Error;
@@ -69,17 +69,17 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let rows = Rows::read()?;
     let kernel = Kernel::at(&arguments.kernel)?;
-    let mut results = Results::of(Tools::present()?);
+    let mut results = Results::new(Tools::present()?);
     eprintln!("bench: counting every operation in a virtual machine, some ten seconds");
     results.add_records(&kernel.count("bench=all")?)?;
     eprintln!("bench: following one fault");
-    results.split = split::of_one_fault(&kernel)?;
+    results.split = split::one_fault(&kernel)?;
     // What follows is not worth its time where only the comparison is asked for.
     if !arguments.check {
         eprintln!("bench: starting machines: the least memory, and wall times; some twenty seconds");
         outside::add(&mut results, &kernel, &arguments.iso)?;
     }
-    print!("{}", table::of(&rows, &results));
+    print!("{}", table::text(&rows, &results));
     if let Some(directory) = arguments.results.parent() {
         fs::create_dir_all(directory)?;
     }

@@ -1,6 +1,6 @@
 //! What only the outside can see: wall times, sizes, the least memory.
 
-use crate::machine::{COUNTING, Kernel, Machine, Times};
+use crate::qemu::{COUNTING, Kernel, Machine, Times};
 use crate::results::Results;
 use crate::rows::Rows;
 use crate::split::output;
@@ -57,7 +57,7 @@ fn add_boots(results: &mut Results, kernel: &Kernel) -> Result<(), Box<dyn Error
     let by_cd = || Machine::new("32").with(&["-cdrom", &cd, "-boot", "d"]);
     let by_kernel = || kernel.machine("32", "bench=boot");
 
-    let mut counted = Results::of(results.tools.clone());
+    let mut counted = Results::new(results.tools.clone());
     counted.add_records(&by_cd().with(&COUNTING).run()?.0)?;
     let instructions = *counted.values.get("boot-ready").ok_or("no record of the boot")?;
     let name = "end of boot from CD by GRUB, million instructions";
@@ -82,7 +82,7 @@ fn add_wall(results: &mut Results, how: &str, machine: impl Fn() -> Machine) -> 
 /// Measures once more without counting: then a tick is a tick of the host's clock, and only ratios within the run mean
 /// something.
 fn add_wall_of_floor(results: &mut Results, kernel: &Kernel) -> Result<(), Box<dyn Error>> {
-    let mut timed = Results::of(results.tools.clone());
+    let mut timed = Results::new(results.tools.clone());
     timed.add_records(&kernel.machine("32", "bench=all").run()?.0)?;
     let rows = Rows::read()?;
     for filled in rows.group.iter().flat_map(|group| group.filled(&timed)) {

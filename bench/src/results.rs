@@ -52,7 +52,7 @@ pub struct Results {
 
 impl Results {
     /// Starts with nothing.
-    pub fn of(tools: Tools) -> Self {
+    pub fn new(tools: Tools) -> Self {
         Self {
             tools,
             figures: BTreeMap::new(),
@@ -111,7 +111,7 @@ pub mod tests {
 
     /// Results with one figure.
     pub fn with_figure(name: &str, median: u64) -> Results {
-        let mut results = Results::of(Tools { rustc: "rustc 1".into(), qemu: "qemu 1".into() });
+        let mut results = Results::new(Tools { rustc: "rustc 1".into(), qemu: "qemu 1".into() });
         let figure = Figure { samples: 1, median, mean: median as f64, p99: median, max: median };
         results.figures.insert(name.into(), figure);
         results

@@ -3,7 +3,7 @@
 //!
 //! Nothing in the kernel takes part, so the sum is exactly what the kernel measures of the same fault.
 
-use crate::machine::{COUNTING, Kernel};
+use crate::qemu::{COUNTING, Kernel};
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
@@ -23,14 +23,14 @@ const CODE: &str = "0x100000..0x1fffff";
 const STAGES: [&str; 8] = ["entry", "lock", "look-up", "frame", "map", "zero", "event", "exit"];
 
 /// A function and its source file.
-type Place = (String, String);
+type CodeLocation = (String, String);
 
 /// Counts the instructions of one demand-zero fault by stage.
 ///
 /// # Errors
 ///
 /// If the machine or the tools of the linker's package fail.
-pub fn of_one_fault(kernel: &Kernel) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
+pub fn one_fault(kernel: &Kernel) -> Result<Vec<(String, u64)>, Box<dyn Error>> {
     let trace = last_fault(kernel)?;
     let places = places(kernel, &trace)?;
     let mut counts = [0; STAGES.len()];
@@ -45,7 +45,7 @@ pub fn of_one_fault(kernel: &Kernel) -> Result<Vec<(String, u64)>, Box<dyn Error
 
 /// Returns the stage that an instruction belongs to, by the functions that it was inlined into, innermost first, and by
 /// whether the fault has its frame already.
-fn stage(places: &[Place], has_frame: bool) -> usize {
+fn stage(places: &[CodeLocation], has_frame: bool) -> usize {
     let is_in = |part| places.iter().any(|(_, file)| file.contains(part));
     let is_zeroing = places.iter().any(|(function, file)| function.contains("zero") && file.ends_with("mmu.rs"));
     let name = if is_zeroing {
@@ -111,14 +111,14 @@ fn symbols(kernel: &Kernel) -> Result<HashMap<String, u32>, Box<dyn Error>> {
 }
 
 /// Finds the functions that each instruction was inlined into, innermost first.
-fn places(kernel: &Kernel, trace: &[u32]) -> Result<HashMap<u32, Vec<Place>>, Box<dyn Error>> {
+fn places(kernel: &Kernel, trace: &[u32]) -> Result<HashMap<u32, Vec<CodeLocation>>, Box<dyn Error>> {
     let mut addresses = trace.to_vec();
     addresses.sort_unstable();
     addresses.dedup();
     let mut command = Command::new("addr2line");
     command.args(["--addresses", "--functions", "--inlines", "--demangle", "--exe"]).arg(kernel.path());
     let listing = output(command.args(addresses.iter().map(|address| format!("{address:#x}"))))?;
-    let mut places: HashMap<u32, Vec<Place>> = HashMap::new();
+    let mut places: HashMap<u32, Vec<CodeLocation>> = HashMap::new();
     let (mut lines, mut address) = (listing.lines(), 0);
     while let Some(line) = lines.next() {
         if let Some(digits) = line.strip_prefix("0x") {

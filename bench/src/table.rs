@@ -5,7 +5,7 @@ use crate::rows::{Filled, Rows, number};
 use std::fmt::Write;
 
 /// Returns everything that was measured, as tables.
-pub fn of(rows: &Rows, results: &Results) -> String {
+pub fn text(rows: &Rows, results: &Results) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut out, rows, results);
@@ -126,7 +126,7 @@ mod tests {
         let [bad, good] = [71, 70].map(|median| with_figure("frames-get-1-empty", median));
         assert_eq!(short_of_goal(&rows, &bad), [1, 1]);
         assert_eq!(short_of_goal(&rows, &good), [0, 1]);
-        assert!(of(&rows, &bad).contains("\n! get 1, empty"));
-        assert!(of(&rows, &good).contains("\n  get 1, empty"));
+        assert!(text(&rows, &bad).contains("\n! get 1, empty"));
+        assert!(text(&rows, &good).contains("\n  get 1, empty"));
     }
 }

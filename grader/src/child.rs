@@ -48,20 +48,20 @@ pub enum Exit {
 pub struct Running(Child);
 
 impl Running {
-    /// Starts `program` with `words`, and `settings` in its environment. It reads `input`; what it says goes to the two files.
+    /// Starts `program` with `args`, and `env` in its environment. It reads `input`; what it says goes to the two files.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
     pub fn start(
         program: &str,
-        words: &[String],
-        settings: &[(&'static str, &'static str)],
+        args: &[String],
+        env: &[(&'static str, &'static str)],
         input: impl Into<Stdio>,
         [said, complained]: [File; 2],
     ) -> io::Result<Self> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", program]).args(words).envs(settings.iter().copied());
+        command.args(["--pdeathsig", "TERM", program]).args(args).envs(env.iter().copied());
         command.stdin(input).stdout(said).stderr(complained);
         command.process_group(0).spawn().map(Self)
     }

@@ -1,8 +1,8 @@
 //! A job: a test or a boot, with all that running and reporting it takes.
 
-use crate::machine::Machine;
 use crate::manifest::Visibility;
 use crate::verdict::Expects;
+use crate::vm::Machine;
 
 /// Something that is run on a machine of its own and judged.
 #[derive(Clone, Debug)]

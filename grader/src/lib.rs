@@ -4,8 +4,8 @@
 //!
 //! 1. [`run`]: the words that all share; [`records`], what the kernel says on the control channel; [`verdict`]: what a run
 //!    is worth.
-//! 2. [`machine`]: what can be run, and the running of one; with [`qemu`], the watch over it, and [`child`], which makes
-//!    sure that it ends; [`surroundings`], what both need.
+//! 2. [`vm`]: what can be run, and the running of one; with [`qemu`], the watch over it, and [`child`], which makes
+//!    sure that it ends; [`preflight`], what both need.
 //! 3. [`audit`]: what is seen in the machine's memory; [`post_mortem`], what is told of a machine that did not pass.
 //! 4. [`manifest`] and [`matrix`]: the [`job`]s that there are; [`plan`]: the running of them; [`session`]: a run of the
 //!    grader.
@@ -15,7 +15,6 @@
 pub mod audit;
 pub mod child;
 pub mod job;
-pub mod machine;
 pub mod manifest;
 pub mod marks;
 pub mod matrix;
@@ -23,12 +22,13 @@ pub mod memory;
 pub mod outputs;
 pub mod plan;
 pub mod post_mortem;
+pub mod preflight;
 pub mod provenance;
 pub mod qemu;
 pub mod records;
 pub mod report;
 pub mod run;
 pub mod session;
-pub mod surroundings;
 pub mod symbols;
 pub mod verdict;
+pub mod vm;

@@ -1,10 +1,10 @@
 //! Marks: what was earned of what could be.
 
 use crate::job::Job;
-use crate::machine::{Judged, quoted};
 use crate::plan::Plan;
 use crate::provenance::Provenance;
 use crate::verdict::{Expects, Verdict};
+use crate::vm::{Judged, quoted};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -22,7 +22,7 @@ impl Marks {
     /// Returns the marks of one job; of one that was not run, `None` as its judgement.
     ///
     /// Where there was no machine to judge, nothing was possible: that is never held against the kernel.
-    pub fn of(job: &Job, judged: Option<&Judged>) -> Self {
+    pub fn new(job: &Job, judged: Option<&Judged>) -> Self {
         let possible = f64::from(job.points);
         let share = match judged.map(|judged| (&judged.verdict, &judged.run)) {
             Some((Verdict::Infrastructure(_), _)) => return Self::default(),
@@ -104,7 +104,7 @@ impl Results {
     /// Returns the marks of a group; of all, for `None`.
     pub fn marks(&self, group: Option<&str>) -> Marks {
         let of_group = self.all().filter(|(job, _)| group.is_none_or(|group| job.group == group));
-        Marks::sum(of_group.map(|(job, judged)| Marks::of(job, judged)))
+        Marks::sum(of_group.map(|(job, judged)| Marks::new(job, judged)))
     }
 
     /// Returns how many passed, and how many did not or were not run.
@@ -118,7 +118,7 @@ impl Results {
         self.judged.iter().filter(|judged| judged.is_none()).count()
     }
 
-    /// Returns how many could not be judged because of the grader's surroundings.
+    /// Returns how many could not be judged for want of what the grader needs.
     pub fn not_judged(&self) -> usize {
         self.judged.iter().flatten().filter(|judged| matches!(judged.verdict, Verdict::Infrastructure(_))).count()
     }
@@ -139,7 +139,7 @@ mod tests {
         checkpoints.truncate(2);
         let held = checkpoints[..held].iter().map(|checkpoint| checkpoint.name.clone()).collect();
         let run = Run { held, ..Run::nothing(Ended::Frozen) };
-        Marks::of(&Job { points, partial, ..audited }, Some(&Judged { run, verdict, post_mortem: None }))
+        Marks::new(&Job { points, partial, ..audited }, Some(&Judged { run, verdict, post_mortem: None }))
     }
 
     #[test]

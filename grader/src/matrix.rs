@@ -3,10 +3,10 @@
 //! Ways that take more than a kernel and QEMU are those of `make run` and `make bochs`, so the scripts are tested too.
 
 use crate::job::Job;
-use crate::machine::{Machine, Script};
 use crate::manifest::{Group, Visibility};
 use crate::qemu::Reference;
 use crate::verdict::{Expects, SUCCESS};
+use crate::vm::{Machine, Script};
 use std::path::Path;
 
 /// Returns a job of `group` for each way to boot `kernel`.
@@ -31,10 +31,10 @@ pub fn jobs(kernel: &Path, deterministic: bool, group: &Group) -> Vec<Job> {
         boot(id, sentence, 2, SUCCESS, Machine::Reference(reference))
     };
     // The scripts end with status 0 after the kernel said success, and only then. Their own time limit is the last resort.
-    let by_script = |id, sentence, limit, program: &str, settings: &[(&'static str, &'static str)]| {
-        let settings: Vec<_> = settings.iter().copied().chain([("TIMEOUT", "600")]).collect();
-        let words = vec![kernel.display().to_string()];
-        boot(id, sentence, limit, 0, Machine::Script(Script { program: program.into(), words, settings }))
+    let by_script = |id, sentence, limit, program: &str, env: &[(&'static str, &'static str)]| {
+        let env: Vec<_> = env.iter().copied().chain([("TIMEOUT", "600")]).collect();
+        let args = vec![kernel.display().to_string()];
+        boot(id, sentence, limit, 0, Machine::Script(Script { program: program.into(), args, env }))
     };
     let run = "scripts/run-qemu";
     let (multiboot, multiboot2, uefi) = (("PROTOCOL", "multiboot"), ("PROTOCOL", "multiboot2"), ("UEFI", "1"));

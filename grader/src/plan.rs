@@ -1,11 +1,11 @@
 //! The plan: what is run, in the order in which people read it, and the running of it.
 
 use crate::job::Job;
-use crate::machine::{Judged, Machine, Place};
 use crate::manifest::{Group, MATRIX, Manifest};
 use crate::matrix;
 use crate::qemu::{Reference, Time};
 use crate::verdict::{Expects, Outcome, Verdict};
+use crate::vm::{Judged, Machine, RunContext};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// How everything is run.
 #[derive(Clone, Debug)]
-pub struct Setting<'a> {
+pub struct RunSettings<'a> {
     /// The normal limit of processor time.
     pub limit: Duration,
     /// How many times longer things take on the clock than processors work for them.
@@ -31,12 +31,12 @@ pub struct Setting<'a> {
     pub stop: &'a AtomicBool,
 }
 
-impl Setting<'_> {
-    /// Runs `job` in the room of this number. Returns `None` if it was stopped.
+impl RunSettings<'_> {
+    /// Runs `job` in the directory of this number. Returns `None` if it was stopped.
     pub fn run(&self, number: usize, job: &Job) -> Option<Judged> {
-        let room = self.directory.join(number.to_string());
-        let place = Place { room, time: self.time(job), seed: self.seed, stop: self.stop };
-        job.machine.run(&job.expects, &place)
+        let dir = self.directory.join(number.to_string());
+        let context = RunContext { dir, time: self.time(job), seed: self.seed, stop: self.stop };
+        job.machine.run(&job.expects, &context)
     }
 
     fn time(&self, job: &Job) -> Time {
@@ -209,7 +209,7 @@ impl<'a> Queue<'a> {
 /// Runs `jobs`, up to `workers` of them at once, and calls `done` in this thread with the place of each one that ends.
 ///
 /// Once it is stopped, machines are ended and no more are started; what was not run is not reported.
-pub fn run_all(jobs: &[Job], workers: usize, setting: &Setting<'_>, mut done: impl FnMut(usize, Judged)) {
+pub fn run_all(jobs: &[Job], workers: usize, setting: &RunSettings<'_>, mut done: impl FnMut(usize, Judged)) {
     let queue = Queue::new(jobs, setting.deadline.is_some());
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
@@ -240,7 +240,7 @@ pub fn run_all(jobs: &[Job], workers: usize, setting: &Setting<'_>, mut done: im
     });
 }
 
-impl Setting<'_> {
+impl RunSettings<'_> {
     fn is_stopped(&self) -> bool {
         self.stop.load(std::sync::atomic::Ordering::Relaxed)
     }
@@ -249,8 +249,8 @@ impl Setting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Script;
     use crate::manifest::Visibility;
+    use crate::vm::Script;
 
     fn plan() -> Plan {
         let manifest = Manifest::load(None).expect("well-formed");
@@ -259,13 +259,13 @@ mod tests {
 
     fn script(id: &str, script: &str, needs: &[&str]) -> Job {
         let machine =
-            Machine::Script(Script { program: "sh".into(), words: vec!["-c".into(), script.into()], settings: vec![] });
+            Machine::Script(Script { program: "sh".into(), args: vec!["-c".into(), script.into()], env: vec![] });
         let needs = needs.iter().map(|need| format!("boot/{need}")).collect();
         Job { id: id.into(), limit: 1, expects: Expects::Boot { status: 33 }, machine, needs, ..plan().jobs[0].clone() }
     }
 
-    fn setting<'a>(limit: Duration, directory: &'a Path, stop: &'a AtomicBool) -> Setting<'a> {
-        Setting { limit, stretch: 1, deadline: None, seed: 0, directory, stop }
+    fn setting<'a>(limit: Duration, directory: &'a Path, stop: &'a AtomicBool) -> RunSettings<'a> {
+        RunSettings { limit, stretch: 1, deadline: None, seed: 0, directory, stop }
     }
 
     fn run(jobs: &[Job], workers: usize, stopped: bool) -> Vec<(String, String)> {
@@ -325,7 +325,7 @@ mod tests {
     fn a_job_has_as_many_times_the_normal_limit_as_it_says() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (limit, stop) = (Duration::from_millis(10), AtomicBool::new(false));
-        let setting = Setting { stretch: 2, ..setting(limit, directory.path(), &stop) };
+        let setting = RunSettings { stretch: 2, ..setting(limit, directory.path(), &stop) };
         let job = Job { limit: 3, ..script("a", "sleep 1000", &[]) };
         let judged = setting.run(0, &job).expect("it was not stopped");
         assert_eq!(judged.verdict, Verdict::Timeout(3 * 2 * limit));
@@ -337,7 +337,7 @@ mod tests {
     fn no_job_gets_more_than_a_part_of_what_is_left_and_long_ones_come_last() {
         let (directory, stop) = (Path::new("."), AtomicBool::new(false));
         let (limit, left) = (Duration::from_secs(8), Duration::from_secs(30));
-        let setting = Setting { deadline: Some(Instant::now() + left), ..setting(limit, directory, &stop) };
+        let setting = RunSettings { deadline: Some(Instant::now() + left), ..setting(limit, directory, &stop) };
         let time = setting.time(&plan().jobs[0]);
         assert!(time.limit == limit && time.clock <= left / 10, "{time:?}");
         let jobs = [3, 1, 2, 1].map(|limit| Job { limit, ..script("a", "exit 33", &[]) });

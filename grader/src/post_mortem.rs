@@ -4,7 +4,7 @@ use crate::memory::Ram;
 use crate::qemu::Session;
 use crate::qemu::log::{self, Delivery};
 use crate::qemu::registers::Registers;
-use crate::symbols::{Place, Symbols};
+use crate::symbols::{CodeLocation, Symbols};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,9 +29,9 @@ pub struct PostMortem {
     /// The way of CR2 through directory and table.
     pub walk: Vec<String>,
     /// Where the processor was, and who called that.
-    pub backtrace: Vec<Place>,
+    pub backtrace: Vec<CodeLocation>,
     /// The last exceptions, oldest first, and where each came up; none if they were not logged.
-    pub exceptions: Vec<(Delivery, Place)>,
+    pub exceptions: Vec<(Delivery, CodeLocation)>,
     /// The screen, unless QEMU did not save it.
     pub picture: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ impl PostMortem {
     /// # Errors
     ///
     /// If QEMU does not answer.
-    pub fn of(session: &mut Session, symbols: &Symbols, picture: &Path) -> io::Result<Self> {
+    pub fn new(session: &mut Session, symbols: &Symbols, picture: &Path) -> io::Result<Self> {
         let registers = session.registers()?;
         let saved = session.screen(picture).is_ok();
         let mut exceptions = log::deliveries(&session.log());
@@ -63,7 +63,7 @@ impl PostMortem {
     }
 
     /// Returns where the last exception came up, or else where the processor was.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&CodeLocation> {
         self.exceptions.last().map(|(_, place)| place).or(self.backtrace.first())
     }
 }

@@ -1,10 +1,10 @@
 //! The report: a line for each test as it ends, five more for a failure, marks and count at the end.
 
 use crate::job::Job;
-use crate::machine::{Judged, quoted};
 use crate::marks::{Conditions, Marks, Results};
 use crate::run::{Check, Ended};
 use crate::verdict::Verdict;
+use crate::vm::{Judged, quoted};
 use std::io::{self, Write};
 
 /// The five lines of a failure: a label and a text each.
@@ -89,7 +89,7 @@ pub fn points(points: f64) -> String {
 /// If it cannot be written.
 pub fn write_job(out: &mut impl Write, job: &Job, judged: &Judged, conditions: &Conditions) -> io::Result<()> {
     let took = judged.run.took.as_secs_f64();
-    let Marks { earned, possible } = Marks::of(job, Some(judged));
+    let Marks { earned, possible } = Marks::new(job, Some(judged));
     if judged.verdict == Verdict::Pass {
         writeln!(out, "pass  {}  {}  ({took:.2} s)", job.name(), job.sentence)?;
     } else {

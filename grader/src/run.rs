@@ -3,7 +3,7 @@
 //! Whoever watches a machine, audits it or reads its records writes them; the verdict judges them.
 
 use crate::child::Exit;
-use crate::symbols::Place;
+use crate::symbols::CodeLocation;
 use serde::Deserialize;
 use signal_hook::consts::{SIGKILL, SIGTERM};
 use std::time::Duration;
@@ -22,15 +22,15 @@ pub enum Ended {
     /// It could not deliver an exception, which resets it: the exceptions that led there, oldest first.
     TripleFault(Vec<String>),
     /// It stood still for good: it waited for an interrupt with interrupts off.
-    Halted(Place),
+    Halted(CodeLocation),
     /// At its time limit it ran around in few functions, here most of the time.
-    Spinning(Place, Duration),
+    Spinning(CodeLocation, Duration),
     /// At its time limit it did nothing but fault at one address.
     FaultLoop {
         /// The address.
         address: u32,
         /// The instruction.
-        place: Place,
+        place: CodeLocation,
         /// How often it was seen in a moment.
         times: usize,
     },
@@ -61,7 +61,7 @@ pub struct Run {
     /// What a person would have seen.
     pub console: String,
     /// What the program that plays the machine complained about.
-    pub complaints: String,
+    pub stderr: String,
     /// What the auditor found wrong.
     pub findings: Vec<Check>,
     /// The checkpoints at which the auditor found nothing wrong.
@@ -85,7 +85,7 @@ impl Run {
             ran: false,
             control: String::new(),
             console: String::new(),
-            complaints: String::new(),
+            stderr: String::new(),
             findings: Vec::new(),
             held: Vec::new(),
             took: Duration::ZERO,

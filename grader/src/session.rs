@@ -1,14 +1,14 @@
 //! A run of the grader: what is asked of it, and what comes of it.
 
 use crate::job::Job;
-use crate::machine::Judged;
 use crate::manifest::Manifest;
 use crate::marks::{Conditions, Results};
 use crate::outputs::Outputs;
-use crate::plan::{FIRST, Plan, Setting, run_all};
+use crate::plan::{FIRST, Plan, RunSettings, run_all};
 use crate::provenance::Provenance;
 use crate::report;
 use crate::verdict::Verdict;
+use crate::vm::Judged;
 use std::error::Error;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -87,7 +87,8 @@ impl Request {
         writeln!(out, "{}", self.conditions)?;
 
         let (seed, deadline) = (self.conditions.seed, self.deadline);
-        let mut setting = Setting { limit: FIRST_LIMIT, stretch: 1, deadline, seed, directory: directory.path(), stop };
+        let mut setting =
+            RunSettings { limit: FIRST_LIMIT, stretch: 1, deadline, seed, directory: directory.path(), stop };
         let jobs = results.plan.jobs.clone();
         let mut written = Ok(());
         let mut settle = |place: usize, judged: Judged| {
@@ -135,7 +136,7 @@ impl Request {
 
 /// Boots machines that do nothing, one after the other. Returns the one for which processors worked neither longest nor
 /// shortest, or the first that does not pass; `None` if it was stopped.
-fn measure(setting: &Setting<'_>, jobs: &[Job]) -> Option<Judged> {
+fn measure(setting: &RunSettings<'_>, jobs: &[Job]) -> Option<Judged> {
     let mut boots = Vec::new();
     for _ in 0..MEASURED_BOOTS {
         let judged = setting.run(0, &jobs[0])?;

@@ -13,7 +13,7 @@ pub struct Symbols {
 
 /// Where an instruction is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct CodeLocation {
     /// Its address.
     pub address: u32,
     /// The function that it was compiled into, or its address if there is no knowing.
@@ -22,7 +22,7 @@ pub struct Place {
     pub line: Option<String>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CodeLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#010x}", self.address)?;
         if !self.function.starts_with("0x") {
@@ -34,7 +34,7 @@ impl fmt::Display for Place {
 
 impl Symbols {
     /// Returns the symbols of `kernel`. Without any, places are addresses.
-    pub fn of(kernel: &Path) -> Self {
+    pub fn read(kernel: &Path) -> Self {
         Self { kernel: kernel.into(), loader: OnceCell::new() }
     }
 
@@ -43,10 +43,10 @@ impl Symbols {
     }
 
     /// Returns where `address` is.
-    pub fn place(&self, address: u32) -> Place {
+    pub fn place(&self, address: u32) -> CodeLocation {
         let symbol = self.loader().and_then(|loader| loader.find_symbol(u64::from(address)));
         let function = symbol.map_or_else(|| format!("{address:#010x}"), demangled);
-        Place { address, function, line: self.line(address) }
+        CodeLocation { address, function, line: self.line(address) }
     }
 
     fn line(&self, address: u32) -> Option<String> {

@@ -6,7 +6,7 @@
 
 use crate::records::{End, Transcript};
 use crate::run::{Check, Checkpoint, Ended, Run};
-use crate::symbols::Place;
+use crate::symbols::CodeLocation;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -67,15 +67,15 @@ pub enum Verdict {
     /// The machine was reset or switched off without a word.
     Reset(&'static str),
     /// The machine waited for an interrupt with interrupts off.
-    Halted(Place),
+    Halted(CodeLocation),
     /// The machine ran around here, up to the limit.
-    Hang(Place, Duration),
+    Hang(CodeLocation, Duration),
     /// The machine faulted at this address for ever.
     FaultLoop {
         /// The address.
         address: u32,
         /// The instruction.
-        place: Place,
+        place: CodeLocation,
         /// How often it was seen in a moment.
         times: usize,
     },
@@ -124,13 +124,13 @@ impl Verdict {
             Self::Timeout(limit) => ends(format!("still at work after {} s", limit.as_secs())),
             Self::Skipped(need) => vec![Check::new("what must hold first", format!("{need} passes"), "it does not")],
             Self::Infrastructure(reason) => {
-                vec![Check::new("the grader's surroundings", "a machine to judge", reason)]
+                vec![Check::new("what the grader needs", "a machine to judge", reason)]
             }
         }
     }
 
     /// Returns where the machine was, if the verdict says it.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&CodeLocation> {
         match self {
             Self::Halted(place) | Self::Hang(place, _) | Self::FaultLoop { place, .. } => Some(place),
             _ => None,
@@ -152,7 +152,7 @@ pub fn judge(expects: &Expects, run: &Run) -> Verdict {
         return Verdict::Infrastructure(reason);
     }
     // A kernel can bring a machine to an end that no machine should come to. It does not gain by that.
-    if let (Some(words), Ended::Signal(_) | Ended::Status(1)) = (run.complaints.lines().last(), &run.ended)
+    if let (Some(words), Ended::Signal(_) | Ended::Status(1)) = (run.stderr.lines().last(), &run.ended)
         && run.ran
     {
         let check = Check::new("the machine", "an end by the kernel's word", format!("QEMU gave up: {words}"));
@@ -168,7 +168,7 @@ pub fn judge(expects: &Expects, run: &Run) -> Verdict {
 fn refused_to_start(run: &Run) -> Option<String> {
     let is_refusal =
         |line: &&str| line.starts_with("need: ") || line.starts_with("qemu-system-") && !line.contains(": warning: ");
-    let refusal = run.complaints.lines().find(is_refusal)?;
+    let refusal = run.stderr.lines().find(is_refusal)?;
     (run.ended == Ended::Status(1) && !run.ran).then(|| refusal.into())
 }
 

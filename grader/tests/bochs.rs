@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Boots the kernel in Bochs with a time limit beyond all patience. Returns what came of it.
-fn bochs(settings: &[(&str, &str)]) -> Output {
+fn bochs(env: &[(&str, &str)]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     assert!(root.join("build/droste.elf").exists(), "build/droste.elf is missing: run `make build`");
     let started = Instant::now();
@@ -17,7 +17,7 @@ fn bochs(settings: &[(&str, &str)]) -> Output {
         .current_dir(root)
         .env_remove("PROTOCOL")
         .env("TIMEOUT", "120")
-        .envs(settings.iter().copied())
+        .envs(env.iter().copied())
         .output()
         .expect("bash is there");
     assert!(started.elapsed() < PATIENCE, "it ended by its time limit");

@@ -23,7 +23,7 @@ struct Session {
 
 impl Session {
     /// Debugs `test` and gives GDB `commands`, once the machine has stopped where the test starts.
-    fn of(test: &str, commands: &[&str]) -> Self {
+    fn new(test: &str, commands: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let kernel = "build/droste.elf";
         assert!(root.join(kernel).exists(), "{kernel} is missing: run `make build`");
@@ -139,7 +139,7 @@ const PAST_A_REGION: &str = "dies-past-a-region";
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_explains_a_death() {
     let session =
-        Session::of(PAST_A_REGION, &["continue", "fault", "backtrace", "tlbcheck $cr2", "info registers cr2"]);
+        Session::new(PAST_A_REGION, &["continue", "fault", "backtrace", "tlbcheck $cr2", "info registers cr2"]);
     session.says("continue", &["droste::system::crash::die"]);
     session.says(
         "fault",
@@ -163,7 +163,7 @@ fn gdb_explains_a_death() {
 #[test]
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_sees_the_tables_that_the_machine_sees() {
-    let session = Session::of(
+    let session = Session::new(
         PAST_A_REGION,
         &[
             "continue",
@@ -217,7 +217,7 @@ fn gdb_sees_the_tables_that_the_machine_sees() {
 fn gdb_gets_long_answers_of_the_monitor_to_their_end() {
     let commands =
         ["continue", "monitor info tlb", MAPPED_BY_MONITOR, "monitor nonsense", "monitor quit", "monitor info mem "];
-    let session = Session::of(PAST_A_REGION, &commands);
+    let session = Session::new(PAST_A_REGION, &commands);
     // A line a page, `VIRTUAL: PHYSICAL RIGHTS`: the first 4 MiB, without page 0 and the guard page, and more above.
     let lines = session.answer("monitor info tlb").lines();
     let pages = lines.filter_map(|line| u64::from_str_radix(line.split_once(": ")?.0, 16).ok());
@@ -252,7 +252,7 @@ fn gdb_follows_a_tree_of_many_regions() {
         "break scenarios/metadata.rs:{}",
         line_of("metadata.rs", "fn metadata_grows_and_shrinks", "demand(\"metadata pages")
     );
-    let session = Session::of("metadata-grows-and-shrinks", &[&stop, "continue", "regions", "frames"]);
+    let session = Session::new("metadata-grows-and-shrinks", &[&stop, "continue", "regions", "frames"]);
     session.says("regions", &["65536 pages, 16 backed, 2000 regions"]);
     let extents = session.answer("regions").lines().filter_map(|line| line.strip_prefix("  v")?.split_once("  "));
     let (bounds, kinds): (Vec<&str>, Vec<&str>) = extents.unzip();
@@ -276,7 +276,7 @@ fn line_of(file: &str, before: &str, words: &str) -> usize {
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_finds_what_was_not_flushed() {
     let clear = "with language c -- set {int}0xffd00004 = 0";
-    let session = Session::of(
+    let session = Session::new(
         PAST_A_REGION,
         &[
             "continue",
@@ -310,7 +310,7 @@ fn gdb_finds_what_was_not_flushed() {
 #[test]
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_stops_at_the_first_touch_of_a_page() {
-    let session = Session::of(
+    let session = Session::new(
         PAST_A_REGION,
         &["break-fault 0x4000_1FFF", "break-fault 0x4000_0000", "continue", "fault", "continue 1", "info breakpoints"],
     );
@@ -324,7 +324,7 @@ fn gdb_stops_at_the_first_touch_of_a_page() {
 #[test]
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_looks_into_every_space() {
-    let session = Session::of(
+    let session = Session::new(
         "threads",
         &[
             "break droste::system::threads::run",
@@ -348,7 +348,7 @@ fn gdb_looks_into_every_space() {
 #[test]
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_explains_a_lost_stack() {
-    let session = Session::of("dies-stack-overflow", &["continue", "fault"]);
+    let session = Session::new("dies-stack-overflow", &["continue", "fault"]);
     let why =
         ["double fault", "droste::arch::x86::provoke::overflow_stack", "is in the guard page below a kernel stack"];
     session.says("fault", &why);
@@ -361,7 +361,7 @@ fn gdb_finds_what_is_wrong_with_frames_and_trees() {
     let twice = "with language c -- set {int}0xffd00008 = *(int *)0xffd00004";
     let free = "with language c -- set {int}0xffd00008 = 0x600063";
     let ring = "with language c -- set {int}0x40000064 = 0x40000060";
-    let session = Session::of(
+    let session = Session::new(
         PAST_A_REGION,
         &[
             "continue",

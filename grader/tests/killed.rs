@@ -2,7 +2,7 @@
 //! for a while judges as if it had not been. Two runs of a deterministic machine are the same.
 
 use grader::manifest::Manifest;
-use grader::plan::{Plan, Setting};
+use grader::plan::{Plan, RunSettings};
 use grader::verdict::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -145,7 +145,7 @@ fn two_deterministic_runs_are_the_same_to_the_last_instruction() {
     let plan = Plan::new(&manifest, &kernel(), true).expect("a plan");
     let stop = AtomicBool::new(false);
     let setting =
-        Setting { limit: PATIENCE, stretch: 1, deadline: None, seed: 1, directory: directory.path(), stop: &stop };
+        RunSettings { limit: PATIENCE, stretch: 1, deadline: None, seed: 1, directory: directory.path(), stop: &stop };
     for name in ["matrix/kernel", "pools/random-operations", "deaths/dies-past-a-region"] {
         let job = plan.jobs.iter().find(|job| job.name() == name).expect("it is there");
         let run = || setting.run(0, job).expect("nobody stops it");

@@ -2,13 +2,13 @@
 //! `-- --list` lists them all. `make test` leaves them out here, since there the grader itself runs them.
 
 use grader::job::Job;
-use grader::machine::Judged;
 use grader::marks::Conditions;
-use grader::plan::{Plan, Setting};
+use grader::plan::{Plan, RunSettings};
 use grader::provenance::Provenance;
 use grader::report;
 use grader::session::{FIXED_SEED, Request};
 use grader::verdict::Verdict;
+use grader::vm::Judged;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,8 +47,8 @@ fn main() -> ExitCode {
     };
     match (request.plan(), tempfile::Builder::new().prefix("droste-").tempdir()) {
         (Ok(Plan { jobs, .. }), Ok(directory)) => {
-            let room: Arc<Path> = directory.path().into();
-            let trials = (0..).zip(jobs).map(|(number, job)| trial(number, job, room.clone())).collect();
+            let dir: Arc<Path> = directory.path().into();
+            let trials = (0..).zip(jobs).map(|(number, job)| trial(number, job, dir.clone())).collect();
             libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
         }
         (Err(error), _) => {
@@ -66,7 +66,7 @@ fn trial(number: usize, job: Job, directory: Arc<Path>) -> Trial {
     let is_built = Path::new(KERNEL).exists();
     let trial = Trial::test(format!("machine/{}", job.name()), move || {
         let stop = AtomicBool::new(false);
-        let setting = Setting {
+        let setting = RunSettings {
             limit: LIMIT,
             stretch: STRETCH,
             deadline: None,

@@ -3,15 +3,15 @@
 
 use boon::{Compiler, Schemas};
 use grader::job::Job;
-use grader::machine::{Judged, Machine, Script};
 use grader::manifest::{Group, Visibility};
 use grader::marks::{Conditions, Results};
 use grader::outputs::Outputs;
 use grader::plan::Plan;
 use grader::provenance::Provenance;
 use grader::run::{Check, Ended, Run};
-use grader::symbols::Place;
+use grader::symbols::CodeLocation;
 use grader::verdict::{Expects, Verdict};
+use grader::vm::{Judged, Machine, Script};
 use junit_parser::TestStatus;
 use serde_json::Value;
 use std::fs;
@@ -21,7 +21,7 @@ use tap_parser::{TapParser, TapStatement};
 use tempfile::TempDir;
 
 fn job(id: &str, points: u32) -> Job {
-    let machine = Machine::Script(Script { program: "scripts/run".into(), words: Vec::new(), settings: Vec::new() });
+    let machine = Machine::Script(Script { program: "scripts/run".into(), args: Vec::new(), env: Vec::new() });
     Job {
         group: "g".into(),
         id: id.into(),
@@ -52,7 +52,8 @@ fn judged(verdict: Verdict) -> Judged {
 
 /// One job for each verdict, worth 2 points, and one that was not run.
 fn results() -> Results {
-    let place = Place { address: 0x10_0000, function: "droste::spin".into(), line: Some("kernel/src/a.rs:7".into()) };
+    let place =
+        CodeLocation { address: 0x10_0000, function: "droste::spin".into(), line: Some("kernel/src/a.rs:7".into()) };
     let limit = Duration::from_secs(8);
     let verdicts = [
         Verdict::Pass,

@@ -26,9 +26,9 @@ fn programs_without(missing: &[&str]) -> TempDir {
 }
 
 /// Runs make, which has what is built for up to date, with `words`.
-fn make(words: &[&str], settings: &[(&str, &str)]) -> Output {
+fn make(words: &[&str], env: &[(&str, &str)]) -> Output {
     let mut make = Command::new("make");
-    make.current_dir(root()).args(["-o", "build/droste.elf"]).args(words).envs(settings.iter().copied());
+    make.current_dir(root()).args(["-o", "build/droste.elf"]).args(words).envs(env.iter().copied());
     for name in ["MAKEFLAGS", "MAKELEVEL", "SEED", "ONLY"] {
         make.env_remove(name);
     }

@@ -106,7 +106,7 @@ impl System {
 
     /// Has the script install `packages`, with nobody to ask.
     fn install(&self, packages: &[&str]) -> Said {
-        Said::of(self.command(&script().display().to_string()).args(packages).output().expect("it starts"))
+        Said::new(self.command(&script().display().to_string()).args(packages).output().expect("it starts"))
     }
 
     /// Has the script install `packages` on a terminal, where somebody answers.
@@ -117,7 +117,7 @@ impl System {
         let mut terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script is there");
         let mut keys = terminal.stdin.take().expect("a pipe");
         keys.write_all(answer.as_bytes()).expect("it reads");
-        let said = Said::of(terminal.wait_with_output().expect("it is a child"));
+        let said = Said::new(terminal.wait_with_output().expect("it is a child"));
         drop(keys);
         said
     }
@@ -138,7 +138,7 @@ struct Said {
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    fn new(output: Output) -> Self {
         let words = [output.stdout, output.stderr].concat();
         Self { succeeded: output.status.success(), words: String::from_utf8_lossy(&words).into_owned() }
     }

@@ -1,8 +1,8 @@
 //! Machines and boot loaders that are not the usual ones: the kernel starts, or says why it cannot.
 
-use grader::machine::{Judged, Machine, Place, Script};
 use grader::qemu::{QEMU, Time};
 use grader::verdict::{Expects, FAILURE, SUCCESS, Verdict};
+use grader::vm::{Judged, Machine, RunContext, Script};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,11 +30,15 @@ fn kernel() -> String {
 fn run(script: Script, status: i32) -> String {
     let directory = TempDir::new().expect("a temporary directory");
     let stop = AtomicBool::new(false);
-    let place =
-        Place { room: directory.path().join("room"), time: Time { limit: LIMIT, clock: LIMIT }, seed: 1, stop: &stop };
-    let judged = Machine::Script(script).run(&Expects::Boot { status }, &place);
+    let context = RunContext {
+        dir: directory.path().join("room"),
+        time: Time { limit: LIMIT, clock: LIMIT },
+        seed: 1,
+        stop: &stop,
+    };
+    let judged = Machine::Script(script).run(&Expects::Boot { status }, &context);
     let Judged { run, verdict, .. } = judged.expect("nobody stops it");
-    assert_eq!(verdict, Verdict::Pass, "{}{}", run.console, run.complaints);
+    assert_eq!(verdict, Verdict::Pass, "{}{}", run.console, run.stderr);
     run.console
 }
 
@@ -43,7 +47,7 @@ fn run(script: Script, status: i32) -> String {
 fn boot(kernel: &str, words: &str, status: i32) -> String {
     let words = [MACHINE, words].into_iter().flat_map(str::split_whitespace).map(String::from);
     let kernel = ["-kernel", kernel, "-append", "interactive=no"].map(String::from);
-    run(Script { program: QEMU.into(), words: words.chain(kernel).collect(), settings: Vec::new() }, status)
+    run(Script { program: QEMU.into(), args: words.chain(kernel).collect(), env: Vec::new() }, status)
 }
 
 /// Boots the kernel by the loader of `starts/loader.s`, on a machine of 64 MiB.
@@ -81,9 +85,9 @@ fn a_processor_that_lacks_what_the_code_needs_is_told_so() {
     }
     // A 486 on a board without PCI.
     assert_eq!(boot(&kernel(), "-machine isapc -m 32", FAILURE), lacks("CMOV"));
-    let settings = vec![("CPU", "pentium"), ("TIMEOUT", "110")];
+    let env = vec![("CPU", "pentium"), ("TIMEOUT", "110")];
     let program = root().join("scripts/run-bochs").display().to_string();
-    assert_eq!(run(Script { program, words: vec![kernel()], settings }, 1), lacks("CMOV"));
+    assert_eq!(run(Script { program, args: vec![kernel()], env }, 1), lacks("CMOV"));
 }
 
 #[test]
@@ -155,7 +159,7 @@ fn modules_that_grub_loads_leave_the_kernel_its_pool() {
         assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
         let words = format!("{MACHINE} -machine pc,acpi=off -m 64 -cdrom {}", iso.display());
         let words = words.split_whitespace().map(String::from).collect();
-        let console = run(Script { program: QEMU.into(), words, settings: Vec::new() }, SUCCESS);
+        let console = run(Script { program: QEMU.into(), args: words, env: Vec::new() }, SUCCESS);
         assert!(console.contains("module named, 4096 KiB at "), "{console}");
     }
 }

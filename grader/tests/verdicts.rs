@@ -2,10 +2,10 @@
 //!
 //! They are assembled when the tests run, from `verdicts/*.s`.
 
-use grader::machine::{Judged, Machine, Place};
 use grader::qemu::{Reference, Time};
 use grader::run::Checkpoint;
 use grader::verdict::{Expects, Outcome, Verdict};
+use grader::vm::{Judged, Machine, RunContext};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -37,13 +37,13 @@ fn judge(directory: &TempDir, kernel: PathBuf, checkpoints: Vec<Checkpoint>) -> 
     let reference = Reference { kernel, memory: "32M".into(), command_line: String::new(), deterministic: false };
     let expects = Expects::Test { name: "t".into(), outcome: Outcome::Passes, checkpoints };
     let stop = AtomicBool::new(false);
-    let place = Place {
-        room: directory.path().join("room"),
+    let context = RunContext {
+        dir: directory.path().join("room"),
         time: Time { limit: LIMIT, clock: 20 * LIMIT },
         seed: 1,
         stop: &stop,
     };
-    Machine::Reference(reference).run(&expects, &place).expect("nobody stops it")
+    Machine::Reference(reference).run(&expects, &context).expect("nobody stops it")
 }
 
 /// Runs the kernel `name`, as a test that should simply pass.

@@ -130,7 +130,7 @@ impl Handout {
 
 /// Replaces what public functions do by a panic with their names, and takes out private functions and tests.
 fn without_bodies(text: &str) -> Result<String, String> {
-    let outline = Outline::of(text)?;
+    let outline = Outline::parse(text)?;
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     for function in &outline.functions {
         let is_words = function.of_trait.as_deref().is_some_and(|name| KEPT_TRAITS.contains(&name));
@@ -147,7 +147,7 @@ fn without_bodies(text: &str) -> Result<String, String> {
     }
     changes.extend(outline.tests.iter().map(|tests| (with_blank_line(text, tests), String::new())));
     let left = changed(text, changes);
-    let empty = Outline::of(&left)?.empty;
+    let empty = Outline::parse(&left)?.empty;
     let changes = empty.iter().map(|block| (with_blank_line(&left, block), String::new())).collect();
     Ok(changed(&left, changes))
 }

@@ -35,8 +35,8 @@ pub enum Build {
 }
 
 impl Build {
-    /// Returns the settings that Cargo reads from the environment.
-    fn settings(self) -> &'static [(&'static str, &'static str)] {
+    /// Returns the env that Cargo reads from the environment.
+    fn env(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Full | Self::Check => &[],
             Self::Quick => &[
@@ -82,7 +82,7 @@ pub enum Built {
 struct Said {
     exit: Option<Exit>,
     output: String,
-    complaints: String,
+    stderr: String,
 }
 
 impl Builder<'_> {
@@ -108,9 +108,9 @@ impl Builder<'_> {
         let said = self.run(tree, &["make", "--no-print-directory", KERNEL])?;
         Ok(match said.exit {
             Some(Exit::Status(0)) => Built::Kernel,
-            Some(_) => match said.complaints.lines().find(|line| line.contains(IMAGE_TOO_LONG)) {
+            Some(_) => match said.stderr.lines().find(|line| line.contains(IMAGE_TOO_LONG)) {
                 Some(_) => Built::OverLimit(format!("the kernel is too large: {IMAGE_TOO_LONG}")),
-                None => Built::Failed(said.complaints),
+                None => Built::Failed(said.stderr),
             },
             None => Built::OverLimit(over_time()),
         })
@@ -122,12 +122,10 @@ impl Builder<'_> {
         Ok(match said.exit {
             Some(Exit::Status(0)) => Built::Kernel,
             _ if !errors.is_empty() => Built::Errors(errors),
-            Some(_)
-                if OUT_OF_MEMORY.iter().any(|words| said.complaints.contains(words)) && self.confinement.is_some() =>
-            {
+            Some(_) if OUT_OF_MEMORY.iter().any(|words| said.stderr.contains(words)) && self.confinement.is_some() => {
                 Built::OverLimit("the compiler needs more memory than a build gets".into())
             }
-            Some(_) => Built::Failed(said.complaints),
+            Some(_) => Built::Failed(said.stderr),
             None => Built::OverLimit(over_time()),
         })
     }
@@ -135,7 +133,7 @@ impl Builder<'_> {
     /// Runs a program of the build in `tree`.
     fn run(&self, tree: &Path, command: &[&str]) -> io::Result<Said> {
         let target = std::path::absolute(self.target)?;
-        let [temporary, output, complaints] = ["tmp", "output", "complaints"].map(|name| target.join(name));
+        let [temporary, output, stderr] = ["tmp", "output", "stderr"].map(|name| target.join(name));
         fs::create_dir_all(&temporary)?;
         // Written by the build, so made before rights are given up.
         fs::create_dir_all(tree.join("build"))?;
@@ -151,8 +149,8 @@ impl Builder<'_> {
             Some(confinement) => confinement.words(command)?,
             None => command,
         });
-        let files = [File::create(&output)?, File::create(&complaints)?];
-        let mut child = Running::start("env", &words, self.how.settings(), Stdio::null(), files)?;
+        let files = [File::create(&output)?, File::create(&stderr)?];
+        let mut child = Running::start("env", &words, self.how.env(), Stdio::null(), files)?;
         let started = Instant::now();
         let exit = loop {
             match child.exit()? {
@@ -164,7 +162,7 @@ impl Builder<'_> {
         };
         drop(child);
         let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Ok(Said { exit, output: text(output)?, complaints: text(complaints)? })
+        Ok(Said { exit, output: text(output)?, stderr: text(stderr)? })
     }
 }
 

@@ -36,7 +36,7 @@ impl Outline {
     /// # Errors
     ///
     /// In words, if it is not Rust.
-    pub fn of(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let file = syn::parse_file(text).map_err(|error| {
             let place = error.span().start();
             format!("line {}: {error}", place.line)
@@ -145,7 +145,7 @@ impl Edit {
     pub fn apply(&self, text: &str) -> Result<String, String> {
         let mut scope = 0..text.len();
         if let Some(name) = &self.function {
-            let outline = Outline::of(text).map_err(|error| format!("{}: {error}", self.file))?;
+            let outline = Outline::parse(text).map_err(|error| format!("{}: {error}", self.file))?;
             let function = outline.function(name).ok_or_else(|| format!("{} has no function {name}", self.file))?;
             if self.find.is_empty() {
                 let (before, body) = text.split_at(function.body.start + "{".len());
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn functions_are_found_with_their_documentation() {
-        let outline = Outline::of(TEXT).unwrap();
+        let outline = Outline::parse(TEXT).unwrap();
         let names: Vec<_> = outline.functions.iter().map(|function| function.name.as_str()).collect();
         assert_eq!(names, ["S::add", "S::own", "<S as T>::add", "T::two"]);
         let add = outline.function("S::add").unwrap();

@@ -19,7 +19,7 @@ impl Image {
     /// # Errors
     ///
     /// In words, if the file or a symbol is not there.
-    pub fn of(kernel: &Path) -> Result<Self, String> {
+    pub fn read(kernel: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(kernel).map_err(|error| format!("{}: {error}", kernel.display()))?;
         let elf = object::File::parse(bytes.as_slice()).map_err(|error| format!("{}: {error}", kernel.display()))?;
         let page = |name: &str| {

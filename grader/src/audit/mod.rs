@@ -13,7 +13,7 @@ mod tables;
 
 use crate::memory::{FRAME, Ram};
 use crate::qemu::registers::Registers;
-use crate::qemu::{Guide, Session, Step, log};
+use crate::qemu::{FreezeHandler, Session, Step, log};
 use crate::run::{Check, Checkpoint};
 use claims::Claim;
 use findings::Findings;
@@ -46,7 +46,7 @@ pub struct Auditor {
 }
 
 /// What there is to see at a checkpoint.
-struct Scene<'a> {
+struct Snapshot<'a> {
     /// What the kernel said since the last one.
     said: &'a str,
     /// QEMU's log of exceptions.
@@ -65,19 +65,20 @@ impl Auditor {
 
     /// Audits the machine at the checkpoint `name`.
     fn audit(&mut self, session: &mut Session, name: &str) -> io::Result<Vec<Check>> {
-        let image = Image::of(&self.kernel).map_err(io::Error::other)?;
+        let image = Image::read(&self.kernel).map_err(io::Error::other)?;
         let (heard, log, registers) = (session.heard(), session.log(), session.registers()?);
         let said = &heard[self.read..];
         self.read = heard.len();
-        let scene = Scene { said, log: &log, registers: &registers, ram: session.ram(), image: &image };
+        let snapshot = Snapshot { said, log: &log, registers: &registers, ram: session.ram(), image: &image };
         let mut wrong = Findings::default();
-        self.look(name, &scene, &mut wrong)?;
+        self.look(name, &snapshot, &mut wrong)?;
         Ok(wrong.told())
     }
 
-    /// Looks at the scene of the checkpoint `name`. What makes all else meaningless ends it.
-    fn look(&mut self, name: &str, scene: &Scene<'_>, wrong: &mut Findings) -> io::Result<()> {
-        let claimed: Vec<&str> = scene.said.lines().filter_map(|line| line.trim_end().strip_prefix("claim ")).collect();
+    /// Looks at the snapshot of the checkpoint `name`. What makes all else meaningless ends it.
+    fn look(&mut self, name: &str, snapshot: &Snapshot<'_>, wrong: &mut Findings) -> io::Result<()> {
+        let claimed: Vec<&str> =
+            snapshot.said.lines().filter_map(|line| line.trim_end().strip_prefix("claim ")).collect();
         let Some(claims) = claimed.iter().map(|words| Claim::read(words)).collect::<Option<Vec<Claim>>>() else {
             wrong.add("the claims", "well-formed", claimed.join("; "));
             return Ok(());
@@ -92,7 +93,7 @@ impl Auditor {
             wrong.add("claims about pages", planned.claims.to_string(), about_pages.to_string());
             return Ok(());
         }
-        let (registers, ram) = (scene.registers, scene.ram);
+        let (registers, ram) = (snapshot.registers, snapshot.ram);
         if !registers.paging() || registers.cr0 & WRITE_PROTECT == 0 {
             wrong.add("paging and write protection", "both on", format!("CR0={:#x}", registers.cr0));
             return Ok(());
@@ -105,12 +106,12 @@ impl Auditor {
             wrong.add("claimed directories", expected, format!("{:x?}", roots.iter().take(SPACES).collect::<Vec<_>>()));
             return Ok(());
         }
-        let faults = log::page_faults(scene.log);
+        let faults = log::page_faults(snapshot.log);
         check_faults(&claims, &planned, faults.len(), wrong);
         let mut owners = Owners::default();
         for root in roots {
             let space = Space::walk(ram, root)?;
-            space.check(ram, scene.image, wrong)?;
+            space.check(ram, snapshot.image, wrong)?;
             space.note_owners(&mut owners, wrong);
             if root == registers.cr3 >> 12 {
                 let faulted = faults.iter().map(|address| address / FRAME).collect();
@@ -220,7 +221,7 @@ impl Pages<'_> {
     }
 }
 
-impl Guide for Auditor {
+impl FreezeHandler for Auditor {
     fn frozen(&mut self, session: &mut Session, last: &str) -> io::Result<Step> {
         match last.trim_end().split_once(' ') {
             Some(("ask", "seed")) => Ok(Step::Tell(self.seed.to_string())),

@@ -123,9 +123,10 @@ impl World {
         });
         let ram = Ram::open(&path).expect("it is there");
         let image = Image { stack_guard: 0x101, read_only: 0x102..0x104 };
-        let scene = Scene { said: &self.said, log: &self.log, registers: &self.registers, ram: &ram, image: &image };
+        let snapshot =
+            Snapshot { said: &self.said, log: &self.log, registers: &self.registers, ram: &ram, image: &image };
         let mut wrong = Findings::default();
-        auditor.look("filled", &scene, &mut wrong).expect("the memory is readable");
+        auditor.look("filled", &snapshot, &mut wrong).expect("the memory is readable");
         wrong.told().into_iter().map(|check| format!("{}: {}, {}", check.what, check.expected, check.seen)).collect()
     }
 

@@ -2,9 +2,9 @@
 //! repeat it.
 
 use crate::job::Job;
-use crate::machine::Judged;
 use crate::marks::Conditions;
 use crate::report;
+use crate::vm::Judged;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub fn write(directory: &Path, job: &Job, judged: &Judged, conditions: &Conditio
     fs::write(directory.join("message.txt"), format!("{}\n{}\n{all}\n", judged.verdict.name(), lines.concat()))?;
     fs::write(directory.join("console.txt"), &judged.run.console)?;
     fs::write(directory.join("control.txt"), &judged.run.control)?;
-    fs::write(directory.join("complaints.txt"), &judged.run.complaints)?;
+    fs::write(directory.join("stderr.txt"), &judged.run.stderr)?;
     let machine = job.machine.command();
     let repeat = report::repeat(job, conditions);
     fs::write(directory.join("repeat.txt"), format!("{repeat}\n\nOn a terminal, without the grader:\n{machine}\n"))?;

@@ -2,10 +2,10 @@
 //! used here is in `grader/schema/gradescope.json`.
 
 use crate::job::Job;
-use crate::machine::Judged;
 use crate::marks::{Conditions, Marks, Results};
 use crate::report;
 use crate::verdict::Verdict;
+use crate::vm::Judged;
 use serde_json::{Map, Value, json};
 
 /// Returns the results as JSON.
@@ -56,7 +56,7 @@ fn test(job: &Job, judged: Option<&Judged>, conditions: &Conditions) -> Value {
     }
     // Without score and status a test is shown, and counts for nothing.
     if !judged.is_some_and(|judged| matches!(judged.verdict, Verdict::Infrastructure(_))) {
-        let marks = Marks::of(job, judged);
+        let marks = Marks::new(job, judged);
         let passed = judged.is_some_and(|judged| judged.verdict == Verdict::Pass);
         set("score", rounded(marks.earned));
         set("max_score", rounded(marks.possible));

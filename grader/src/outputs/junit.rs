@@ -1,10 +1,10 @@
 //! `junit.xml`: a suite for each group.
 
 use crate::job::Job;
-use crate::machine::Judged;
 use crate::marks::{Conditions, Results};
 use crate::report;
 use crate::verdict::Verdict;
+use crate::vm::Judged;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::io;
 

@@ -1,10 +1,10 @@
 //! `results.tap`: the Test Anything Protocol, version 14 (testanything.org).
 
 use crate::job::Job;
-use crate::machine::Judged;
 use crate::marks::{Conditions, Results};
 use crate::report::{self, printable};
 use crate::verdict::Verdict;
+use crate::vm::Judged;
 use serde_json::json;
 
 /// Returns the results as TAP.

@@ -16,4 +16,4 @@ mod session;
 mod watch;
 
 pub use session::{QEMU, Reference, Session, read};
-pub use watch::{Guide, Step, Time};
+pub use watch::{FreezeHandler, Step, Time};

@@ -35,9 +35,9 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Returns QEMU's words for the machine alone. ACPI is off because its tables would take frames from the end of memory.
-    fn words(&self) -> Vec<String> {
-        let words = [
+    /// Returns QEMU's args for the machine alone. ACPI is off because its tables would take frames from the end of memory.
+    fn args(&self) -> Vec<String> {
+        let args = [
             ["-accel", "tcg"],
             ["-m", &self.memory],
             ["-display", "none"],
@@ -46,35 +46,35 @@ impl Reference {
             ["-kernel", &self.kernel.display().to_string()],
             ["-append", &self.command_line],
         ];
-        let mut words: Vec<String> = words.as_flattened().iter().map(|&word| word.into()).collect();
-        words.push("-nodefaults".into());
+        let mut args: Vec<String> = args.as_flattened().iter().map(|&word| word.into()).collect();
+        args.push("-nodefaults".into());
         if self.deterministic {
-            words.extend(["-icount".into(), "shift=0,sleep=off".into()]);
+            args.extend(["-icount".into(), "shift=0,sleep=off".into()]);
         }
-        words
+        args
     }
 
-    /// Returns QEMU's words for a person who wants to see the machine, with the console on the terminal.
-    pub fn words_for_people(&self) -> Vec<String> {
+    /// Returns QEMU's args for a person who wants to see the machine, with the console on the terminal.
+    pub fn args_for_people(&self) -> Vec<String> {
         let more = ["-no-reboot", "-machine", "pc,acpi=off", "-serial", "stdio", "-serial", "null"];
-        self.words().into_iter().chain(more.map(String::from)).collect()
+        self.args().into_iter().chain(more.map(String::from)).collect()
     }
 
-    /// Starts the machine, with its files and sockets in `room`, which is emptied. If its exceptions and interrupts are to be
+    /// Starts the machine, with its files and sockets in `dir`, which is emptied. If its exceptions and interrupts are to be
     /// `logged`, it is slower.
     ///
     /// # Errors
     ///
-    /// If it does not start; what QEMU says about that is in `room`.
-    pub fn start(&self, room: &Path, logged: bool) -> io::Result<Session> {
-        match fs::remove_dir_all(room) {
+    /// If it does not start; what QEMU says about that is in `dir`.
+    pub fn start(&self, dir: &Path, logged: bool) -> io::Result<Session> {
+        match fs::remove_dir_all(dir) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => fs::create_dir_all(room)?,
+            _ => fs::create_dir_all(dir)?,
         }
-        let file = |name: &str| room.join(name).display().to_string();
-        let monitor = UnixListener::bind(room.join("qmp"))?;
-        let mut words = self.words();
-        words.extend([
+        let file = |name: &str| dir.join(name).display().to_string();
+        let monitor = UnixListener::bind(dir.join("qmp"))?;
+        let mut args = self.args();
+        args.extend([
             "-object".into(),
             format!("memory-backend-file,id=ram,size={},share=on,mem-path={}", self.memory, file("ram")),
             "-machine".into(),
@@ -96,20 +96,20 @@ impl Reference {
             "-S".into(),
         ]);
         if logged {
-            words.extend(["-d".into(), "int,cpu_reset".into()]);
+            args.extend(["-d".into(), "int,cpu_reset".into()]);
         }
-        let output = [File::create(room.join("com2"))?, File::create(room.join("complaints"))?];
-        let control = File::open(room.join("com2"))?;
+        let output = [File::create(dir.join("com2"))?, File::create(dir.join("stderr"))?];
+        let control = File::open(dir.join("com2"))?;
         let (input, told) = io::pipe()?;
-        let mut child = Running::start(QEMU, &words, &[], input, output)?;
+        let mut child = Running::start(QEMU, &args, &[], input, output)?;
         let until = Instant::now() + CONNECT;
         // QEMU speaks when all devices are there.
         let mut qmp = Qmp::new(accept(&monitor, &mut child, until)?)?;
-        let ram = Ram::open(&room.join("ram"))?;
+        let ram = Ram::open(&dir.join("ram"))?;
         // Both have it open: so it goes with them, even if the grader is killed.
-        fs::remove_file(room.join("ram"))?;
+        fs::remove_file(dir.join("ram"))?;
         qmp.command("cont", json!({}))?;
-        Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, room: room.into(), worked: Duration::ZERO })
+        Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, dir: dir.into(), worked: Duration::ZERO })
     }
 }
 
@@ -136,7 +136,7 @@ pub struct Session {
     pub(super) told: PipeWriter,
     pub(super) heard: Vec<u8>,
     pub(super) ram: Ram,
-    pub(super) room: PathBuf,
+    pub(super) dir: PathBuf,
     /// How long processors have worked for it, when it was looked at last.
     pub(super) worked: Duration,
 }
@@ -170,7 +170,7 @@ impl Session {
     /// Returns QEMU's log from this byte on; nothing if there is none.
     pub(super) fn log_since(&self, start: u64) -> String {
         let mut bytes = Vec::new();
-        let file = File::open(self.room.join("log")).and_then(|mut file| {
+        let file = File::open(self.dir.join("log")).and_then(|mut file| {
             file.seek(SeekFrom::Start(start))?;
             file.read_to_end(&mut bytes)
         });
@@ -178,12 +178,12 @@ impl Session {
     }
 
     pub(super) fn log_length(&self) -> u64 {
-        fs::metadata(self.room.join("log")).map_or(0, |log| log.len())
+        fs::metadata(self.dir.join("log")).map_or(0, |log| log.len())
     }
 
     /// Returns what people have seen so far.
     pub fn console(&self) -> String {
-        read(&self.room.join("console"))
+        read(&self.dir.join("console"))
     }
 
     /// Returns all that came over the control channel so far.

@@ -65,7 +65,7 @@ pub enum Step {
 }
 
 /// Who says how it goes on with a machine that stands still of its own accord.
-pub trait Guide {
+pub trait FreezeHandler {
     /// Looks at the machine, which stands still, and at the last line that it said before.
     ///
     /// # Errors
@@ -76,7 +76,13 @@ pub trait Guide {
 
 impl Session {
     /// Watches the machine to its end, or until it has had its `time`. Returns `None` if `stop` became true.
-    pub fn watch(&mut self, time: Time, stop: &AtomicBool, symbols: &Symbols, guide: &mut dyn Guide) -> Option<Ended> {
+    pub fn watch(
+        &mut self,
+        time: Time,
+        stop: &AtomicBool,
+        symbols: &Symbols,
+        handler: &mut dyn FreezeHandler,
+    ) -> Option<Ended> {
         let mut looked = Instant::now();
         let mut elapsed = Duration::ZERO;
         loop {
@@ -86,7 +92,7 @@ impl Session {
             }
             self.worked = self.child.worked().unwrap_or(self.worked);
             // A connection that ends means that QEMU has ended, which says more.
-            let step = self.step(&mut looked, symbols, guide);
+            let step = self.step(&mut looked, symbols, handler);
             elapsed += if step.is_ok() { begun.elapsed().min(LONGEST_STEP) } else { begun.elapsed() };
             match (step, self.child.exit()) {
                 (Ok(Some(ended)), _) => return Some(ended),
@@ -106,7 +112,12 @@ impl Session {
     }
 
     /// Waits a moment for something to happen; an end of the machine is returned.
-    fn step(&mut self, looked: &mut Instant, symbols: &Symbols, guide: &mut dyn Guide) -> io::Result<Option<Ended>> {
+    fn step(
+        &mut self,
+        looked: &mut Instant,
+        symbols: &Symbols,
+        handler: &mut dyn FreezeHandler,
+    ) -> io::Result<Option<Ended>> {
         self.listen()?;
         match self.qmp.event(POLL)? {
             Some(Event::Reset) => return Ok(Some(Ended::Reset)),
@@ -116,7 +127,7 @@ impl Session {
                 self.listen()?;
                 let heard = self.heard();
                 let last = heard.lines().last().unwrap_or_default().to_owned();
-                match guide.frozen(self, &last)? {
+                match handler.frozen(self, &last)? {
                     Step::End => return Ok(Some(Ended::Frozen)),
                     Step::GoOn => {}
                     Step::Tell(line) => self.tell(&line)?,
@@ -185,7 +196,7 @@ impl Session {
 }
 
 /// Returns the place whose function is seen most often.
-fn most_frequent(places: &[crate::symbols::Place]) -> Option<crate::symbols::Place> {
+fn most_frequent(places: &[crate::symbols::CodeLocation]) -> Option<crate::symbols::CodeLocation> {
     let count = |function: &str| places.iter().filter(|place| place.function == function).count();
     places.iter().max_by_key(|place| count(&place.function)).cloned()
 }

@@ -146,12 +146,12 @@ fn only_what_others_ended_is_not_held_against_the_kernel() {
         (Ended::Signal(SIGSEGV), "FAIL"),
         (Ended::Status(1), "FAIL"),
     ] {
-        let complaints = "qemu-system-i386: ../hw/x.c:7: f: Assertion `false' failed.\n".into();
-        let gone = Run { ended: ended.clone(), ran: true, complaints, ..run(PASSING, 0) };
+        let stderr = "qemu-system-i386: ../hw/x.c:7: f: Assertion `false' failed.\n".into();
+        let gone = Run { ended: ended.clone(), ran: true, stderr, ..run(PASSING, 0) };
         assert_eq!(judge(&passes(), &gone).name(), name, "{ended:?}");
         let words = judge(&passes(), &gone).checks()[0].seen.clone();
         assert!(name != "FAIL" || words.contains("Assertion `false' failed"), "{words}");
-        let silent = Run { complaints: String::new(), ..gone };
+        let silent = Run { stderr: String::new(), ..gone };
         assert_eq!(judge(&passes(), &silent).name(), name, "{ended:?} without a word");
     }
 }
@@ -161,11 +161,11 @@ fn without_a_machine_nothing_is_held_against_the_kernel() {
     let missing = Run { ended: Ended::NotStarted("no qemu".into()), ..run("", 0) };
     assert_eq!(judge(&passes(), &missing), Verdict::Infrastructure("no qemu".into()));
     for words in ["qemu-system-i386: no kernel", "need: bochs is missing: run 'make setup'"] {
-        let refused = Run { console: String::new(), complaints: format!("{words}\nmore\n"), ..run("", 1) };
+        let refused = Run { console: String::new(), stderr: format!("{words}\nmore\n"), ..run("", 1) };
         assert_eq!(judge(&passes(), &refused), Verdict::Infrastructure(words.into()));
         assert_eq!(judge(&Expects::Boot { status: 0 }, &refused), Verdict::Infrastructure(words.into()));
     }
-    let warned = Run { complaints: "qemu-system-i386: warning: a device\n".into(), ..run("", 1) };
+    let warned = Run { stderr: "qemu-system-i386: warning: a device\n".into(), ..run("", 1) };
     assert_eq!(judge(&Expects::Boot { status: SUCCESS }, &warned).name(), "FAIL");
 }
 
@@ -222,7 +222,7 @@ fn a_machine_that_stands_still_at_the_freeze_port_says_failure() {
 
 #[test]
 fn each_end_has_its_verdict() {
-    let place = Place { address: 0x10_0000, function: "droste::spin".into(), line: None };
+    let place = CodeLocation { address: 0x10_0000, function: "droste::spin".into(), line: None };
     for (ended, name) in [
         (Ended::Reset, "RESET"),
         (Ended::Status(0), "RESET"),

@@ -1,4 +1,4 @@
-//! What a run needs of its surroundings. What is missing there is never held against the kernel.
+//! Preflight: what a run needs of the system. What is missing there is never held against the kernel.
 
 use crate::qemu::QEMU;
 use rustix::fs::statvfs;

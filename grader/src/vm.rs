@@ -3,9 +3,9 @@
 use crate::audit::Auditor;
 use crate::child::Running;
 use crate::post_mortem::PostMortem;
+use crate::preflight;
 use crate::qemu::{self, QEMU, Reference, Session, Time, log};
 use crate::run::{Checkpoint, Ended, Run};
-use crate::surroundings;
 use crate::symbols::Symbols;
 use crate::verdict::{Expects, Verdict, judge};
 use std::fs::{self, File};
@@ -33,17 +33,17 @@ pub enum Machine {
 pub struct Script {
     /// The program.
     pub program: String,
-    /// Its words.
-    pub words: Vec<String>,
+    /// Its arguments.
+    pub args: Vec<String>,
     /// What is set in its environment.
-    pub settings: Vec<(&'static str, &'static str)>,
+    pub env: Vec<(&'static str, &'static str)>,
 }
 
 /// Where and how a machine is run.
 #[derive(Clone, Debug)]
-pub struct Place<'a> {
+pub struct RunContext<'a> {
     /// A directory for its files and sockets, of its own.
-    pub room: PathBuf,
+    pub dir: PathBuf,
     /// The time that it gets. Of a script all is counted on the clock.
     pub time: Time,
     /// What random tests start with.
@@ -75,23 +75,23 @@ impl Machine {
     pub fn command(&self) -> String {
         match self {
             Self::Reference(reference) => {
-                let words = reference.words_for_people();
-                [QEMU.into()].into_iter().chain(words.iter().map(|word| quoted(word))).collect::<Vec<_>>().join(" ")
+                let args = reference.args_for_people();
+                [QEMU.into()].into_iter().chain(args.iter().map(|word| quoted(word))).collect::<Vec<_>>().join(" ")
             }
             Self::Script(script) => {
-                let settings = script.settings.iter().map(|(name, value)| format!("{name}={value}"));
-                let words = script.words.iter().map(|word| quoted(word));
-                settings.chain([script.program.clone()]).chain(words).collect::<Vec<_>>().join(" ")
+                let env = script.env.iter().map(|(name, value)| format!("{name}={value}"));
+                let args = script.args.iter().map(|word| quoted(word));
+                env.chain([script.program.clone()]).chain(args).collect::<Vec<_>>().join(" ")
             }
         }
     }
 
     /// Runs the machine and judges it. Returns `None` if it was stopped meanwhile.
-    pub fn run(&self, expects: &Expects, place: &Place<'_>) -> Option<Judged> {
+    pub fn run(&self, expects: &Expects, context: &RunContext<'_>) -> Option<Judged> {
         match self {
-            Self::Reference(reference) => Attempt { reference, expects, place }.run(),
+            Self::Reference(reference) => Attempt { reference, expects, context }.run(),
             Self::Script(script) => {
-                let run = script.run(place)?;
+                let run = script.run(context)?;
                 let verdict = judge(expects, &run);
                 Some(Judged { run, verdict, post_mortem: None })
             }
@@ -100,32 +100,32 @@ impl Machine {
 }
 
 impl Script {
-    fn run(&self, place: &Place<'_>) -> Option<Run> {
+    fn run(&self, context: &RunContext<'_>) -> Option<Run> {
         let started = Instant::now();
-        let [console, complaints] = ["console", "complaints"].map(|name| place.room.join(name));
+        let [console, stderr] = ["console", "stderr"].map(|name| context.dir.join(name));
         let start = || -> io::Result<Running> {
-            fs::create_dir_all(&place.room)?;
-            let output = [File::create(&console)?, File::create(&complaints)?];
-            Running::start(&self.program, &self.words, &self.settings, Stdio::null(), output)
+            fs::create_dir_all(&context.dir)?;
+            let output = [File::create(&console)?, File::create(&stderr)?];
+            Running::start(&self.program, &self.args, &self.env, Stdio::null(), output)
         };
         let ended = match start() {
-            Ok(mut child) => wait(&mut child, place)?,
+            Ok(mut child) => wait(&mut child, context)?,
             Err(error) => Ended::NotStarted(format!("{}: {error}", self.program)),
         };
-        let (console, complaints) = (qemu::read(&console), qemu::read(&complaints));
-        Some(Run { console, complaints, took: started.elapsed(), ..Run::nothing(ended) })
+        let (console, stderr) = (qemu::read(&console), qemu::read(&stderr));
+        Some(Run { console, stderr, took: started.elapsed(), ..Run::nothing(ended) })
     }
 }
 
 /// Waits for the end of a child, or for the limit. Returns `None` if it was stopped.
-fn wait(child: &mut Running, place: &Place<'_>) -> Option<Ended> {
+fn wait(child: &mut Running, context: &RunContext<'_>) -> Option<Ended> {
     let started = Instant::now();
     loop {
         match child.exit() {
             Ok(Some(exit)) => return Some(exit.into()),
             Err(error) => return Some(Ended::NotStarted(error.to_string())),
-            Ok(None) if place.stop.load(Ordering::Relaxed) => return None,
-            Ok(None) if started.elapsed() >= place.time.clock => return Some(Ended::OverLimit(place.time.clock)),
+            Ok(None) if context.stop.load(Ordering::Relaxed) => return None,
+            Ok(None) if started.elapsed() >= context.time.clock => return Some(Ended::OverLimit(context.time.clock)),
             Ok(None) => sleep(POLL),
         }
     }
@@ -135,15 +135,15 @@ fn wait(child: &mut Running, place: &Place<'_>) -> Option<Ended> {
 struct Attempt<'a> {
     reference: &'a Reference,
     expects: &'a Expects,
-    place: &'a Place<'a>,
+    context: &'a RunContext<'a>,
 }
 
 impl Attempt<'_> {
     fn run(&self) -> Option<Judged> {
-        if let Some(missing) = surroundings::missing(&self.reference.kernel) {
+        if let Some(missing) = preflight::missing(&self.reference.kernel) {
             return Some(Judged::unstarted(Verdict::Infrastructure(missing)));
         }
-        let symbols = Symbols::of(&self.reference.kernel);
+        let symbols = Symbols::read(&self.reference.kernel);
         let audited = !self.checkpoints().is_empty();
         let (mut session, mut run) = self.once("", audited, &symbols)?;
         // Whoever ends a machine from outside may not come again.
@@ -152,7 +152,7 @@ impl Attempt<'_> {
         }
         let mut verdict = judge(self.expects, &run);
         if verdict != Verdict::Pass
-            && let Some(full) = surroundings::full(&self.place.room)
+            && let Some(full) = preflight::full(&self.context.dir)
         {
             return Some(Judged::unstarted(Verdict::Infrastructure(full)));
         }
@@ -172,37 +172,37 @@ impl Attempt<'_> {
             run.ended = Ended::TripleFault(chain);
             verdict = judge(self.expects, &run);
         }
-        let picture = self.place.room.with_extension("png");
-        let post_mortem = PostMortem::of(&mut session, &symbols, &picture).ok();
+        let picture = self.context.dir.with_extension("png");
+        let post_mortem = PostMortem::new(&mut session, &symbols, &picture).ok();
         Some(Judged { run, verdict, post_mortem })
     }
 
     /// Runs the machine once. It comes back too, unless it has gone.
     fn once(&self, suffix: &str, logged: bool, symbols: &Symbols) -> Option<(Option<Session>, Run)> {
         let started = Instant::now();
-        let mut room = self.place.room.clone().into_os_string();
-        room.push(suffix);
-        let room = PathBuf::from(room);
-        let mut session = match self.reference.start(&room, logged) {
+        let mut dir = self.context.dir.clone().into_os_string();
+        dir.push(suffix);
+        let dir = PathBuf::from(dir);
+        let mut session = match self.reference.start(&dir, logged) {
             Ok(session) => session,
             Err(error) => {
-                let complaint = qemu::read(&room.join("complaints")).lines().next().map(String::from);
+                let complaint = qemu::read(&dir.join("stderr")).lines().next().map(String::from);
                 let reason = match complaint {
                     Some(complaint) => format!("{complaint} (QEMU 6.0 or newer must be here: see `make doctor`)"),
-                    None => format!("{QEMU} with its files in {}: {error}", room.display()),
+                    None => format!("{QEMU} with its files in {}: {error}", dir.display()),
                 };
                 return Some((None, Run::nothing(Ended::NotStarted(reason))));
             }
         };
-        let mut auditor = Auditor::new(self.reference.kernel.clone(), self.place.seed, self.checkpoints());
-        let ended = session.watch(self.place.time, self.place.stop, symbols, &mut auditor)?;
+        let mut auditor = Auditor::new(self.reference.kernel.clone(), self.context.seed, self.checkpoints());
+        let ended = session.watch(self.context.time, self.context.stop, symbols, &mut auditor)?;
         let gone = matches!(ended, Ended::Status(_) | Ended::Signal(_) | Ended::NotStarted(_));
         let run = Run {
             ended,
             ran: true,
             control: session.heard(),
             console: session.console(),
-            complaints: qemu::read(&room.join("complaints")),
+            stderr: qemu::read(&dir.join("stderr")),
             findings: auditor.findings,
             held: auditor.held,
             took: started.elapsed(),
@@ -236,17 +236,17 @@ mod tests {
 
     fn run(script: &str, limit: Duration, stop: bool) -> Option<Run> {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let script = Script { program: "sh".into(), words: vec!["-c".into(), script.into()], settings: Vec::new() };
+        let script = Script { program: "sh".into(), args: vec!["-c".into(), script.into()], env: Vec::new() };
         let stop = AtomicBool::new(stop);
         let time = Time { limit, clock: limit };
-        script.run(&Place { room: directory.path().join("run"), time, seed: 0, stop: &stop })
+        script.run(&RunContext { dir: directory.path().join("run"), time, seed: 0, stop: &stop })
     }
 
     #[test]
     fn a_machine_leaves_its_status_and_its_words() {
         let run = run("echo seen; echo wrong >&2; exit 33", Duration::from_secs(60), false).expect("it ends");
         assert_eq!(run.ended, Ended::Status(33));
-        assert_eq!((run.console.as_str(), run.complaints.as_str(), run.control.as_str()), ("seen\n", "wrong\n", ""));
+        assert_eq!((run.console.as_str(), run.stderr.as_str(), run.control.as_str()), ("seen\n", "wrong\n", ""));
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(run.ended, Ended::OverLimit(limit));
         let grandchild = Path::new("/proc").join(run.console.trim());
         // A process that has ended and that nobody has waited for yet is there without a command line.
-        let runs = || fs::read(grandchild.join("cmdline")).is_ok_and(|words| !words.is_empty());
+        let runs = || fs::read(grandchild.join("cmdline")).is_ok_and(|args| !args.is_empty());
         let patience = Instant::now() + Duration::from_secs(10);
         while runs() && Instant::now() < patience {
             sleep(POLL);
