@@ -5,7 +5,7 @@
 //! id = "pools"
 //! title = "VM pools"                          # as reports print it
 //! hint = "regions.md"                         # the page of the book that helps, in docs/src
-//! cause = "the region table ..."              # what is wrong most often where tests of this group fail
+//! cause = "the bound of a region ..."              # what is wrong most often where tests of this group fail
 //!
 //! [[test]]
 //! group = "pools"

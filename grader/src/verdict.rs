@@ -3,6 +3,8 @@
 //! What is on the console is for people and is not looked at: it takes the records of the control channel, the end of the
 //! machine and what the auditor found in its memory together. A reset looks like success to whoever asks for QEMU's exit status alone;
 //! and anything can print PASS.
+//!
+//! Decision: docs/src/decisions/0013-records-and-status-together.md.
 
 use crate::records::{End, Transcript};
 use crate::run::{Check, Checkpoint, Ended, Run};

@@ -316,7 +316,7 @@ fn gdb_stops_at_the_first_touch_of_a_page() {
     );
     session.says("continue", &["page fault: kernel write to an absent page at v0x4000_1000"]);
     session.says("fault", &["legitimate: in region v0x4000_1000..v0x4000_3000"]);
-    // A pool's own page never faults (rule eager-metadata), so the next stop is the death.
+    // A metadata page never faults (rule eager-metadata), so the next stop is the death.
     session.says("continue 1", &["droste::system::crash::die"]);
     assert!(!session.answer("continue 1").contains("page fault:"), "{}", session.answer("continue 1"));
 }

@@ -249,7 +249,7 @@ fn the_prompt_shows_the_memory() {
         &said,
         &[
             "0100000000 0000000000 000000000000 = entry 256, entry 0, byte 0\nCR3 p0x",
-            "in a page of its own of pool 0x4000_0000\n",
+            "in a metadata page of pool 0x4000_0000\n",
             "PDE of 0x4000_0000 at 0xFFFF_F400: p0x",
             "PTE of 0x4000_0000 at 0xFFD0_0000: p0x",
             "PTE of 0x8000_0000 at 0xFFE0_0000: not to be seen",

@@ -62,7 +62,7 @@ fn pass() {
 fn fail_with_expected_and_seen_and_where() {
     let checks = run("fail").verdict.checks();
     assert_eq!((checks[0].expected.as_str(), checks[0].seen.as_str()), ("0x2", "0x3"));
-    assert_eq!(checks[0].at.as_deref(), Some("story.rs:7"));
+    assert_eq!(checks[0].at.as_deref(), Some("scenario.rs:7"));
 }
 
 #[test]

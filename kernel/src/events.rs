@@ -15,7 +15,7 @@ pub const KEPT: usize = 64;
 /// The amount of a refused write; that of a refused read is 0.
 pub const WRITE: u32 = 1;
 
-/// What happened. The `amount` of each is said in brackets.
+/// The kind of an event. The meaning of its `amount` stands in brackets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum EventKind {

@@ -4,7 +4,7 @@ use crate::text::Text;
 use core::fmt;
 use log::LevelFilter;
 
-/// What a module tells if the command line says nothing.
+/// The level of a module that the command line does not name.
 const DEFAULT: LevelFilter = LevelFilter::Info;
 
 const LONGEST: usize = 128;

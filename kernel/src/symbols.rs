@@ -8,6 +8,8 @@
 //! +4   count times: address of a function, offset of its name from the start of the table; ascending
 //!      the names, as the compiler mangled them, each with a zero byte behind it
 //! ```
+//!
+//! Decision: docs/src/decisions/0015-symbols-by-a-second-link.md.
 
 use crate::addr::VirtAddr;
 use core::fmt::{self, Write};

@@ -80,13 +80,13 @@ impl Claim {
     }
 }
 
-/// Returns the word that a story puts at `address`: the same function of the same seed as in the kernel.
+/// Returns the word that a scenario writes at `address`: the same function of the same seed as in the kernel.
 pub fn word(seed: u32, salt: u32, address: u32) -> u32 {
     let mixed = (seed ^ salt.wrapping_mul(0x9E37_79B9) ^ address.rotate_left(13)).wrapping_mul(0x85EB_CA6B);
     (mixed ^ mixed >> 15).wrapping_mul(0xC2B2_AE35)
 }
 
-/// Returns the pages that a story touches: the same draws from the same seed as in the kernel.
+/// Returns the pages that a scenario touches: the same draws from the same seed as in the kernel.
 pub fn scattered(seed: u32, pages: &Range<u32>, draws: u32, salt: u32) -> BTreeSet<u32> {
     (0..draws).map(|draw| pages.start + word(seed, salt, draw) % (pages.end - pages.start)).collect()
 }

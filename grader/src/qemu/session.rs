@@ -1,4 +1,6 @@
 //! A session with the reference machine: how it is started, and what is read of it.
+//!
+//! Decision: docs/src/decisions/0005-reference-machine-without-acpi.md.
 
 use super::qmp::Qmp;
 use super::registers::Registers;

@@ -1,4 +1,4 @@
-//! What text can be shown on. Both versions describe a framebuffer by the same fields, one behind the other.
+//! The display that text can be shown on. Both versions describe a framebuffer by the same fields, one behind the other.
 //!
 //! Source: Multiboot Specification 0.6.96, section 3.3; Multiboot2 Specification 2.0, section 3.6.12.
 

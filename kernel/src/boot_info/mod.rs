@@ -1,4 +1,4 @@
-//! What the boot loader tells: memory, command line, modules, its own name.
+//! Boot information: memory, command line, modules, the boot loader's name.
 //!
 //! All of it is copied into a [`BootInfo`] of fixed size before the first frame is handed out, since the originals lie in
 //! memory that belongs to the frame pools. Both Multiboot versions end up in the same structure.
@@ -38,7 +38,7 @@ pub trait PhysicalMemory {
     fn bytes(&self, start: PhysAddr, length: u32) -> Option<&[u8]>;
 }
 
-/// What the boot loader told.
+/// The boot loader's information.
 #[derive(Debug)]
 pub struct BootInfo {
     available: Ranges<MAX_RANGES>,
@@ -57,7 +57,7 @@ pub struct Module {
     in_memory: bool,
 }
 
-/// What did not fit.
+/// The memory and modules for which there was no room.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct LeftOut {
     modules: usize,

@@ -1,6 +1,8 @@
 //! Multiboot 1: one structure of fixed fields, each valid if its flag is set, with addresses of the rest.
 //!
 //! Source: Multiboot Specification 0.6.96, section 3.3.
+//!
+//! Decision: docs/src/decisions/0011-multiboot1-by-own-lines.md.
 
 use super::{BootError, BootInfo, MapEntry, Module, PhysicalMemory, framebuffer, word};
 use crate::addr::PhysAddr;

@@ -1,4 +1,4 @@
-//! What the memory map leaves for the frame pools: plain functions of the available ranges, which ascend and do not touch.
+//! The frames that the memory map leaves for the frame pools: plain functions of the available ranges, which ascend and do not touch.
 
 use crate::addr::FrameRange;
 use crate::memory_map::{HOLE, PROCESS_POOL_START};

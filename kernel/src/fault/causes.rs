@@ -10,10 +10,10 @@ use crate::addr::VirtAddr;
 use crate::paging::Fault;
 use crate::vm::Refusal;
 
-/// What is known when something has gone wrong.
+/// The evidence that causes are matched with.
 #[derive(Clone, Copy)]
 pub struct Evidence<'a> {
-    /// What happened.
+    /// The crash.
     pub crash: Crash<'a>,
     /// Where the address lies that was touched, if it is about one.
     pub place: Option<Location>,
@@ -21,11 +21,11 @@ pub struct Evidence<'a> {
     pub walk: Option<Walk>,
     /// The instruction that did it.
     pub eip: Option<VirtAddr>,
-    /// Whether the records of all pools of the current address space agree.
+    /// Whether the metadata of all pools of the current address space agrees.
     pub sound: bool,
 }
 
-/// A cause of context.
+/// A cause, and the words for it.
 pub struct Cause {
     /// Its name.
     pub name: &'static str,
@@ -93,12 +93,11 @@ pub const CAUSES: &[Cause] = &[
         next: "the order of things in kmain: this has to come after memory::start.",
     },
     Cause {
-        name: "records damaged",
+        name: "metadata damaged",
         matches: |evidence| {
             !evidence.sound && (evidence.is(FaultError::Locked) || matches!(evidence.crash, Crash::Panic(_)))
         },
-        why: "the records of a pool are damaged, and the kernel followed them: something wrote into a page of the \
-              pool's own.",
+        why: "the metadata of a pool is damaged, and the kernel followed it: something wrote into a metadata page.",
         next: "stores to the first page of a pool: what lies below it overran, or its base was taken for a region.",
     },
     Cause {
@@ -184,7 +183,7 @@ pub const CAUSES: &[Cause] = &[
         name: "closed window",
         matches: |evidence| evidence.absent(|place| place == Location::OtherWindow),
         why: "the second window shows another space's tables only while directory entry 1022 leads there.",
-        next: "Window::Other is for the inside of paging; for an own page use Window::Own.",
+        next: "Window::Other is for the inside of paging; for a page of the current space use Window::Own.",
     },
     Cause {
         name: "out of frames",

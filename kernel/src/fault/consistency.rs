@@ -1,4 +1,4 @@
-//! Whether the records of pools make sense, as far as can be told without trusting them.
+//! Whether pools' metadata makes sense, as far as can be told without trusting it.
 
 use super::untrusted::Untrusted;
 use crate::addr::{Page, PageRange};
@@ -14,7 +14,7 @@ const REGIONS: u32 = 64;
 /// where they may. Only the first few are looked at.
 ///
 /// [`CurrentSpace::check_pools`](crate::vm::CurrentSpace::check_pools) looks at everything, but may go in circles if something is wrong; this never does.
-pub fn records_agree<V: MmuView>(view: &Untrusted<'_, V>) -> bool {
+pub fn metadata_agrees<V: MmuView>(view: &Untrusted<'_, V>) -> bool {
     let mut from = POOL_PAGES.start;
     for _ in 0..POOLS {
         let Some(pool) = view.pool_at_or_after(from) else {

@@ -1,4 +1,4 @@
-//! What went wrong: a page fault that was not answered, another exception, a panic.
+//! Crashes: a page fault that was not answered, another exception, a panic.
 
 use crate::addr::VirtAddr;
 use crate::paging::Fault;
@@ -29,12 +29,12 @@ pub enum FaultError {
     Refused(Refusal),
 }
 
-/// What ends the kernel, or an access.
+/// An event that ends the kernel, or an access.
 #[derive(Clone, Copy)]
 pub enum Crash<'a> {
     /// A page fault that was not answered.
     PageFault {
-        /// What was touched.
+        /// The access.
         fault: Fault,
         /// The processor's error code.
         code: u32,

@@ -7,7 +7,7 @@ use crate::paging::{CurrentTable, MmuView};
 use crate::vm::{CurrentSpace, Kind, VmPool};
 use core::fmt;
 
-/// What lies where in the first 4 MiB.
+/// The parts of the first 4 MiB that a report tells apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     /// The kernel's code.
@@ -39,7 +39,7 @@ pub enum Location {
     NoPools,
     /// In no pool.
     OutsidePools,
-    /// In a page of a pool's own; the pool's first page.
+    /// In a metadata page of a pool; the pool's first page.
     Metadata(Page),
     /// In this region.
     Region(PageRange),
@@ -175,7 +175,7 @@ impl fmt::Display for Location {
             Self::OtherWindow => write!(f, "in the window on another space's tables, which is closed"),
             Self::NoPools => write!(f, "in no pool: this address space has none"),
             Self::OutsidePools => write!(f, "in no pool of this address space"),
-            Self::Metadata(base) => write!(f, "in a page of its own of pool {}", base.start()),
+            Self::Metadata(base) => write!(f, "in a metadata page of pool {}", base.start()),
             Self::Region(region) => write!(f, "in region {}", addresses(region)),
             Self::Released(region, operations) => {
                 write!(f, "in region {}, which was released {}", addresses(region), ago(operations))

@@ -12,7 +12,7 @@ mod untrusted;
 mod walk;
 
 pub use causes::{CAUSES, Cause, Evidence, cause};
-pub use consistency::records_agree;
+pub use consistency::metadata_agrees;
 pub use crash::{Crash, FaultError, decode};
 pub use location::{Layout, Location, addresses};
 pub use untrusted::Untrusted;

@@ -9,7 +9,7 @@ const LOOKS: u32 = 1 << 20;
 
 /// A view whose reads never fault: what is absent reads as zero.
 ///
-/// Reports see the memory through it: records of pools are in pages that any wild store can reach.
+/// Reports see the memory through it: pools' metadata is in pages that any wild store can reach.
 pub struct Untrusted<'a, V> {
     view: &'a V,
     left: Cell<u32>,

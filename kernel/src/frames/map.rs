@@ -1,4 +1,6 @@
 //! The map of a pool: what each frame is, at two bits a frame, and where the lowest free one is.
+//!
+//! Decisions: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md, 0016-one-bit-a-frame-and-sides-of-nodes.md.
 
 use super::source::FrameState;
 use crate::addr::PAGES_IN_SPACE;
@@ -88,7 +90,8 @@ impl<'a> Map<'a> {
             return false;
         };
         let bit = 1 << (index & 31);
-        // Heads with no inner frame behind them. Of the highest frame of a word that can't be seen here.
+        // Heads with no inner frame behind them. For bit 31 the next frame is in the next word, so this returns false and
+        // `release_sequence` decides.
         let singles = (*free | *head) >> 1 & *head & !*free;
         if singles & bit == 0 {
             return false;

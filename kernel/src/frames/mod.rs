@@ -4,9 +4,9 @@
 //! first frame alone. It never touches the frames themselves; its bookkeeping lies in storage that the caller lends it,
 //! so the kernel uses reserved frames and a test uses a `Vec`.
 //!
-//! One frame, got or released, costs the same at any fill (`map`); a sequence costs the logarithm of the pool
-//! (`runs`), and the first one after many single frames what these have put off. Only pages and regions know what a
-//! frame is used for: nothing here does.
+//! A single frame costs the same at any fill (`map`). A run costs O(log n) (`runs`); the first one after many single
+//! operations also pays for the updates that they deferred. Only pages and regions know what a frame is used for:
+//! nothing here does.
 
 mod map;
 mod pool;

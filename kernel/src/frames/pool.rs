@@ -30,7 +30,7 @@ impl fmt::Display for MarkError {
 /// The coursework calls it `ContFramePool`.
 pub struct FramePool<'a> {
     range: FrameRange,
-    /// The length of the range, which the paths of single frames need at hand.
+    /// The length of the range, cached for the paths of single frames.
     len: u32,
     map: Map<'a>,
     runs: RunTree<'a>,
@@ -112,7 +112,7 @@ impl<'a> FramePool<'a> {
     }
 
     /// Hands out `n` contiguous free frames and returns the first, or `None` if there is no such run or `n` is 0. It is
-    /// the lowest such run, unless one is at hand: the rest of the last one found, or one that was released.
+    /// the lowest such run, unless one is cached: the rest of the last one found, or one that was released.
     pub fn get_frames(&mut self, n: u32) -> Option<Frame> {
         match n {
             0 => return None,

@@ -1,10 +1,12 @@
-//! What a pool remembers of the last searches for runs, so that the next is spared.
+//! The run cache: what the last searches for runs have shown, so that the next one is spared.
 //!
 //! Whoever asks for runs mostly asks for several, or gives one back and asks again: so the rest of the last run found, or a
-//! run that was released, is kept at hand. And a search that failed has shown that there is no run of that length, which
+//! run that was released, is cached. And a search that failed has shown that there is no run of that length, which
 //! holds until frames come back that make one.
+//!
+//! Decision: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md.
 
-/// What is known of the runs of free frames without a search.
+/// A known free run, and an upper bound on the length of all runs.
 pub struct RunCache {
     /// Indices of frames that are free and lie together: the next run is taken from here, if they are enough.
     pub start: u32,

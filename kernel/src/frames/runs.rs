@@ -7,6 +7,8 @@
 //! A node is an answer that was worked out before. Single frames come and go far more often than runs are asked for, so
 //! they only mark the answers above them as [`STALE`], which costs a store or two; the next request for a run works the
 //! stale ones out again. A node above a stale one is stale too, which is what lets marking stop early.
+//!
+//! Decision: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md.
 
 use super::map::Map;
 

@@ -1,9 +1,9 @@
-//! What the rest of the kernel sees of frames: their states, a source of single ones, and why one is not taken back.
+//! The frame pool as the rest of the kernel sees it: states of frames, a source of single ones, reasons to refuse a release.
 
 use crate::addr::Frame;
 use core::fmt;
 
-/// What a frame of a pool is.
+/// The state of a frame of a pool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FrameState {
     /// Nobody has it.

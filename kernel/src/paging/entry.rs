@@ -1,4 +1,6 @@
 //! One entry of a page directory or a page table.
+//!
+//! Decision: docs/src/decisions/0006-own-entry-type.md.
 
 use crate::addr::{Frame, PhysAddr};
 use core::fmt;

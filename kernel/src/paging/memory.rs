@@ -1,4 +1,6 @@
 //! The memory: a machine's MMU and the frames behind it.
+//!
+//! Decision: docs/src/decisions/0019-types-that-tell-the-truth.md.
 
 use super::entry::Entry;
 use super::mmu::MmuView;
@@ -6,7 +8,7 @@ use super::window::Slot;
 use crate::addr::{Frame, VirtAddr};
 use crate::events::Events;
 
-/// What the kernel works on: the machine's MMU, and where frames come from. Changes are made to the current address space.
+/// The memory that the kernel works on: the machine's MMU, and where frames come from. Changes are made to the current address space.
 ///
 /// Paging adds what changes its page table, [`vm`](crate::vm) what changes its pools.
 pub struct Memory<M, F> {
@@ -14,7 +16,7 @@ pub struct Memory<M, F> {
     pub mmu: M,
     /// The process frame pool.
     pub frames: F,
-    /// What happened last.
+    /// The last events.
     pub events: Events,
 }
 

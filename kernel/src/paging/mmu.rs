@@ -1,4 +1,6 @@
 //! The seam between the paging code and a machine: what reads it, what changes it, and what it refuses.
+//!
+//! Decision: docs/src/decisions/0019-types-that-tell-the-truth.md.
 
 use super::entry::Entry;
 use super::window::Slot;
@@ -17,7 +19,7 @@ pub struct Fault {
     pub write: bool,
 }
 
-/// What the paging code reads of a machine.
+/// The reading half of the seam: entries, words and the root.
 ///
 /// There is one current address space; every address is translated by it. Reports see the memory through an
 /// implementation of this trait alone, so they cannot change what they report.
@@ -36,7 +38,7 @@ pub trait MmuView: Sized {
     fn read(&self, address: VirtAddr) -> u32;
 }
 
-/// What the paging code changes in a machine: entries, translations, the root, words.
+/// The changing half: entries, translations, the root, words.
 ///
 /// The kernel's is volatile accesses and a handful of instructions. The host tests' is a model with memory full of
 /// junk and a TLB that keeps what it saw until it is told otherwise.

@@ -3,6 +3,8 @@
 //! It walks directory and tables as the processor does, through the self-map too, and knows nothing of what the kernel
 //! means to do. A missing flush, a table that wasn't cleared or a wrong window address therefore shows here as it would
 //! on a real machine, only at once and every time: a real TLB drops entries when it likes, this one keeps each for ever.
+//!
+//! Decision: docs/src/decisions/0010-scenarios-for-two-machines.md.
 
 use super::entry::Entry;
 use super::mmu::{Fault, Mmu, MmuView};

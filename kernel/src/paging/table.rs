@@ -7,6 +7,8 @@
 //! While the second window is closed its directory entry, number 1022, is absent, and the processor ignores the other 31
 //! bits of an absent entry. They carry the *note*: one word in which the owner of the address space keeps where its own
 //! records start. So the frame of the directory is all that needs to be known of an address space.
+//!
+//! Decisions, in docs/src/decisions: 0003, 0004, 0008.
 
 use super::entry::Entry;
 use super::memory::Memory;

@@ -1,7 +1,6 @@
 //! The report: one screen that says what went wrong, why, and where to look next.
 //!
-//! It is written line by line while the facts are being looked up, the surest first: if that fails too, what is known by
-//! then has been said. Nothing here needs the heap or a lock.
+//! Lines are printed as they are computed, the safest first, so a second fault loses only the rest. Nothing here needs the heap or a lock.
 
 mod screen;
 mod trace;
@@ -10,7 +9,7 @@ pub use screen::{COLUMNS, Output, ROWS, Style};
 
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::events::{Event, Events};
-use crate::fault::{Crash, Evidence, Layout, Location, Untrusted, Walk, addresses, cause, records_agree};
+use crate::fault::{Crash, Evidence, Layout, Location, Untrusted, Walk, addresses, cause, metadata_agrees};
 use crate::memory_map::POOL_PAGES;
 use crate::paging::{Mmu, MmuView};
 use crate::symbols::Symbols;
@@ -41,16 +40,16 @@ pub struct Registers {
 pub struct View<'a, M> {
     /// The machine; the address space that it is about is the current one.
     pub mmu: &'a M,
-    /// What happened last.
+    /// The last events.
     pub events: &'a Events,
     /// How many frames of the process pool are free.
     pub free_frames: u32,
 }
 
-/// What a report is about.
+/// A crash, with all that its report needs.
 #[derive(Clone, Copy)]
 pub struct Report<'a> {
-    /// What happened.
+    /// The crash.
     pub crash: Crash<'a>,
     /// The source line, where it is known.
     pub source: Option<&'a dyn fmt::Display>,
@@ -107,7 +106,7 @@ impl Report<'_> {
         let address = self.crash.address();
         let place = address.map(|address| Location::new(mmu, view.events, &self.layout, address));
         let walk = address.map(|address| Walk::new(mmu, address));
-        let sound = records_agree(mmu);
+        let sound = metadata_agrees(mmu);
         self.explain(place, walk, sound, screen);
         match walk {
             Some(walk) => {
@@ -117,8 +116,8 @@ impl Report<'_> {
             }
             None => screen.entry("space", Style::Plain, format_args!("CR3 {:?}", mmu.root().start())),
         }
-        let records = if sound { "" } else { "; their records are damaged" };
-        screen.entry("pools", Style::Plain, format_args!("{}{records}; {} frames free", pools(mmu), view.free_frames));
+        let damage = if sound { "" } else { "; their metadata is damaged" };
+        screen.entry("pools", Style::Plain, format_args!("{}{damage}; {} frames free", pools(mmu), view.free_frames));
     }
 
     /// Writes where the address lies, and why that is wrong.

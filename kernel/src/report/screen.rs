@@ -7,9 +7,9 @@ use core::fmt;
 pub enum Style {
     /// As everything else.
     Plain,
-    /// What went wrong.
+    /// The headline of a crash.
     Alarm,
-    /// What the reader must not miss.
+    /// A line that the reader must not miss.
     Strong,
     /// Names of lines.
     Label,

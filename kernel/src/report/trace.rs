@@ -46,7 +46,7 @@ pub fn calls(
     })
 }
 
-/// What stands for a link that doesn't lead up the stack: no word is found there.
+/// Stands for a link that doesn't lead up the stack: no word is found there.
 const BAD: u32 = u32::MAX;
 
 /// Prints the place of an instruction in the code.

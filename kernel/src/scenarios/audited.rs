@@ -70,7 +70,7 @@ fn standard_pools<M: Machine>(machine: &mut M) -> Outcome {
     for base in bases {
         pools.push(register(machine, base, STANDARD_PAGES << 12)?);
     }
-    // The first page of each is its own.
+    // The first page of each is a metadata page.
     let untouched = bases.map(|base| pages(above(base, 4096), STANDARD_PAGES - 1));
     let all_untouched = untouched.map(Claim::Absent);
     machine.checkpoint("registered", &[], &all_untouched);

@@ -1,4 +1,4 @@
-//! What a scenario claims about the memory at a checkpoint, and the numbers that it takes from the seed.
+//! Claims of a scenario about the memory at a checkpoint, and the numbers that it derives from the seed.
 //!
 //! The grader believes none of it: it walks the page tables in the machine's memory with code of its own, and works out
 //! touched pages and words from the same seed.

@@ -33,7 +33,7 @@ fn with_ever_more_frames<M: Machine>(machine: &mut M, needed: u32, mut step: imp
     let mut left = 0;
     while !step(machine) {
         demand("free frames after a failure", left, free_frames(machine))?;
-        demand("records agree after a failure", true, machine.with(|memory| memory.check_pools()))?;
+        demand("metadata agrees after a failure", true, machine.with(|memory| memory.check_pools()))?;
         give_one(machine, &mut kept)?;
         left += 1;
     }

@@ -29,7 +29,7 @@ fn in_process_pool(scenario: fn(&mut FramePool<'_>) -> Outcome) -> Outcome {
     demand("free frames", 6912, pool.free_frames())?;
     scenario(&mut pool)?;
     demand("free frames after the scenario", 6912, pool.free_frames())?;
-    demand("pool's records agree", true, pool.check())
+    demand("pool's metadata agrees", true, pool.check())
 }
 
 fn pool(range: FrameRange, storage: &mut [u32]) -> Result<FramePool<'_>, Failure> {

@@ -123,7 +123,7 @@ fn sixty_thousand_regions<M: Machine>(machine: &mut M) -> Outcome {
             machine.write(region, number);
         }
     }
-    demand("pool's records agree", true, machine.with(|memory| pool.check(memory)))?;
+    demand("pool's metadata agrees", true, machine.with(|memory| pool.check(memory)))?;
     // Every other one goes, then the rest, by walking through the pool as it is.
     let mut gone = 0;
     for step in [2, 1] {
@@ -136,7 +136,7 @@ fn sixty_thousand_regions<M: Machine>(machine: &mut M) -> Outcome {
             }
             number += 1;
         }
-        demand("pool's records agree", true, machine.with(|memory| pool.check(memory)))?;
+        demand("pool's metadata agrees", true, machine.with(|memory| pool.check(memory)))?;
     }
     demand("regions released", REGIONS, gone)?;
     demand("free frames", before, free_frames(machine))
@@ -162,7 +162,7 @@ fn seven_hundred_tables<M: Machine>(machine: &mut M) -> Outcome {
     for table in 0..700 {
         machine.write(above(region, table << 22), table);
     }
-    // The pool's own page has made the first of the tables.
+    // The pool's metadata page has made the first of the tables.
     demand("700 pages and the tables but one", 700 + 699, before - free_frames(machine))?;
     for table in (0..700).rev() {
         demand("word in a table", table, machine.read(above(region, table << 22)))?;

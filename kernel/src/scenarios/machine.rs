@@ -1,4 +1,4 @@
-//! What a scenario needs of a machine.
+//! The machine, as scenarios use it.
 
 use super::claims::Claim;
 use crate::addr::{Frame, VirtAddr};

@@ -1,4 +1,4 @@
-//! A pool's own pages: they follow its regions, and nobody else can have them.
+//! A pool's metadata pages: their number follows that of its regions, and no region gets them.
 
 use super::machine::Machine;
 use super::outcome::{Outcome, Scenario, demand};
@@ -47,7 +47,7 @@ fn metadata_grows_and_shrinks<M: Machine>(machine: &mut M) -> Outcome {
 
 fn release_of_a_metadata_page<M: Machine>(machine: &mut M) -> Outcome {
     let mut pool = register(machine, HEAP, 4 << 20)?;
-    // More regions than one page of records holds, so that the pool needs another page of its own among them.
+    // More regions than one metadata page holds, so that the pool puts another one among them.
     let mut regions = Vec::new();
     for _ in 0..200 {
         regions.push(allocate(machine, &mut pool, 1)?);
@@ -83,7 +83,7 @@ fn unused_metadata_page_goes<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn no_room_after_all<M: Machine>(machine: &mut M) -> Outcome {
-    // Its own page, 125 regions, and three pages left: enough, were it not for the page that the next node needs.
+    // Its metadata page, 125 regions, and three pages left: enough, were it not for the page that the next node needs.
     let mut pool = register(machine, HEAP, (1 + IN_FIRST_PAGE + 3) * 4096)?;
     for _ in 0..IN_FIRST_PAGE {
         allocate(machine, &mut pool, 1)?;

@@ -3,6 +3,8 @@
 //! The host tests run every scenario on the software MMU, where a missing flush shows in milliseconds; the grader runs
 //! the same ones in virtual machines, on real page faults with the timer ticking. A scenario gets an address space of its
 //! own, and must leave as many frames free as it found (rule **free-count**): [`run`] sees to both.
+//!
+//! Decision: docs/src/decisions/0010-scenarios-for-two-machines.md.
 
 mod audited;
 mod claims;

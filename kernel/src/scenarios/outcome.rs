@@ -1,4 +1,4 @@
-//! What a scenario demands, and how it ends.
+//! Demands of scenarios, and their outcomes.
 
 use crate::vm::Refusal;
 use core::fmt;
@@ -7,11 +7,11 @@ use core::panic::Location;
 /// A demand that was not met.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failure {
-    /// What was looked at.
+    /// The thing that was looked at.
     pub what: &'static str,
-    /// What it had to be.
+    /// Its expected value.
     pub expected: u32,
-    /// What it was.
+    /// Its value.
     pub seen: u32,
     /// Where the demand is made.
     pub at: &'static Location<'static>,
@@ -39,7 +39,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a scenario returns.
+/// The result of a scenario.
 pub type Outcome = Result<(), Failure>;
 
 /// A scenario's name and what it does.

@@ -208,7 +208,7 @@ fn many_live_regions<M: Machine>(machine: &mut M) -> Outcome {
         demand("pattern of a region", number ^ 0x5A5A_0000, machine.read(region))?;
         demand("pages released", 1, release(machine, &mut pool, region)?)?;
         if released % 500 == 0 {
-            demand("pool's records agree", true, machine.with(|memory| pool.check(memory)))?;
+            demand("pool's metadata agrees", true, machine.with(|memory| pool.check(memory)))?;
         }
     }
     Ok(())

@@ -62,7 +62,7 @@ pub fn random_operations<M: Machine>(machine: &mut M, operations: u32) -> Outcom
     for region in regions {
         give(machine, &mut pools, region)?;
     }
-    demand("pools' records agree", true, machine.with(|memory| pools.iter().all(|pool| pool.check(memory))))
+    demand("pools' metadata agrees", true, machine.with(|memory| pools.iter().all(|pool| pool.check(memory))))
 }
 
 fn take<M: Machine>(

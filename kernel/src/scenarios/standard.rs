@@ -15,7 +15,7 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 3] {
     ]
 }
 
-/// What a run took.
+/// The faults and frames of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Filled {
     /// Faults that were answered.

@@ -26,7 +26,7 @@ pub fn in_new_space<M: Machine>(machine: &mut M, work: impl FnOnce(&mut M) -> Ou
         sound
     });
     outcome?;
-    demand("the address space's records agree", true, sound)?;
+    demand("the address space's metadata agrees", true, sound)?;
     done("address space destroyed", machine.with(|memory| space.destroy(memory)))
 }
 

@@ -6,6 +6,12 @@ pub const COLUMNS: usize = 80;
 /// Rows of the screen.
 pub const ROWS: usize = 25;
 
+/// The colours of a cell, as VGA's text memory has them: the background in bits 6 to 4, the character in bits 3 to 0.
+pub type Colours = u8;
+
+/// Light grey on black.
+pub const PLAIN: Colours = 0x07;
+
 /// A character of ASCII in the low byte and its colours in the high one, as in VGA's text memory. Bit 7, which no character
 /// of ASCII has, marks the cursor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +23,7 @@ impl Cell {
     const CURSOR: u16 = 1 << 7;
 
     /// Makes a cell. What isn't printable ASCII becomes a question mark.
-    pub const fn new(character: char, colours: u8) -> Self {
+    pub const fn new(character: char, colours: Colours) -> Self {
         let printable = character.is_ascii_graphic() || character == ' ';
         let character = if printable { character } else { '?' };
         Self((colours as u16) << 8 | character as u16)
@@ -62,12 +68,11 @@ pub struct Cells {
     row: usize,
     /// From 0 to `COLUMNS`: a full row ends only when another character comes.
     column: usize,
-    colours: u8,
+    colours: Colours,
 }
 
 impl Cells {
-    const PLAIN: u8 = 0x07;
-    const BLANK: [Cell; COLUMNS] = [Cell::new(' ', Self::PLAIN); COLUMNS];
+    const BLANK: [Cell; COLUMNS] = [Cell::new(' ', PLAIN); COLUMNS];
     const ALL_ROWS: u32 = (1 << ROWS) - 1;
 
     /// Blank cells in plain colours, none of them shown.
@@ -77,7 +82,7 @@ impl Cells {
         changed: Self::ALL_ROWS,
         row: 0,
         column: 0,
-        colours: Self::PLAIN,
+        colours: PLAIN,
     };
 
     /// Blanks all cells and starts at their top. The whole screen counts as not shown: whoever drew on it may have died.
@@ -89,7 +94,7 @@ impl Cells {
     }
 
     /// Sets the colours of what is written from here on, as VGA's text memory has them.
-    pub fn set_colours(&mut self, colours: u8) {
+    pub fn set_colours(&mut self, colours: Colours) {
         self.colours = colours;
     }
 
@@ -154,7 +159,7 @@ impl Cells {
 mod tests {
     use super::*;
 
-    /// What a screen shows, which is told of changes only.
+    /// A screen that is drawn by changes only.
     struct Shown([[Cell; COLUMNS]; ROWS]);
 
     impl Shown {

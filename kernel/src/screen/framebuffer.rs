@@ -1,6 +1,8 @@
 //! Text as pixels: where a cell lies in a framebuffer, and what its bytes are.
 //!
 //! The text has the middle of the screen, as large as it fits in whole multiples. Nothing is ever read back.
+//!
+//! Decision: docs/src/decisions/0018-a-framebuffer-through-one-page.md.
 
 use super::cells::{COLUMNS, Cell, ROWS};
 use crate::addr::{Frame, FrameRange, PAGE_SIZE, PAGES_IN_SPACE, PhysAddr};

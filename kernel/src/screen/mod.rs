@@ -9,7 +9,7 @@ pub mod framebuffer;
 use crate::addr::{Frame, FrameRange};
 use framebuffer::{Framebuffer, Unusable};
 
-/// What the boot loader left to show text on.
+/// The display that the boot loader left.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Display {
     /// VGA's text mode: so the boot loader says, or nothing.

@@ -16,7 +16,7 @@ use core::fmt;
 /// Something that went wrong, and where.
 #[derive(Clone, Copy)]
 pub struct CrashContext<'a> {
-    /// What happened.
+    /// The crash.
     pub crash: Crash<'a>,
     /// The registers, if the processor interrupted something.
     pub registers: Option<Registers>,
@@ -69,7 +69,7 @@ fn view(memory: &KernelMemory) -> View<'_, X86Mmu> {
     View { mmu: &memory.mmu, events: &memory.events, free_frames: memory.frames.free_frames() }
 }
 
-/// What goes on after a report, if anything does: crashes call nothing above themselves.
+/// The function that goes on after a report, if one does: crashes call nothing above themselves.
 static AFTERWARDS: Locked<Option<fn(&Dying)>> = Locked::new(None);
 
 /// Registers what goes on after a report. If it returns, the machine ends.

@@ -23,7 +23,7 @@ const HEAP_FRAMES: u32 = 256;
 /// The memory of this machine, as paging and virtual memory see one.
 pub type KernelMemory = Memory<X86Mmu, FramePool<'static>>;
 
-/// What the kernel works on.
+/// The kernel's memory: processor, process pool, events.
 struct State {
     memory: KernelMemory,
     kernel_pool: FramePool<'static>,

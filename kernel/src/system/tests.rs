@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// A scenario, or a check that needs the processor.
 type Check = fn(&mut RealMachine) -> Outcome;
 
-/// What a test does.
+/// A test.
 #[derive(Clone, Copy)]
 enum Test {
     /// A scenario that needs no memory to be given.
@@ -130,7 +130,7 @@ fn process_pool_yields_6912(machine: &mut RealMachine) -> Outcome {
         let released = machine.with(|memory| memory.frames.release_frame(frame).is_ok());
         demand("frame released", true, released)?;
     }
-    demand("frame pool's records agree", true, machine.with(|memory| memory.frames.check()))
+    demand("frame pool's metadata agrees", true, machine.with(|memory| memory.frames.check()))
 }
 
 fn process_pool_ends_at(machine: &mut RealMachine, end: u32) -> Outcome {
@@ -154,7 +154,7 @@ fn kernel_pool_is_left_alone(machine: &mut RealMachine) -> Outcome {
     }
     let after = memory::with_kernel_pool(|pool| pool.free_frames());
     demand("free frames of the kernel pool", before, after)?;
-    demand("kernel pool's records agree", true, memory::with_kernel_pool(|pool: &mut FramePool<'_>| pool.check()))
+    demand("kernel pool's metadata agrees", true, memory::with_kernel_pool(|pool: &mut FramePool<'_>| pool.check()))
 }
 
 fn image_is_protected(machine: &mut RealMachine) -> Outcome {

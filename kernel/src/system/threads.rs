@@ -16,7 +16,7 @@ use crate::system::memory;
 use crate::vm::AddressSpace;
 use alloc::vec::Vec;
 
-/// What a thread does.
+/// A thread's work.
 pub type Work = fn(u32);
 
 struct Thread {

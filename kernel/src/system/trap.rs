@@ -1,4 +1,4 @@
-//! What happens when an exception interrupts the kernel: a page fault is answered; everything else ends the machine with a
+//! Exceptions that interrupt the kernel: a page fault is answered; everything else ends the machine with a
 //! diagnosis.
 
 use crate::addr::{Frame, Page, VirtAddr};

@@ -2,6 +2,8 @@
 //!
 //! What is shown needs nothing of a terminal but characters and the backspace, so the same works on a serial line, whatever
 //! is behind it, and on the VGA screen. A line is therefore kept shorter than a row.
+//!
+//! Decision: docs/src/decisions/0014-own-line-editor.md.
 
 use super::keys::Key;
 use alloc::string::String;

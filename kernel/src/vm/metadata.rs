@@ -18,6 +18,8 @@
 //!
 //! Pages with room are a list in both directions. A free node's first word leads to the next free one; zero stands for the
 //! node right behind, so that a new page, which is zeros, is a list of free nodes already. The end of the page ends it.
+//!
+//! Decision: docs/src/decisions/0002-regions-balanced-tree-with-gaps.md.
 
 use super::node::{NODE_BYTES, Node};
 use super::tree::Tree;

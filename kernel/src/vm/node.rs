@@ -10,6 +10,8 @@
 //!
 //! A node says of each side how large the largest gap there is, and which side is one level taller than the other. So a
 //! walk never looks at a child that it doesn't enter, and a change stops at the first node that need not hear of it.
+//!
+//! Decisions: docs/src/decisions/0002-regions-balanced-tree-with-gaps.md, 0016-one-bit-a-frame-and-sides-of-nodes.md.
 
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::paging::{Mmu, MmuView};

@@ -9,10 +9,10 @@ use crate::frames::FrameSource;
 use crate::paging::{Memory, Mmu, MmuView, OutOfFrames};
 use core::fmt;
 
-/// What an extent of a pool is.
+/// The kind of an extent of a pool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// What [`VmPool::allocate`] returned.
+    /// A region, from [`VmPool::allocate`].
     Region,
     /// A page of the pool's own.
     Metadata,
@@ -41,7 +41,7 @@ pub enum AllocateError {
     Empty,
     /// No hole in the pool is long enough for this many pages.
     NoRoom(u32),
-    /// No frame was left for the pool's own records.
+    /// No frame was left for a metadata page.
     OutOfFrames,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for AllocateError {
             Self::NotCurrent => write!(f, "this is not a pool of the current address space"),
             Self::Empty => write!(f, "a region of 0 bytes"),
             Self::NoRoom(pages) => write!(f, "no hole of {pages:#x} pages in the pool"),
-            Self::OutOfFrames => write!(f, "no frame left for the pool's region table"),
+            Self::OutOfFrames => write!(f, "no frame left for a metadata page of the pool"),
         }
     }
 }
@@ -65,7 +65,7 @@ pub enum ReleaseError {
     Unknown(VirtAddr),
     /// The address lies inside a region, which starts at the second one.
     Inner(VirtAddr, VirtAddr),
-    /// The address lies in the pool's own pages.
+    /// The address lies in a metadata page of the pool.
     Metadata(VirtAddr),
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for ReleaseError {
             Self::NotCurrent => write!(f, "this is not a pool of the current address space"),
             Self::Unknown(address) => write!(f, "no region at {address}"),
             Self::Inner(address, start) => write!(f, "{address} is inside the region that starts at {start}"),
-            Self::Metadata(address) => write!(f, "{address} is in the pool's own pages"),
+            Self::Metadata(address) => write!(f, "{address} is in a metadata page of the pool"),
         }
     }
 }
@@ -234,7 +234,7 @@ impl VmPool {
         Some((node.extent(view), Kind::from_node(view, node)))
     }
 
-    /// Says whether the pool's records agree with each other.
+    /// Says whether the pool's metadata agrees with each other.
     pub fn check(&self, view: &impl MmuView) -> bool {
         let Some(record) = self.record(view) else {
             return false;

@@ -1,4 +1,6 @@
 //! The tree of the pools of the current address space, which its directory's note leads to.
+//!
+//! Decision: docs/src/decisions/0003-an-address-space-is-its-directory.md.
 
 use super::tree::Tree;
 use crate::paging::{CurrentTable, Mmu, MmuView, set_note};

@@ -1,4 +1,6 @@
 //! Address spaces: a page table, its pools, and the only place that backs a lazy page.
+//!
+//! Decisions: docs/src/decisions/0003-an-address-space-is-its-directory.md, 0019-types-that-tell-the-truth.md.
 
 use super::pool::VmPool;
 use super::pools::{is_strict, pools, set_pools};

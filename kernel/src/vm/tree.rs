@@ -9,6 +9,8 @@
 //! area is the owner's to know.
 //!
 //! A node is drawn in `node`.
+//!
+//! Decision: docs/src/decisions/0002-regions-balanced-tree-with-gaps.md.
 
 use super::node::{EVEN, GAP, LARGEST, LEFT, NIL, Node, PAGES, PARENT, RIGHT, START, other};
 use crate::addr::{Page, PageRange};

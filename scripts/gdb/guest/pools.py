@@ -14,7 +14,7 @@ POOL_PAGES = range(0x400, 0xF_F800)
 STRICT = 2
 NODE_BYTES = 32
 REGIONS = 0x40
-#: The bits of a node's last word that say what an extent is, and what they say of a page that holds a pool's records.
+#: The bits of a node's last word that say what an extent is, and what they say of a page that holds a pool's metadata.
 KIND_BITS = 0b11
 METADATA = 1
 

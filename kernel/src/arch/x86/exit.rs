@@ -6,7 +6,7 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use x86::io::{outb, outl, outw};
 
-/// What the machine's run amounts to, as the test harness sees it.
+/// The verdict on a run, as the test harness reads it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Verdict {

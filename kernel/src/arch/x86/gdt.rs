@@ -6,6 +6,8 @@
 //! double fault's.
 //!
 //! Source: Intel SDM volume 3, chapters 3 and 7.
+//!
+//! Decision: docs/src/decisions/0009-double-fault-task.md.
 
 use super::image;
 use crate::addr::Frame;

@@ -1,4 +1,6 @@
 //! Locks that mask interrupts while they are held.
+//!
+//! Decisions: docs/src/decisions/0012-a-taken-lock-is-an-error.md, 0019-types-that-tell-the-truth.md.
 
 use core::ops::{Deref, DerefMut};
 use spin::{Mutex, MutexGuard};

@@ -19,7 +19,8 @@ impl X86Mmu {
     ///
     /// 1. It happens once.
     /// 2. Paging is on, and the first 4 MiB are mapped at their own addresses.
-    /// 3. From here on, page tables change by this value alone, and no entry gives away memory that Rust's objects use.
+    /// 3. From here on, page tables change by this value alone, but for the entry of the page through which `pixels` draws; and
+    ///    no entry gives away memory that Rust's objects use.
     pub(super) unsafe fn mint() -> Self {
         Self(())
     }

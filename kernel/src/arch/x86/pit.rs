@@ -8,7 +8,7 @@ use x86::io::outb;
 /// Ticks a second, unless a test sets them.
 pub const HERTZ: u32 = 100;
 
-/// What the counter counts, in hertz.
+/// The frequency of the counter, in hertz.
 const CLOCK: u32 = 1_193_182;
 
 const CHANNEL_0: u16 = 0x40;

@@ -4,6 +4,8 @@
 //! first 4 MiB, and two of its pages are free where there is no VGA: through [`PIXELS`] the framebuffer is written, one frame
 //! at a time, and at [`PIXELS_TABLE`] the table itself is seen, so its entries can be changed whatever has become of the
 //! current directory. So text can be drawn at any time, in any address space, in the double fault's task too.
+//!
+//! Decision: docs/src/decisions/0018-a-framebuffer-through-one-page.md.
 
 use super::image;
 use super::mmu::X86Mmu;
@@ -22,7 +24,9 @@ pub struct Pixels {
 
 /// Opens the way in the boot directory.
 pub fn start() {
-    set_entry(image::boot_table().start().as_u32(), PIXELS_TABLE, image::boot_table());
+    // SAFETY: (1) the boot table is mapped at its own address, and writable; (2) the entry leads to that table, of which Rust
+    // knows no object.
+    unsafe { set_entry(image::boot_table().start().as_u32(), PIXELS_TABLE, image::boot_table()) };
 }
 
 /// Opens the way in the current directory's table of the first 4 MiB, which all directories made after it share.
@@ -34,10 +38,14 @@ pub fn keep(mmu: &mut X86Mmu) {
 }
 
 /// Lets `page` lead to `frame`, in the table of the first 4 MiB that is seen at the address `table`.
-fn set_entry(table: u32, page: Page, frame: Frame) {
+///
+/// # Safety
+///
+/// 1. The table is mapped and writable there.
+/// 2. `page` is [`PIXELS`] or [`PIXELS_TABLE`], at which no object of the kernel lies, and `frame` holds none either.
+unsafe fn set_entry(table: u32, page: Page, frame: Frame) {
     let entry = (table as *mut u32).wrapping_add(page.table_index() as usize);
-    // SAFETY: (1) the table is mapped and writable there; (2) only `PIXELS` and `PIXELS_TABLE` are changed so,
-    // at which no object of the kernel lies.
+    // SAFETY: the caller's conditions.
     unsafe {
         entry.write_volatile(Entry::writable(frame).bits());
         tlb::flush(page.start().as_u32() as usize);
@@ -72,7 +80,9 @@ impl Pixels {
     fn show(&mut self, frame: Frame) {
         if self.shown != Some(frame) {
             assert!(self.frames.contains(frame), "{frame:?} is not the framebuffer's");
-            set_entry(PIXELS_TABLE.start().as_u32(), PIXELS, frame);
+            // SAFETY: (1) `start` and `keep` have the table seen there; (2) the frame is the framebuffer's, which boot_info keeps
+            // out of all pools, and which lies above the kernel.
+            unsafe { set_entry(PIXELS_TABLE.start().as_u32(), PIXELS, frame) };
             self.shown = Some(frame);
         }
     }

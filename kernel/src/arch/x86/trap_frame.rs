@@ -1,4 +1,4 @@
-//! What a trap leaves on the stack, and where the chain of callers starts.
+//! The frame that a trap leaves on the stack, and the start of the chain of callers.
 
 use core::arch::asm;
 use x86::bits32::task::TaskStateSegment;
@@ -19,7 +19,7 @@ pub struct TrapFrame {
     pub edx: u32,
     pub ecx: u32,
     pub eax: u32,
-    /// What the processor says about the exception; 0 where it says nothing.
+    /// The error code; 0 for exceptions that have none.
     pub error: u32,
     pub eip: u32,
     pub cs: u32,

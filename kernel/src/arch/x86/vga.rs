@@ -3,7 +3,7 @@
 use super::lock::Locked;
 use super::pixels::{self, Pixels};
 use crate::screen::Display;
-use crate::screen::cells::{COLUMNS, Cell, Cells, ROWS};
+use crate::screen::cells::{COLUMNS, Cell, Cells, Colours, ROWS};
 use core::fmt;
 use x86::io::outb;
 
@@ -11,12 +11,6 @@ use x86::io::outb;
 pub static SCREEN: Locked<Screen> = Locked::new(Screen { cells: Cells::BLANKS, display: Display::Nothing });
 
 const CELLS: *mut u16 = 0xB_8000 as *mut u16;
-
-/// The colours of a cell: the background in bits 6 to 4, the characters in bits 3 to 0.
-pub type Colours = u8;
-
-/// Light grey on black.
-pub const PLAIN: Colours = 0x07;
 
 /// The CRT controller's index and data ports, and its registers for the cursor's place.
 const CRTC_INDEX: u16 = 0x3D4;

@@ -49,7 +49,7 @@ pub fn measure(_machine: &mut RealMachine) -> Outcome {
         at_the_end(&mut pool, run)?;
     }
     searched(&mut pool, &mut random, RUNS[0])?;
-    demand("frame pool's records agree", true, pool.check())
+    demand("frame pool's metadata agrees", true, pool.check())
 }
 
 /// Takes every frame, one by one.
@@ -129,7 +129,7 @@ fn at_the_end(pool: &mut FramePool<'_>, run: u32) -> Outcome {
 }
 
 /// Gets the only run there is of at least this length, at the end, and releases it. Before each, a single frame changes
-/// somewhere, and the pool forgets the run that it has at hand: so it has to search.
+/// somewhere, and the pool evicts the run that it has cached: so it has to search.
 fn searched(pool: &mut FramePool<'_>, random: &mut Random, run: u32) -> Outcome {
     let mut get = Samples::new(SAMPLES);
     // To mark it again changes nothing but what the pool remembers.

@@ -1,4 +1,4 @@
-//! What the kernel itself takes of the machine.
+//! The memory and time that the kernel itself takes.
 
 use crate::arch::x86::{heap, image};
 use crate::memory_map::KERNEL_POOL;

@@ -28,7 +28,7 @@ use crate::scenarios::{self, Outcome};
 use crate::system::console::{control, println};
 use crate::system::real_machine::RealMachine;
 
-/// What the counter showed on the way here.
+/// The counter at steps of the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Boot {
     /// At the first line of `kmain`.

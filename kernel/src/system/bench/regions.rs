@@ -130,7 +130,7 @@ fn among_holes(machine: &mut RealMachine, count: u32) -> Outcome {
     regions.end(machine)
 }
 
-/// Allocates the regions for which the pool needs a further page of its own.
+/// Allocates the regions for which the pool needs a further metadata page.
 fn growing(machine: &mut RealMachine) -> Outcome {
     const PAGES: u32 = 100;
     let mut regions = Regions::new(machine, FIRST_PAGE_REGIONS, |_| 1)?;
@@ -141,7 +141,7 @@ fn growing(machine: &mut RealMachine) -> Outcome {
             if index.is_multiple_of(FURTHER_PAGE_REGIONS) {
                 let free = memory.frames.free_frames();
                 let start = allocate.take(memory, |memory| pool.allocate(memory, PAGE_SIZE));
-                demand("a frame for the pool's own page", true, memory.frames.free_frames() < free)?;
+                demand("a frame for the metadata page", true, memory.frames.free_frames() < free)?;
                 done("region allocated", start)
             } else {
                 done("region allocated", pool.allocate(memory, PAGE_SIZE))

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 use core::hint::black_box;
 
-/// What single operations cost, in ticks.
+/// The costs of single operations, in ticks.
 pub struct Samples(Vec<u32>);
 
 impl Samples {

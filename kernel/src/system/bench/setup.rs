@@ -1,4 +1,4 @@
-//! What the groups have in common: the seed, and the largest pool.
+//! Common to all groups: the seed, and the largest pool.
 
 use crate::memory_map::POOL_PAGES;
 use crate::scenarios::{self, Failure, Machine};

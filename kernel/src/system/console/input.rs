@@ -1,4 +1,4 @@
-//! What is typed: bytes of the serial line and scan codes of the keyboard become keys.
+//! Input: bytes of the serial line and scan codes of the keyboard become keys.
 
 use crate::arch::x86::keyboard;
 use crate::arch::x86::lock::{Dying, Locked};
@@ -7,7 +7,7 @@ use crate::terminal::keys::{self, Key, Keys};
 use pc_keyboard::layouts::Us104Key;
 use pc_keyboard::{DecodedKey, HandleControl, KeyCode, PS2Keyboard, ScancodeSet1};
 
-/// What is typed, while it is not a key yet.
+/// Input that is not a key yet.
 struct Typed {
     serial: Keys,
     keyboard: PS2Keyboard<Us104Key, ScancodeSet1>,

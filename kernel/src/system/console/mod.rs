@@ -1,4 +1,4 @@
-//! What people and the test harness read: text on COM1 and the screen, records on COM2, log lines by way of [`log`].
+//! Output for people and for the test harness: text on COM1 and the screen, records on COM2, log lines by way of [`log`].
 
 mod input;
 
@@ -6,11 +6,12 @@ pub use input::read_key;
 
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::serial::{COM1, COM2};
-use crate::arch::x86::vga::{self, Colours, SCREEN};
+use crate::arch::x86::vga::SCREEN;
 use crate::arch::x86::{keyboard, pit};
 use crate::log_levels::Levels;
 use crate::report::{COLUMNS, Output, Style};
 use crate::screen::Display;
+use crate::screen::cells::{Colours, PLAIN};
 use crate::text::Text;
 use core::fmt::{self, Arguments, Write};
 use core::mem;
@@ -118,7 +119,7 @@ impl Output for ReportOutput {
 /// Returns what a style is on the screen, and the escape sequence that a terminal takes for it.
 const fn appearance(style: Style) -> (Colours, &'static str) {
     match style {
-        Style::Plain => (vga::PLAIN, "\x1B[0m"),
+        Style::Plain => (PLAIN, "\x1B[0m"),
         // White on red.
         Style::Alarm => (0x4F, "\x1B[1;37;41m"),
         // White.

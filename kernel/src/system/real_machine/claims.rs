@@ -1,4 +1,4 @@
-//! What is claimed to the grader at a checkpoint, and the questions that it answers.
+//! Claims to the grader at a checkpoint, and the questions that it answers.
 //!
 //! Records go out on the control channel; then the machine stands still, and the grader looks at it or puts an answer into
 //! the channel before it goes on. Where nobody watches, nothing stands still and nothing is answered.

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 const COLUMNS: u32 = 64;
 const ROWS: u32 = 16;
 
-/// What a frame is used for: on the map, of several the first counts.
+/// The use of a frame: on the map, of several the first counts.
 const USES: [(u8, &str); 7] = [
     (b'D', "directory"),
     (b'T', "page table"),

@@ -31,7 +31,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "maps", arguments: "", help: "what this address space maps", run: inspect::maps },
     Command { name: "pools", arguments: "", help: "its pools", run: inspect::pools },
     Command { name: "regions", arguments: "[POOL]", help: "the regions of a pool, or of all", run: inspect::regions },
-    Command { name: "frames", arguments: "", help: "a picture of the process frame pool", run: frame_map::frames },
+    Command { name: "frames", arguments: "", help: "a map of the process frame pool", run: frame_map::frames },
     Command { name: "spaces", arguments: "", help: "the address spaces of this prompt", run: modify::spaces },
     Command { name: "space", arguments: "new | load N | destroy N", help: "make, enter, end one", run: modify::space },
     Command { name: "alloc", arguments: "POOL BYTES", help: "allocate a region", run: modify::alloc },
@@ -54,11 +54,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "poweroff", arguments: "", help: "end; the status tells if all went well", run: poweroff },
 ];
 
-/// What the prompt looks like, before a crash and after.
+/// The prompt, before a crash and after.
 const PROMPT: &str = "droste> ";
 const DEAD_PROMPT: &str = "dead> ";
 
-/// What the machine was booted with, if there is to be a prompt.
+/// The boot information, if there is to be a prompt.
 static PREPARED: Locked<Option<&'static BootInfo>> = Locked::new(None);
 static EDITOR: Locked<Editor> = Locked::new(Editor::EMPTY);
 /// Whether a main job has failed, or the kernel crashed.

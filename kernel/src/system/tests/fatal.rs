@@ -52,7 +52,7 @@ pub const ALL: &[FatalTest] = &[
     ("dies-arithmetic-overflow", || _ = black_box(black_box(u32::MAX) + black_box(1))),
     ("dies-index-out-of-bounds", || _ = black_box([1, 2, 3][black_box(3)])),
     ("dies-heap-used-up", || _ = black_box(Vec::<u8>::with_capacity(black_box(2 << 20)))),
-    ("dies-panic", || panic!("the story ends here")),
+    ("dies-panic", || panic!("nothing goes on from here")),
     ("dies-fault-in-the-report", || panic!("{}", Unspeakable)),
 ];
 
@@ -128,7 +128,7 @@ fn outside_pools() {
     }
 }
 
-/// Fills the pool's own page as if it were a region, and goes on as if nothing had happened.
+/// Overwrites the pool's first metadata page as if it were a region, and goes on.
 fn inner_metadata() {
     if let Some((_, region)) = pool_and_region() {
         for word in 0..1024 {
