@@ -6,13 +6,15 @@
 //!    is worth.
 //! 2. [`vm`]: what can be run, and the running of one; with [`qemu`], the watch over it, and [`child`], which makes
 //!    sure that it ends; [`preflight`], what both need.
-//! 3. [`audit`]: what is seen in the machine's memory; [`post_mortem`], what is told of a machine that did not pass.
+//! 3. [`audit`]: what is seen in the machine's memory; [`backtrace`]: who called whom; [`post_mortem`], what is told of a
+//!    machine that did not pass.
 //! 4. [`manifest`] and [`matrix`]: the [`job`]s that there are; [`plan`]: the running of them; [`session`]: a run of the
 //!    grader.
 //! 5. [`marks`], [`provenance`], [`report`] and [`outputs`]: what people and programs get to see.
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod backtrace;
 pub mod child;
 pub mod job;
 pub mod manifest;

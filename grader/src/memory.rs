@@ -46,6 +46,17 @@ impl Ram {
         Ok(bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect())
     }
 
+    /// Reads `count` bytes from the physical address `start` on.
+    ///
+    /// # Errors
+    ///
+    /// If they are not all in the memory.
+    pub fn bytes(&self, start: u32, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.file.read_exact_at(&mut bytes, u64::from(start))?;
+        Ok(bytes)
+    }
+
     /// Reads the words of a frame.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Post-mortems: what a machine that did not pass looked like when it was stopped.
 
+use crate::backtrace::{LARGE, PRESENT, backtrace};
 use crate::memory::Ram;
 use crate::qemu::Session;
 use crate::qemu::log::{self, Delivery};
@@ -9,17 +10,11 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How many callers a backtrace has at most.
-const CALLERS: usize = 24;
-
 /// How many of the last exceptions are told.
 const EXCEPTIONS: usize = 8;
 
 /// Exceptions have vectors below this one; interrupts of devices come after.
 const FIRST_INTERRUPT: u32 = 32;
-
-const PRESENT: u32 = 1 << 0;
-const LARGE: u32 = 1 << 7;
 
 /// What a machine looked like.
 #[derive(Clone, Debug)]
@@ -66,45 +61,6 @@ impl PostMortem {
     pub fn place(&self) -> Option<&CodeLocation> {
         self.exceptions.last().map(|(_, place)| place).or(self.backtrace.first())
     }
-}
-
-/// Reads the word at a virtual address.
-fn word(ram: &Ram, registers: &Registers, address: u32) -> Option<u32> {
-    let physical = if registers.paging() { translate(ram, registers.cr3, address)? } else { address };
-    ram.words(physical, 1).ok().map(|words| words[0])
-}
-
-fn translate(ram: &Ram, cr3: u32, address: u32) -> Option<u32> {
-    let entry = |table: u32, index: u32| {
-        let entry = ram.words((table & !0xFFF) + 4 * index, 1).ok()?[0];
-        (entry & PRESENT != 0).then_some(entry)
-    };
-    let directory = entry(cr3, address >> 22)?;
-    if directory & LARGE != 0 {
-        return Some(directory & 0xFFC0_0000 | address & 0x003F_FFFF);
-    }
-    Some(entry(directory, address >> 12 & 0x3FF)? & !0xFFF | address & 0xFFF)
-}
-
-/// Returns the address of the current instruction and of those after each call that led there, by the frame pointers.
-fn backtrace(ram: &Ram, registers: &Registers) -> Vec<u32> {
-    let mut found = vec![registers.eip];
-    let mut frame = registers.ebp;
-    while frame != 0 && found.len() <= CALLERS {
-        let (Some(next), Some(back)) = (word(ram, registers, frame), word(ram, registers, frame.wrapping_add(4)))
-        else {
-            break;
-        };
-        if back == 0 {
-            break;
-        }
-        found.push(back);
-        if next <= frame {
-            break;
-        }
-        frame = next;
-    }
-    found
 }
 
 /// Tells the way of an address through directory and table, a line each.

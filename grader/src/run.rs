@@ -66,6 +66,8 @@ pub struct Run {
     pub findings: Vec<Check>,
     /// The checkpoints at which the auditor found nothing wrong.
     pub held: Vec<String>,
+    /// Whether the auditor saw the kernel where a pass is said.
+    pub passed: bool,
     /// How long it took.
     pub took: Duration,
     /// How long processors worked for it, if that is known.
@@ -88,6 +90,7 @@ impl Run {
             stderr: String::new(),
             findings: Vec::new(),
             held: Vec::new(),
+            passed: false,
             took: Duration::ZERO,
             worked: Duration::ZERO,
         }

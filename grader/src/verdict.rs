@@ -213,6 +213,9 @@ fn judge_test(name: &str, outcome: &Outcome, checkpoints: &[Checkpoint], run: &R
     if run.held != planned {
         missing.push(Check::new("audited checkpoints", planned.join(", "), run.held.join(", ")));
     }
+    if run.ran && !run.passed && !matches!(outcome, Outcome::Dies { .. }) {
+        missing.push(Check::new("the end", "a stand-still where a pass is said", "none"));
+    }
     if missing.is_empty() { Verdict::Pass } else { Verdict::Fail(missing) }
 }
 

@@ -205,6 +205,7 @@ impl Attempt<'_> {
             stderr: qemu::read(&dir.join("stderr")),
             findings: auditor.findings,
             held: auditor.held,
+            passed: auditor.passed,
             took: started.elapsed(),
             worked: session.worked(),
         };

@@ -59,6 +59,12 @@ fn pass() {
 }
 
 #[test]
+fn a_pass_that_is_not_seen_where_tests_are_run_is_none() {
+    assert_eq!(run("pass-elsewhere").verdict.checks()[0].what, "a pass is said");
+    assert_eq!(run("pass-unseen").verdict.checks()[0].what, "the end");
+}
+
+#[test]
 fn fail_with_expected_and_seen_and_where() {
     let checks = run("fail").verdict.checks();
     assert_eq!((checks[0].expected.as_str(), checks[0].seen.as_str()), ("0x2", "0x3"));

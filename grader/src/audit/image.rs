@@ -1,6 +1,7 @@
 //! Where the kernel's parts lie, by the symbols of its ELF file.
 
-use object::{Object, ObjectSymbol};
+use object::elf::PF_W;
+use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags};
 use std::ops::Range;
 use std::path::Path;
 
@@ -11,6 +12,10 @@ pub struct Image {
     pub stack_guard: u32,
     /// The pages of code and constants, which are read-only.
     pub read_only: Range<u32>,
+    /// Where the kernel stands still.
+    pub frozen: u32,
+    /// Code and constants, as they are loaded: from which address on, and their bytes.
+    pub constant: Vec<(u32, Vec<u8>)>,
 }
 
 impl Image {
@@ -18,15 +23,24 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// In words, if the file or a symbol is not there.
+    /// In words, if the file is none, or a symbol is not there.
     pub fn read(kernel: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(kernel).map_err(|error| format!("{}: {error}", kernel.display()))?;
         let elf = object::File::parse(bytes.as_slice()).map_err(|error| format!("{}: {error}", kernel.display()))?;
-        let page = |name: &str| {
+        let address = |name: &str| {
             let symbol = elf.symbols().find(|symbol| symbol.name() == Ok(name));
             let symbol = symbol.ok_or_else(|| format!("{} has no symbol {name}", kernel.display()))?;
-            Ok::<u32, String>((symbol.address() >> 12) as u32)
+            Ok::<u32, String>(symbol.address() as u32)
         };
-        Ok(Self { stack_guard: page("stack_guard")?, read_only: page("text_start")?..page("rodata_end")? })
+        let page = |name: &str| address(name).map(|address| address >> 12);
+        let is_constant = |flags| matches!(flags, SegmentFlags::Elf { p_flags, .. } if p_flags.0 & PF_W.0 == 0);
+        let segments = elf.segments().filter(|segment| is_constant(segment.flags()));
+        let constant = segments.map(|segment| Ok((segment.address() as u32, segment.data()?.to_vec())));
+        Ok(Self {
+            stack_guard: page("stack_guard")?,
+            read_only: page("text_start")?..page("rodata_end")?,
+            frozen: address("frozen")?,
+            constant: constant.collect::<object::Result<_>>().map_err(|error| error.to_string())?,
+        })
     }
 }

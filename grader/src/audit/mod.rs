@@ -11,10 +11,12 @@ mod frames;
 mod image;
 mod tables;
 
+use crate::backtrace::backtrace;
 use crate::memory::{FRAME, Ram};
 use crate::qemu::registers::Registers;
 use crate::qemu::{FreezeHandler, Session, Step, log};
 use crate::run::{Check, Checkpoint};
+use crate::symbols::Symbols;
 use claims::Claim;
 use findings::Findings;
 use frames::Owners;
@@ -30,6 +32,9 @@ const SPACES: usize = 16;
 /// CR0.WP: read-only pages are read-only for the kernel too.
 const WRITE_PROTECT: u32 = 1 << 16;
 
+/// The function of the kernel that says that a test has passed.
+const SAYS_PASS: &str = "system::tests::run_test";
+
 /// The auditor of one run.
 pub struct Auditor {
     kernel: PathBuf,
@@ -43,6 +48,8 @@ pub struct Auditor {
     pub findings: Vec<Check>,
     /// The names of the checkpoints at which nothing was.
     pub held: Vec<String>,
+    /// Whether the kernel was seen where a pass is said, and nothing was found wrong there.
+    pub passed: bool,
 }
 
 /// What there is to see at a checkpoint.
@@ -60,7 +67,42 @@ impl Auditor {
     /// Makes the auditor of a run of `kernel`, which is to come to the `planned` checkpoints.
     pub fn new(kernel: PathBuf, seed: u32, planned: &[Checkpoint]) -> Self {
         let planned = planned.to_vec();
-        Self { kernel, seed, planned, read: 0, kernel_frames: None, findings: Vec::new(), held: Vec::new() }
+        Self {
+            kernel,
+            seed,
+            planned,
+            read: 0,
+            kernel_frames: None,
+            findings: Vec::new(),
+            held: Vec::new(),
+            passed: false,
+        }
+    }
+
+    /// Looks at what must hold wherever a machine stands still: code and constants are as they were loaded, and it is the
+    /// kernel's own instruction that stopped it; where a pass is said, called by what runs the tests, and by nobody else.
+    fn inspect(&self, session: &mut Session, passes: bool) -> io::Result<Vec<Check>> {
+        let image = Image::read(&self.kernel).map_err(io::Error::other)?;
+        let registers = session.registers()?;
+        let symbols = Symbols::read(&self.kernel);
+        let mut wrong = Vec::new();
+        for (start, loaded) in &image.constant {
+            let seen = session.ram().bytes(*start, loaded.len())?;
+            if let Some(at) = seen.iter().zip(loaded).position(|(seen, loaded)| seen != loaded) {
+                let changed = format!("changed at {}", symbols.place(start + at as u32));
+                wrong.push(Check::new("code and constants", "as they were loaded", changed));
+            }
+        }
+        let called = backtrace(session.ram(), &registers);
+        let place =
+            |address: Option<&u32>| address.map_or("nowhere".into(), |address| symbols.place(*address).to_string());
+        if registers.eip != image.frozen {
+            let seen = place(called.first());
+            wrong.push(Check::new("the machine stands still", "at the kernel's own instruction", seen));
+        } else if passes && !called.get(1).is_some_and(|caller| symbols.place(*caller).function.ends_with(SAYS_PASS)) {
+            wrong.push(Check::new("a pass is said", format!("in {SAYS_PASS}"), place(called.get(1))));
+        }
+        Ok(wrong)
     }
 
     /// Audits the machine at the checkpoint `name`.
@@ -131,6 +173,11 @@ impl Auditor {
         }
         Ok(())
     }
+}
+
+/// What can't be read is as wrong as what differs.
+fn unreadable(error: &io::Error) -> Check {
+    Check::new("the machine's memory", "readable", error.to_string())
 }
 
 /// Checks the number of page faults: what is claimed, what was planned and what QEMU saw must agree.
@@ -223,13 +270,19 @@ impl Pages<'_> {
 
 impl FreezeHandler for Auditor {
     fn frozen(&mut self, session: &mut Session, last: &str) -> io::Result<Step> {
+        let inspected = self.inspect(session, last.trim_end() == "end pass");
+        self.findings = inspected.unwrap_or_else(|error| vec![unreadable(&error)]);
+        if !self.findings.is_empty() {
+            return Ok(Step::End);
+        }
         match last.trim_end().split_once(' ') {
+            Some(("end", "pass")) => {
+                self.passed = true;
+                Ok(Step::GoOn)
+            }
             Some(("ask", "seed")) => Ok(Step::Tell(self.seed.to_string())),
             Some(("audit", name)) => {
-                // What can't be read is as wrong as what differs.
-                let mut wrong = self
-                    .audit(session, name)
-                    .unwrap_or_else(|error| vec![Check::new("the machine's memory", "readable", error.to_string())]);
+                let mut wrong = self.audit(session, name).unwrap_or_else(|error| vec![unreadable(&error)]);
                 if wrong.is_empty() {
                     self.held.push(name.into());
                     return Ok(Step::GoOn);
