@@ -16,6 +16,7 @@ const TOLERANCE: f64 = 0.02;
 struct Baseline {
     tools: Tools,
     figures: BTreeMap<String, Figure>,
+    values: BTreeMap<String, u64>,
 }
 
 /// Makes `results` the baseline.
@@ -24,7 +25,8 @@ struct Baseline {
 ///
 /// If the file cannot be written.
 pub fn accept(file: &Path, results: &Results) -> Result<(), Box<dyn Error>> {
-    let baseline = Baseline { tools: results.tools.clone(), figures: results.figures.clone() };
+    let Results { tools, figures, values, .. } = results.clone();
+    let baseline = Baseline { tools, figures, values };
     fs::write(file, serde_json::to_string_pretty(&baseline)? + "\n")?;
     println!("\nThese are the new baseline, {}", file.display());
     Ok(())
@@ -45,8 +47,10 @@ pub fn check(file: &Path, results: &Results) -> Result<bool, Box<dyn Error>> {
         println!("  To compare what you change: make bench ACCEPT=1 before, make bench CHECK=1 after.");
         return Ok(true);
     }
-    let worse = worse(&baseline.figures, &results.figures);
-    println!("\nCompared with the baseline: {} figures, {} worse", baseline.figures.len(), worse.len());
+    let mut worse = worse(&baseline.figures, &results.figures);
+    worse.extend(larger(&baseline.values, &results.values));
+    let compared = baseline.figures.len() + baseline.values.len();
+    println!("\nCompared with the baseline: {compared} figures, {} worse", worse.len());
     worse.iter().for_each(|line| println!("! {line}"));
     Ok(worse.is_empty())
 }
@@ -63,13 +67,26 @@ fn worse(before: &BTreeMap<String, Figure>, now: &BTreeMap<String, Figure>) -> V
             ("median", before.median as f64, now.median as f64),
             ("mean", before.mean, now.mean),
             ("p99", before.p99 as f64, now.p99 as f64),
+            ("max", before.max as f64, now.max as f64),
         ];
-        let lost = |(_, before, now): &(&str, f64, f64)| *now > before * (1.0 + TOLERANCE);
-        worse.extend(pairs.iter().filter(|pair| lost(pair)).map(|(part, before, now)| {
-            format!("{name}: {part} {now} instead of {before}, {:.1} % more", 100.0 * (now / before - 1.0))
-        }));
+        worse.extend(pairs.iter().filter_map(|(part, before, now)| lost(&format!("{name}: {part}"), *before, *now)));
     }
     worse
+}
+
+/// Returns a line for each value that is larger than it was, or gone.
+fn larger(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Vec<String> {
+    let compared = before.iter().filter_map(|(name, before)| match now.get(name) {
+        Some(now) => lost(name, *before as f64, *now as f64),
+        None => Some(format!("{name}: was not measured")),
+    });
+    compared.collect()
+}
+
+/// Says so if `now` is more than is tolerated.
+fn lost(name: &str, before: f64, now: f64) -> Option<String> {
+    let more = || format!("{name} {now} instead of {before}, {:.1} % more", 100.0 * (now / before - 1.0));
+    (now > before * (1.0 + TOLERANCE)).then(more)
 }
 
 #[cfg(test)]
@@ -84,8 +101,20 @@ mod tests {
     #[test]
     fn two_per_cent_are_tolerated_and_three_are_not() {
         assert_eq!(compare(1000, 1020), 0);
-        // Median, mean and p99.
-        assert_eq!(compare(1000, 1030), 3);
+        // Median, mean, p99 and maximum.
+        assert_eq!(compare(1000, 1030), 4);
+    }
+
+    #[test]
+    fn a_maximum_alone_is_worse_and_so_is_a_value() {
+        let before = with_figure("f", 1000).figures;
+        let mut now = before.clone();
+        now.get_mut("f").expect("it was put there").max = 400_000;
+        assert_eq!(worse(&before, &now), ["f: max 400000 instead of 1000, 39900.0 % more"]);
+        let values = |boot: u64| BTreeMap::from([("boot-ready".into(), boot)]);
+        assert!(larger(&values(7_000_000), &values(7_100_000)).is_empty());
+        assert_eq!(larger(&values(7_000_000), &values(11_000_000)).len(), 1);
+        assert_eq!(larger(&values(7_000_000), &BTreeMap::new()), ["boot-ready: was not measured"]);
     }
 
     #[test]

@@ -164,18 +164,19 @@ pub trait CurrentTable: MmuView {
         (is_page && self.pde(page).is_present()).then(|| self.load(Window::Own.pte_slot(page)))
     }
 
-    /// Finds the first page in `pages` that is present. An absent table costs one look.
+    /// Finds the first page in `pages` that is present.
     fn first_present(&self, pages: PageRange) -> Option<Page> {
         let mut from = pages.start;
         while from < pages.end {
-            let table = PageRange::of_table(from.directory_index());
-            let end = table.end.min(pages.end);
-            if self.pde(from).is_present()
-                && let Some((found, _)) = next_present(self, from.number(), end.number(), pte_slot)
-            {
-                return Some(Page::new(found));
+            if self.pde(from).is_present() {
+                let end = from.end_of_table().min(pages.end);
+                if let Some((found, _)) = next_present(self, from.number(), end.number(), pte_slot) {
+                    return Some(Page::new(found));
+                }
+                from = end;
+            } else {
+                from = next_table(self, from, pages.end);
             }
-            from = table.end;
         }
         None
     }
@@ -231,17 +232,18 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         (self.unmap_pages(PageRange::new(page, Page::new(page.number() + 1))) == 1).then_some(frame)
     }
 
-    /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many were present. An absent
-    /// table costs one look.
+    /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many were present.
     pub fn unmap_pages(&mut self, pages: PageRange) -> u32 {
         let pages = pages.intersection(POOL_PAGES);
         let (mut stale, mut from) = (Stale::NONE, pages.start);
         while from < pages.end {
-            let end = from.end_of_table().min(pages.end);
             if self.pde(from).is_present() {
+                let end = from.end_of_table().min(pages.end);
                 stale += self.unmap_in_table(PageRange::new(from, end));
+                from = end;
+            } else {
+                from = next_table(&self.mmu, from, pages.end);
             }
-            from = end;
         }
         stale.flush(&mut self.mmu, pages)
     }
@@ -351,6 +353,13 @@ impl AddAssign for Stale {
     fn add_assign(&mut self, more: Self) {
         self.0 += more.0;
     }
+}
+
+/// Returns the first page above the absent table of `from` whose table is present, or `end` if there is none below that.
+fn next_table(view: &impl MmuView, from: Page, end: Page) -> Page {
+    let last = end.number().div_ceil(ENTRIES);
+    let found = next_present(view, from.directory_index() + 1, last, pde_slot);
+    found.map_or(end, |(index, _)| PageRange::of_table(index).start)
 }
 
 fn pde_slot(index: u32) -> Slot {

@@ -10,6 +10,10 @@ use crate::vm::AddressSpace;
 
 const SAMPLES: u32 = 100;
 const POOL: VirtAddr = VirtAddr::new(0x4000_0000);
+/// Sizes of pools, by name. The largest is all that pools may have.
+const LOWEST: VirtAddr = VirtAddr::new(0x40_0000);
+const POOLS: [(&str, u32); 3] =
+    [("smallest", 2 * PAGE_SIZE), ("256M", 256 << 20), ("largest", 0xFF80_0000 - 0x40_0000)];
 /// Touched pages of a space that is not empty.
 const PAGES: u32 = 256;
 
@@ -31,6 +35,17 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
         machine.with(|memory| memory.mmu.set_root(home));
         let destroyed = machine.with(|memory| destroy_full.take(memory, |memory| space.destroy(memory)));
         done("space destroyed", destroyed)?;
+    }
+    for (size, bytes) in POOLS {
+        let [mut register, mut drop] = [(); 2].map(|()| Samples::new(SAMPLES));
+        for _ in 0..SAMPLES {
+            let pool = machine.with(|memory| register.take(memory, |memory| memory.register_pool(LOWEST, bytes)));
+            let pool = done("pool registered", pool)?;
+            let dropped = machine.with(|memory| drop.take(memory, |memory| memory.drop_pool(pool)));
+            done("pool dropped", dropped)?;
+        }
+        register.report(format_args!("pool-register-{size}"));
+        drop.report(format_args!("pool-drop-{size}"));
     }
     for (name, samples) in [
         ("space-create", create),
