@@ -74,6 +74,7 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     results.add_records(&kernel.count("bench=all")?)?;
     eprintln!("bench: following one fault");
     results.split = split::one_fault(&kernel)?;
+    outside::add_sizes(&mut results, &kernel)?;
     // What follows is not worth its time where only the comparison is asked for.
     if !arguments.check {
         eprintln!("bench: starting machines: the least memory, and wall times; some twenty seconds");
