@@ -250,7 +250,7 @@ fn gdb_follows_a_tree_of_many_regions() {
     // 2000 regions of a page are alive there; 125 nodes fit into the pool's first page and 126 into each of 15 more.
     let stop = format!(
         "break scenarios/metadata.rs:{}",
-        line_of("metadata.rs", "fn metadata_grows_and_shrinks", "demand(\"metadata pages")
+        line_of("metadata.rs", "fn metadata_grows_and_shrinks", "demand(\"metadata within")
     );
     let session = Session::new("metadata-grows-and-shrinks", &[&stop, "continue", "regions", "frames"]);
     session.says("regions", &["65536 pages, 16 backed, 2000 regions"]);

@@ -1,11 +1,12 @@
 //! Out of frames at every possible point: what was begun is undone, whichever request it was that failed.
 
 use super::machine::Machine;
+use super::metadata::border;
 use super::outcome::{Outcome, Scenario, demand, done};
-use super::pools::{allocate, register};
+use super::pools::{HEAP as BASE, allocate, register};
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames};
-use crate::addr::{Frame, VirtAddr};
+use crate::addr::Frame;
 use crate::frames::FrameSource;
 use crate::paging::Mmu;
 use crate::vm::{CurrentSpace, VmPool};
@@ -19,9 +20,6 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
         ("fault-runs-out", fault_runs_out),
     ]
 }
-
-/// Two places in one pool, 4 MiB apart.
-const BASE: VirtAddr = VirtAddr::new(0x4000_0000);
 
 /// Tries `step` with no frame left, then one, then two, until it succeeds. Each time that it fails, as many frames must be
 /// left as before. Demands that it succeeds with `needed` frames, and no fewer.
@@ -70,14 +68,14 @@ fn register_runs_out<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn allocate_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+    // The first region reaches to the end of a table, or nearly so: mostly the metadata that comes next needs another one.
+    const FIRST: u32 = 4 << 20;
+    let Some((number, needed)) = border(machine, 64 << 20, FIRST)? else { return Ok(()) };
     let mut pool: VmPool = register(machine, BASE, 64 << 20)?;
-    // As many regions as the pool's first page has nodes for: the next needs a page more, and a table, since the first
-    // region fills the rest of the pool's first 4 MiB but for the other regions.
-    allocate(machine, &mut pool, (1023 - 124) * 4096)?;
-    for _ in 0..124 {
-        allocate(machine, &mut pool, 1)?;
+    for region in 0..number {
+        allocate(machine, &mut pool, if region == 0 { FIRST } else { 1 })?;
     }
-    with_ever_more_frames(machine, 2, |machine| allocate(machine, &mut pool, 1).is_ok())
+    with_ever_more_frames(machine, needed, |machine| allocate(machine, &mut pool, 1).is_ok())
 }
 
 fn fault_runs_out<M: Machine>(machine: &mut M) -> Outcome {
