@@ -3,7 +3,7 @@
 use crate::plots;
 use crate::results::Results;
 use crate::rows::{Filled, Group, Rows, number};
-use crate::table::{last_of_first, misses, short_of_goal};
+use crate::table::{goals_met, last_of_first, misses};
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;
@@ -92,8 +92,7 @@ fn line(cells: &[String]) -> String {
 
 /// Says how many goals are met, and of each that isn't, by how much and why.
 fn goals(rows: &Rows, results: &Results) -> Result<String, Box<dyn Error>> {
-    let [short, all] = short_of_goal(rows, results);
-    let mut out = format!("{} of {all} goals are met.", all - short);
+    let mut out = goals_met(rows, results);
     if let Some(ratio) = last_of_first(results) {
         write!(out, " The fault that takes the last frame costs {ratio:.3} of the one that takes the first.")?;
     }
