@@ -1,7 +1,7 @@
 # The freeze port: QEMU's pvpanic device. Told that the guest panicked, it stops the machine until whoever watches from
 # outside has looked at it; where nobody does, nothing happens. Fastcall, without arguments.
 #
-# The watcher wants to see a machine at `frozen`, called from where it should be: so this has a frame of its own.
+# The watcher wants to see a machine here, called from where it should be: so this has a frame of its own.
 
 .section .text.freeze, "ax"
 
@@ -14,7 +14,7 @@ freeze_port:
     mov edx, 0x505          # the port
     mov eax, 1              # "panicked"
     out dx, al
-    jmp frozen              # QEMU stops at the next jump; without one it would run on to wherever that is
+    jmp frozen              # QEMU stops here or at the jump's end; without one it would run on to the next elsewhere
 .global frozen
 frozen:
     popfd

@@ -27,11 +27,11 @@ impl Tools {
         Ok(Self { rustc: first_line(&compiler(), "--version")?, qemu: first_line(QEMU, "--version")? })
     }
 
-    /// Says whether `other` give the same digits for the same code: the same compiler, and the same release of the emulator,
-    /// whoever packaged it.
+    /// Says whether `other` give the same digits for the same code: the same compiler, and the same series of the emulator,
+    /// such as 7.2, whoever packaged it and whatever was mended since.
     pub fn count_like(&self, other: &Self) -> bool {
-        let release = |tools: &Self| tools.qemu.split(" (").next().map(String::from);
-        self.rustc == other.rustc && release(self) == release(other)
+        let series = |tools: &Self| tools.qemu.split('.').take(2).map(String::from).collect::<Vec<_>>();
+        self.rustc == other.rustc && series(self) == series(other)
     }
 }
 
@@ -60,7 +60,8 @@ mod tests {
         let tools = |rustc: &str, qemu: &str| Tools { rustc: rustc.into(), qemu: qemu.into() };
         let ours = tools("rustc 1.95.0", "QEMU emulator version 7.2.22 (Debian 1:7.2+b3)");
         assert!(ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 7.2.22 (Debian 1:7.2+b4)")));
-        assert!(!ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 8.0.0")));
+        assert!(ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 7.2.23 (Debian 1:7.2+b5)")));
+        assert!(!ours.count_like(&tools("rustc 1.95.0", "QEMU emulator version 8.2.22")));
         assert!(!ours.count_like(&tools("rustc 1.96.0", "QEMU emulator version 7.2.22")));
     }
 }

@@ -2,7 +2,7 @@
 
 use object::elf::PF_W;
 use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 /// Pages of the image that are not like the others.
@@ -12,8 +12,9 @@ pub struct Image {
     pub stack_guard: u32,
     /// The pages of code and constants, which are read-only.
     pub read_only: Range<u32>,
-    /// Where the kernel stands still.
-    pub frozen: u32,
+    /// Where the kernel stands still: from the start of the function up to where it goes on. QEMU stops behind the write to
+    /// the port, at the next instruction or after the jump that follows.
+    pub frozen: RangeInclusive<u32>,
     /// Code and constants, as they are loaded: from which address on, and their bytes.
     pub constant: Vec<(u32, Vec<u8>)>,
 }
@@ -39,7 +40,7 @@ impl Image {
         Ok(Self {
             stack_guard: page("stack_guard")?,
             read_only: page("text_start")?..page("rodata_end")?,
-            frozen: address("frozen")?,
+            frozen: address("freeze_port")?..=address("frozen")?,
             constant: constant.collect::<object::Result<_>>().map_err(|error| error.to_string())?,
         })
     }

@@ -96,7 +96,7 @@ impl Auditor {
         let called = backtrace(session.ram(), &registers);
         let place =
             |address: Option<&u32>| address.map_or("nowhere".into(), |address| symbols.place(*address).to_string());
-        if registers.eip != image.frozen {
+        if !image.frozen.contains(&registers.eip) {
             let seen = place(called.first());
             wrong.push(Check::new("the machine stands still", "at the kernel's own instruction", seen));
         } else if passes && !called.get(1).is_some_and(|caller| symbols.place(*caller).function.ends_with(SAYS_PASS)) {
