@@ -8,7 +8,6 @@ use super::steps::{above, free_frames};
 use crate::addr::{Page, VirtAddr};
 use crate::paging::{CurrentTable, Entry};
 use crate::vm::{AllocateError, ReleaseError};
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
@@ -51,8 +50,9 @@ fn metadata_page<M: Machine>(machine: &mut M, regions: &[VirtAddr]) -> Option<Vi
     let last = regions.iter().max()?.as_u32();
     let pages = (HEAP.as_u32() + 4096..last).step_by(4096).map(VirtAddr::new);
     let mut is_backed = |page| machine.with(|memory| memory.pte(Page::containing(page)).is_some_and(Entry::is_present));
-    let regions: BTreeSet<VirtAddr> = regions.iter().copied().collect();
-    pages.filter(|page| !regions.contains(page)).find(|page| is_backed(*page))
+    let mut regions = regions.to_vec();
+    regions.sort_unstable();
+    pages.filter(|page| regions.binary_search(page).is_err()).find(|page| is_backed(*page))
 }
 
 fn metadata_grows_and_shrinks<M: Machine>(machine: &mut M) -> Outcome {
