@@ -21,7 +21,8 @@
 //! dies = "illegal-access"                     # for a test that expects death: the kind of the diagnosis,
 //! says = ["0x5000_0000", "no region"]         # and words of its report
 //! partial = true                              # each checkpoint that holds earns its share of the points
-//! checkpoints = [                             # for a test that is audited: where, and what must be seen there
+//! alone = true                                # it runs without a memory, so it is not audited at its end
+//! checkpoints = [                             # where it is audited before its end, and what must be seen there
 //!     { name = "filled", faults = 256, backed = 256, claims = 2 },
 //! ]
 //! ```
@@ -121,7 +122,10 @@ pub struct Test {
     /// How many times the normal time limit it has.
     #[serde(default = "one")]
     pub limit: u32,
-    /// Where it is audited.
+    /// Whether it runs before there is a memory. All others that pass are audited at their end.
+    #[serde(default)]
+    pub alone: bool,
+    /// Where it is audited before its end.
     #[serde(default)]
     pub checkpoints: Vec<Checkpoint>,
 }
@@ -229,6 +233,9 @@ impl Test {
         if self.limit == 0 {
             return Err("has no time to run");
         }
+        if self.alone && !self.checkpoints.is_empty() {
+            return Err("runs alone, without a memory that could be audited");
+        }
         if self.partial && self.checkpoints.is_empty() {
             return Err("has nothing that its points could be parted by");
         }
@@ -241,7 +248,9 @@ impl Test {
             None => Outcome::Passes,
             Some(kind) => Outcome::Dies { kind: kind.clone(), says: self.says.clone() },
         };
-        Expects::Test { name: self.id.clone(), outcome, checkpoints: self.checkpoints.clone() }
+        let has_end = self.dies.is_none() && !self.alone;
+        let checkpoints = self.checkpoints.iter().cloned().chain(has_end.then(Checkpoint::end)).collect();
+        Expects::Test { name: self.id.clone(), outcome, checkpoints }
     }
 }
 
@@ -288,6 +297,7 @@ mod tests {
             ("id = 'a'\nsays = ['words']", "only one of"),
             ("id = 'a'\nlimit = 0", "no time"),
             ("id = 'a'\npartial = true", "nothing that its points"),
+            ("id = 'a'\nalone = true\ncheckpoints = [{ name = 'c', claims = 1 }]", "without a memory"),
             ("id = 'a'\nneeds = ['a']", "not listed before"),
             ("id = 'a'\ncolour = 3", "unknown field"),
             ("id = 'a'\nhint = 'h.md'", "no page of"),

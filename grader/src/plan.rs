@@ -281,6 +281,17 @@ mod tests {
     }
 
     #[test]
+    fn two_thirds_of_the_points_rest_on_what_the_auditor_saw() {
+        let kernel = Path::new("none");
+        let plan = Plan::new(&Manifest::load(None).expect("well-formed"), kernel, false).expect("a plan");
+        let points = |jobs: &mut dyn Iterator<Item = &Job>| jobs.map(|job| job.points).sum::<u32>();
+        let is_audited =
+            |job: &&Job| matches!(&job.expects, Expects::Test { checkpoints, .. } if !checkpoints.is_empty());
+        let (audited, all) = (points(&mut plan.jobs.iter().filter(is_audited)), points(&mut plan.jobs.iter()));
+        assert!(3 * audited >= 2 * all, "{audited} of {all}");
+    }
+
+    #[test]
     fn names_in_a_plan_differ() {
         let plan = plan();
         let names: std::collections::BTreeSet<String> = plan.jobs.iter().map(Job::name).collect();

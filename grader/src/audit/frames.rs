@@ -73,6 +73,18 @@ impl Owners {
             wrong.add(format!("owners of frame {frame:#x}"), "one", format!("{other} and {owner}"));
         }
     }
+
+    /// Checks that as many frames of the process pool are free as no page table leads to: none is lost, and none is free
+    /// that is in use. That needs no knowledge of the form of the pool's map.
+    pub fn check_free(&self, claims: &[Claim], ram: &Ram, wrong: &mut Findings) {
+        let claimed = claims.iter().find_map(|claim| if let Claim::Free(count) = claim { Some(*count) } else { None });
+        let all = (0..ram.frames()).filter(|frame| is_process_frame(*frame, ram));
+        let free = all.filter(|frame| !self.0.contains_key(frame)).count() as u32;
+        if claimed != Some(free) {
+            let expected = format!("{free:#x}, to which no page table leads");
+            wrong.add("free frames", expected, claimed.map_or("no claim".into(), |count| format!("{count:#x}")));
+        }
+    }
 }
 
 /// What a frame is by the kernel's books.

@@ -74,6 +74,7 @@ impl World {
         (0..2).for_each(|number| world.set_state(KERNEL_BOOK, number, 0, 1));
         USED.for_each(|frame| world.set_state(PROCESS_BOOK, frame - 0x400, 0, 1));
         (3840..4096).for_each(|frame| world.set_state(PROCESS_BOOK, frame - 0x400, 1, 0));
+        world.say("claim free 0x1afa");
         world.say("claim directory 0x400");
         world.say("claim directory 0x405");
         world.say("claim faults 0x2");
@@ -113,8 +114,8 @@ impl World {
         self.words.insert(entry(table, index), value);
     }
 
-    /// Returns what `auditor` finds wrong here, a line each.
-    fn audit_again(&self, auditor: &mut Auditor) -> Vec<String> {
+    /// Returns what `auditor` finds wrong here, at the checkpoint of that `name`, a line each.
+    fn audit_at(&self, name: &str, auditor: &mut Auditor) -> Vec<String> {
         let path = tempfile::NamedTempFile::new().expect("a temporary file").into_temp_path();
         let file = File::create(&path).expect("it is ours");
         file.set_len(32 << 20).expect("it may be longer");
@@ -126,8 +127,12 @@ impl World {
         let snapshot =
             Snapshot { said: &self.said, log: &self.log, registers: &self.registers, ram: &ram, image: &image };
         let mut wrong = Findings::default();
-        auditor.look("filled", &snapshot, &mut wrong).expect("the memory is readable");
+        auditor.look(name, &snapshot, &mut wrong).expect("the memory is readable");
         wrong.told().into_iter().map(|check| format!("{}: {}, {}", check.what, check.expected, check.seen)).collect()
+    }
+
+    fn audit_again(&self, auditor: &mut Auditor) -> Vec<String> {
+        self.audit_at("filled", auditor)
     }
 
     fn audit(&self) -> Vec<String> {
@@ -184,6 +189,11 @@ const MISTAKES: &[Mistake] = &[
     ("frame 0x406 in the pool's books: free", |world| world.set_state(PROCESS_BOOK, 6, 0, 0)),
     ("frame 0x406 in the pool's books: free", |world| world.set_state(PROCESS_BOOK, 6, 1, 0)),
     ("frame 0xf00 in the pool's books: inaccessible", |world| world.set_state(PROCESS_BOOK, 0xB00, 1, 1)),
+    ("free frames: 0x1afa, to which no page table leads, no claim", |world| world.unsay("claim free 0x1afa")),
+    ("free frames: 0x1afa, to which no page table leads, 0x1afb", |world| {
+        world.unsay("claim free 0x1afa");
+        world.say("claim free 0x1afb");
+    }),
     ("the books of frames 0x400..0x2000: claimed, and in the kernel pool, no", |world| {
         world.unsay("claim pool 0x400 0x2000 0x201000");
     }),
@@ -248,6 +258,8 @@ fn scattered_pages_are_where_the_seed_says_and_hold_one_word_each() {
     sound.say("claim scattered 0x402 0x800 0x5 0x3");
     sound.unsay("claim faults 0x2");
     sound.say(&format!("claim faults {:#x}", 2 + touched.len()));
+    sound.unsay("claim free 0x1afa");
+    sound.say(&format!("claim free {:#x}", 0x1AFA - touched.len()));
     (sound.planned.faults, sound.planned.backed) = (None, None);
     for (number, page) in touched.iter().enumerate() {
         sound.set(TABLE, page - 0x400, frame_of(number) << 12 | 3);
@@ -266,6 +278,21 @@ fn scattered_pages_are_where_the_seed_says_and_hold_one_word_each() {
     expect(format!("page {untouched:#x}: absent"), TABLE, untouched - 0x400, 0x50_0003);
     expect(format!("page {:#x}: backed, absent", touched[2]), TABLE, touched[2] - 0x400, 0);
     expect(format!("word at {:#010x}", touched[1] * FRAME + 8), frame_of(1), 2, 1);
+}
+
+#[test]
+fn at_the_end_a_lost_frame_and_a_wrong_table_are_found_whatever_form_the_pools_map_has() {
+    let mut world = World::sound();
+    world.unsay("claim filled 0x400 0x402 0x3");
+    world.unsay("claim absent 0x402 0x410");
+    let mut end = |change: fn(&mut World)| {
+        change(&mut world);
+        world.audit_at("end", &mut Auditor::new("none".into(), SEED, &[Checkpoint::end()]))
+    };
+    assert_eq!(end(|world| world.unsay("claim pool 0x400 0x2000 0x201000")), [""; 0]);
+    assert_eq!(end(|world| world.log.clear()), [""; 0]);
+    assert!(end(|world| world.set(TABLE, 1, 0))[0].starts_with("free frames: 0x1afb, to which no page table leads"));
+    assert!(end(|world| world.set(DIRECTORY, 1023, 0))[0].starts_with("directory entry 1023"));
 }
 
 #[test]

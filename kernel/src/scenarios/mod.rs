@@ -62,7 +62,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
 /// # Errors
 ///
 /// The first demand that wasn't met.
-pub fn run<M: Machine>(machine: &mut M, scenario: fn(&mut M) -> Outcome) -> Outcome {
+pub fn run<M: Machine>(machine: &mut M, scenario: impl FnOnce(&mut M) -> Outcome) -> Outcome {
     let before = free_frames(machine);
     in_new_space(machine, scenario)?;
     demand("free frames after the scenario", before, free_frames(machine))

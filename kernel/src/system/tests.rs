@@ -84,7 +84,11 @@ fn run_test(name: &str, test: Test) -> Verdict {
     control!("begin {name}");
     let outcome = match test {
         Test::Alone(scenario) => scenario(),
-        Test::Returns(check) => scenarios::run(&mut RealMachine, check),
+        Test::Returns(check) => scenarios::run(&mut RealMachine, |machine| {
+            check(machine)?;
+            machine.checkpoint("end", &[], &[]);
+            Ok(())
+        }),
         Test::Dies(provoke) => {
             provoke();
             demand("the machine survived", false, true)

@@ -44,6 +44,7 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
     memory::with_kernel_pool(|pool| claim_pool(pool));
     let current = memory::with(|memory| {
         claim_pool(&memory.frames);
+        control!("claim free {:#x}", memory.frames.free_frames());
         memory.root()
     });
     for root in [home, current].iter().chain(others.iter().filter(|other| **other != current)) {
