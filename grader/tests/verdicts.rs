@@ -61,6 +61,7 @@ fn pass() {
 #[test]
 fn a_pass_that_is_not_seen_where_tests_are_run_is_none() {
     assert_eq!(run("pass-elsewhere").verdict.checks()[0].what, "a pass is said");
+    assert_eq!(run("pass-on-another-stack").verdict.checks()[0].expected, "on the kernel's stack");
     assert_eq!(run("pass-unseen").verdict.checks()[0].what, "the end");
 }
 

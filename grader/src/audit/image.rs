@@ -10,6 +10,8 @@ use std::path::Path;
 pub struct Image {
     /// The page below the stack, which is never present.
     pub stack_guard: u32,
+    /// The stack that the kernel boots on, and runs tests on.
+    pub stack: Range<u32>,
     /// The pages of code and constants, which are read-only.
     pub read_only: Range<u32>,
     /// Where the kernel stands still: from the start of the function up to where it goes on. QEMU stops behind the write to
@@ -39,6 +41,7 @@ impl Image {
         let constant = segments.map(|segment| Ok((segment.address() as u32, segment.data()?.to_vec())));
         Ok(Self {
             stack_guard: page("stack_guard")?,
+            stack: address("stack_bottom")?..address("stack_top")?,
             read_only: page("text_start")?..page("rodata_end")?,
             frozen: address("freeze_port")?..=address("frozen")?,
             constant: constant.collect::<object::Result<_>>().map_err(|error| error.to_string())?,

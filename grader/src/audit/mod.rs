@@ -80,7 +80,7 @@ impl Auditor {
     }
 
     /// Looks at what must hold wherever a machine stands still: code and constants are as they were loaded, and it is the
-    /// kernel's own instruction that stopped it; where a pass is said, called by what runs the tests, and by nobody else.
+    /// kernel's own instruction that stopped it; where a pass is said, called by what runs the tests, and by nobody else, on the stack that it runs them on.
     fn inspect(&self, session: &mut Session, passes: bool) -> io::Result<Vec<Check>> {
         let image = Image::read(&self.kernel).map_err(io::Error::other)?;
         let registers = session.registers()?;
@@ -101,6 +101,9 @@ impl Auditor {
             wrong.push(Check::new("the machine stands still", "at the kernel's own instruction", seen));
         } else if passes && !called.get(1).is_some_and(|caller| symbols.place(*caller).function.ends_with(SAYS_PASS)) {
             wrong.push(Check::new("a pass is said", format!("in {SAYS_PASS}"), place(called.get(1))));
+        } else if passes && !image.stack.contains(&registers.ebp) {
+            let seen = format!("its frame is at {:#010x}", registers.ebp);
+            wrong.push(Check::new("a pass is said", "on the kernel's stack", seen));
         }
         Ok(wrong)
     }

@@ -30,11 +30,12 @@
 
 .bss
 .balign 4096
+stack_bottom:
 .skip 4096
 stack_top:
 
 # What the auditor asks the kernel's file for.
-.global stack_guard, text_start, rodata_end, freeze_port, frozen
+.global stack_guard, stack_bottom, stack_top, text_start, rodata_end, freeze_port, frozen
 .set stack_guard, 0x1000
 .set text_start, 0x100000
 .set rodata_end, 0x100000
