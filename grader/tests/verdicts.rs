@@ -24,7 +24,7 @@ fn assemble(directory: &Path, name: &str) -> PathBuf {
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     };
     run("as", &["--32".as_ref(), "-o".as_ref(), &object, &sources.join(format!("{name}.s"))]);
-    let link = ["-m", "elf_i386", "-N", "-Ttext=0x100000", "-o"].map(Path::new);
+    let link = ["-m", "elf_i386", "-Ttext=0x100000", "-o"].map(Path::new);
     run("ld", &[link.as_slice(), &[&kernel, &object]].concat());
     kernel
 }
@@ -63,6 +63,13 @@ fn a_pass_that_is_not_seen_where_tests_are_run_is_none() {
     assert_eq!(run("pass-elsewhere").verdict.checks()[0].what, "a pass is said");
     assert_eq!(run("pass-on-another-stack").verdict.checks()[0].expected, "on the kernel's stack");
     assert_eq!(run("pass-unseen").verdict.checks()[0].what, "the end");
+}
+
+#[test]
+fn a_pass_by_code_that_is_not_the_kernels_is_none() {
+    let expected = |name| run(name).verdict.checks()[0].expected.clone();
+    assert_eq!(expected("pass-written-code"), "never written");
+    assert_eq!(expected("pass-by-other-code"), "the kernel's code");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where the kernel's parts lie, by the symbols of its ELF file.
 
-use object::elf::PF_W;
+use object::elf::{PF_W, PF_X};
 use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags};
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -19,9 +19,18 @@ pub struct Image {
     pub frozen: RangeInclusive<u32>,
     /// Code and constants, as they are loaded: from which address on, and their bytes.
     pub constant: Vec<(u32, Vec<u8>)>,
+    /// Where code is.
+    pub code: Vec<Range<u32>>,
+    /// The first instruction.
+    pub entry: u32,
 }
 
 impl Image {
+    /// Says whether there is code at this address.
+    pub fn is_code(&self, address: u32) -> bool {
+        self.code.iter().any(|code| code.contains(&address))
+    }
+
     /// Reads the symbols that `linker.ld` defines.
     ///
     /// # Errors
@@ -39,12 +48,16 @@ impl Image {
         let is_constant = |flags| matches!(flags, SegmentFlags::Elf { p_flags, .. } if p_flags.0 & PF_W.0 == 0);
         let segments = elf.segments().filter(|segment| is_constant(segment.flags()));
         let constant = segments.map(|segment| Ok((segment.address() as u32, segment.data()?.to_vec())));
+        let is_code = |flags| matches!(flags, SegmentFlags::Elf { p_flags, .. } if p_flags.0 & PF_X.0 != 0);
+        let code = elf.segments().filter(|segment| is_code(segment.flags()));
         Ok(Self {
             stack_guard: page("stack_guard")?,
             stack: address("stack_bottom")?..address("stack_top")?,
             read_only: page("text_start")?..page("rodata_end")?,
             frozen: address("freeze_port")?..=address("frozen")?,
             constant: constant.collect::<object::Result<_>>().map_err(|error| error.to_string())?,
+            code: code.map(|segment| segment.address() as u32..(segment.address() + segment.size()) as u32).collect(),
+            entry: elf.entry() as u32,
         })
     }
 }

@@ -56,7 +56,7 @@ pub struct Auditor {
 struct Snapshot<'a> {
     /// What the kernel said since the last one.
     said: &'a str,
-    /// QEMU's log of exceptions.
+    /// QEMU's log.
     log: &'a str,
     registers: &'a Registers,
     ram: &'a Ram,
@@ -79,8 +79,9 @@ impl Auditor {
         }
     }
 
-    /// Looks at what must hold wherever a machine stands still: code and constants are as they were loaded, and it is the
-    /// kernel's own instruction that stopped it; where a pass is said, called by what runs the tests, and by nobody else, on the stack that it runs them on.
+    /// Looks at what must hold wherever a machine stands still: code and constants are as they were loaded, nobody has
+    /// written code, no other code has run, and it is the kernel's own instruction that stopped the machine; where a pass is
+    /// said, called by what runs the tests, and by nobody else, on the stack that it runs them on.
     fn inspect(&self, session: &mut Session, passes: bool) -> io::Result<Vec<Check>> {
         let image = Image::read(&self.kernel).map_err(io::Error::other)?;
         let registers = session.registers()?;
@@ -92,6 +93,15 @@ impl Auditor {
                 let changed = format!("changed at {}", symbols.place(start + at as u32));
                 wrong.push(Check::new("code and constants", "as they were loaded", changed));
             }
+        }
+        let log = session.log();
+        if let Some(at) = log::code_written(&log, image.entry).find(|at| image.is_code(*at)) {
+            let seen = format!("written at {}", symbols.place(at));
+            wrong.push(Check::new("code and constants", "never written", seen));
+        }
+        if let Some(at) = log::code_run(&log, image.entry).find(|at| !image.is_code(*at)) {
+            let seen = format!("instructions at {}", symbols.place(at));
+            wrong.push(Check::new("what the machine runs", "the kernel's code", seen));
         }
         let called = backtrace(session.ram(), &registers);
         let place =

@@ -123,8 +123,15 @@ impl World {
             file.write_all_at(&word.to_le_bytes(), u64::from(*address)).expect("written");
         });
         let ram = Ram::open(&path).expect("it is there");
-        let image =
-            Image { stack_guard: 0x101, stack: 0..0, read_only: 0x102..0x104, frozen: 0..=0, constant: Vec::new() };
+        let image = Image {
+            stack_guard: 0x101,
+            stack: 0..0,
+            read_only: 0x102..0x104,
+            frozen: 0..=0,
+            constant: Vec::new(),
+            code: Vec::new(),
+            entry: 0,
+        };
         let snapshot =
             Snapshot { said: &self.said, log: &self.log, registers: &self.registers, ram: &ram, image: &image };
         let mut wrong = Findings::default();

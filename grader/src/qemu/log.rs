@@ -1,7 +1,14 @@
-//! QEMU's own log of interrupts and exceptions (`-d int,cpu_reset`): what really happened, whatever the kernel says.
+//! QEMU's own log, of exceptions and of the code that is run: what really happened, whatever the kernel says.
 
 use super::registers::number_after;
 use std::fmt;
+
+/// What is logged of exceptions and interrupts, as `-d` takes it.
+pub const EXCEPTIONS: &str = "int,cpu_reset";
+
+/// What is logged of code, as `-d` takes it: where each block of instructions lies, when it is translated to be run for the
+/// first time, and each write to a page from which something was translated.
+pub const CODE: &str = "trace:translate_block,trace:memory_notdirty_write_access";
 
 const PAGE_FAULT: u32 = 14;
 const DOUBLE_FAULT: u32 = 8;
@@ -88,6 +95,19 @@ pub fn page_faults(log: &str) -> Vec<u32> {
     faults.filter_map(|(_, line)| number_after(line, "CR2=")).collect()
 }
 
+/// Returns the address of each block of instructions that was run since the one at `entry`, that one first.
+pub fn code_run(log: &str, entry: u32) -> impl Iterator<Item = u32> {
+    let blocks = log.lines().filter(|line| line.starts_with("translate_block "));
+    blocks.filter_map(|line| number_after(line, "pc:0x")).skip_while(move |&address| address != entry)
+}
+
+/// Returns the physical address of each write to a page of code, since the instruction at `entry` was run.
+pub fn code_written(log: &str, entry: u32) -> impl Iterator<Item = u32> {
+    let at_entry = format!(", pc:{entry:#x},");
+    let lines = log.lines().skip_while(move |line| !line.contains(&at_entry));
+    lines.filter_map(|line| number_after(line.strip_prefix("memory_notdirty_write_access ")?, "ram_addr 0x"))
+}
+
 /// Returns the exceptions that led to a triple fault, oldest first, in words; `None` if there was none.
 pub fn triple_fault(log: &str) -> Option<Vec<String>> {
     let (before, _) = log.rsplit_once("Triple fault")?;
@@ -166,6 +186,18 @@ mod tests {
         let by_instruction = "     1: v=0e e=0000 i=1 cpl=0 IP=0008:00100013 pc=00100013 CR2=00500000\n";
         let by_a_device = format!("Servicing hardware INT=0x0e\n{}", by_instruction.replace("i=1", "i=0"));
         assert_eq!(page_faults(&format!("{by_instruction}{by_a_device}{TRIPLE}")), [0x50_0000]);
+    }
+
+    #[test]
+    fn code_is_looked_at_from_the_kernels_entry_on() {
+        let log = "memory_notdirty_write_access 0x100008 ram_addr 0x100008 size 4\n\
+            translate_block tb:0x7f0000000040, pc:0xfe05b, tb_code:0x7f0000000100\n\
+            translate_block tb:0x7f0000000180, pc:0x10021b, tb_code:0x7f0000000240\n\
+            memory_notdirty_write_access 0x40100008 ram_addr 0x100004 size 4\n\
+            translate_block tb:0x7f0000000340, pc:0x100137, tb_code:0x7f0000000400\n";
+        assert_eq!(code_run(log, 0x10_021B).collect::<Vec<_>>(), [0x10_021B, 0x10_0137]);
+        assert_eq!(code_written(log, 0x10_021B).collect::<Vec<_>>(), [0x10_0004]);
+        assert_eq!(code_run(log, 0x10_021C).count() + code_written(log, 0x10_021C).count(), 0);
     }
 
     #[test]

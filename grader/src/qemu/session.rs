@@ -2,6 +2,7 @@
 //!
 //! Decision: docs/src/decisions/0005-reference-machine-without-acpi.md.
 
+use super::log;
 use super::qmp::Qmp;
 use super::registers::Registers;
 use crate::child::Running;
@@ -62,8 +63,8 @@ impl Reference {
         self.args().into_iter().chain(more.map(String::from)).collect()
     }
 
-    /// Starts the machine, with its files and sockets in `dir`, which is emptied. If its exceptions and interrupts are to be
-    /// `logged`, it is slower.
+    /// Starts the machine, with its files and sockets in `dir`, which is emptied. What code it runs is always logged; if its
+    /// exceptions and interrupts are to be `logged` too, it is slower.
     ///
     /// # Errors
     ///
@@ -95,11 +96,10 @@ impl Reference {
             "stdio".into(),
             "-D".into(),
             file("log"),
+            "-d".into(),
+            if logged { format!("{},{}", log::CODE, log::EXCEPTIONS) } else { log::CODE.into() },
             "-S".into(),
         ]);
-        if logged {
-            args.extend(["-d".into(), "int,cpu_reset".into()]);
-        }
         let output = [File::create(dir.join("com2"))?, File::create(dir.join("stderr"))?];
         let control = File::open(dir.join("com2"))?;
         let (input, told) = io::pipe()?;
@@ -164,7 +164,7 @@ impl Session {
         Registers::read(&text).ok_or_else(|| io::Error::other(format!("QEMU's registers are unreadable: {text}")))
     }
 
-    /// Returns QEMU's log of exceptions and interrupts so far.
+    /// Returns QEMU's log so far.
     pub fn log(&self) -> String {
         self.log_since(0)
     }

@@ -5,6 +5,7 @@
 use super::entry::Entry;
 use super::window::Slot;
 use crate::addr::{Frame, Page, VirtAddr};
+use crate::memory_map::RECURSIVE_ENTRY;
 
 /// A page fault, as the processor reports it.
 ///
@@ -63,4 +64,15 @@ pub trait Mmu: MmuView {
 
     /// Writes the 32-bit word at `address`, which is 4-byte aligned and eagerly mapped, writable.
     fn write(&mut self, address: VirtAddr, word: u32);
+
+    /// Points entry 1023 of the current directory at itself, which opens the recursive window for the first time.
+    ///
+    /// The directory must be identity-mapped, as the boot stub's is. Its code is still writable then, so this is no
+    /// part of what else is done with tables.
+    fn install_recursive_entry(&mut self) {
+        let root = self.root();
+        let entry = VirtAddr::new(root.start().as_u32() + 4 * RECURSIVE_ENTRY);
+        self.write(entry, Entry::writable(root).bits());
+        self.flush_all();
+    }
 }

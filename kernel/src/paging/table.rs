@@ -54,16 +54,6 @@ pub struct PageTable {
 }
 
 impl PageTable {
-    /// Points entry 1023 of the boot directory at itself, which opens the recursive window for the first time.
-    ///
-    /// The current directory must be identity-mapped, as the boot stub's is.
-    pub fn install_recursive_entry(mmu: &mut impl Mmu) {
-        let root = mmu.root();
-        let entry = VirtAddr::new(root.start().as_u32() + 4 * RECURSIVE_ENTRY);
-        mmu.write(entry, Entry::writable(root).bits());
-        mmu.flush_all();
-    }
-
     /// Makes the first page table: a directory, and the table of the first 4 MiB, whose entries `identity` gives.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::events::{self, EventKind, Events};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
-use crate::paging::{Entry, Fault, Memory, MmuView, OutOfFrames, PageTable};
+use crate::paging::{Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable};
 use crate::vm::AddressSpace;
 use core::fmt;
 
@@ -70,7 +70,7 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     let heap_start = kernel_pool.get_frames(HEAP_FRAMES).ok_or(StartError::KernelPool(HEAP_FRAMES))?;
     heap::start(FrameRange::new(heap_start, Frame::new(heap_start.number() + HEAP_FRAMES)));
 
-    PageTable::install_recursive_entry(&mut mmu);
+    mmu.install_recursive_entry();
     let mut memory = Memory { mmu, frames, events: Events::NONE };
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
     let home = table.root();

@@ -5,7 +5,7 @@ use droste::events::Events;
 use droste::frames::FramePool;
 use droste::memory_map::{HOLE, PROCESS_POOL_START};
 use droste::paging::soft::SoftMmu;
-use droste::paging::{Entry, Fault, Memory, PageTable};
+use droste::paging::{Entry, Fault, Memory, Mmu, PageTable};
 use droste::scenarios::Machine;
 use droste::vm::{AddressSpace, Refusal};
 use std::cell::Cell;
@@ -34,7 +34,7 @@ impl SoftMachine {
         let mut frames = FramePool::new(range, storage).unwrap();
         frames.mark_inaccessible(HOLE.start, HOLE.len()).unwrap();
         let mut mmu = SoftMmu::booted(end.number(), Frame::new(300));
-        PageTable::install_recursive_entry(&mut mmu);
+        mmu.install_recursive_entry();
         let mut memory = Memory { mmu, frames, events: Events::NONE };
         let table = PageTable::first(&mut memory, |page| match page.number() {
             0 | 290 => Entry::ABSENT,
