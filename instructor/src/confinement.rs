@@ -3,20 +3,23 @@
 //!
 //! The build is started by a small launcher, `instructor confined`, which gives up rights and then becomes the build. By
 //! Landlock it keeps those to read the tools and one tree, and to write where the kernel is built; nothing of the solution,
-//! of hidden tests, of whoever grades, and no network. Where the system has no Landlock, `bwrap` hides the same. Memory and
-//! the size of files are limited in any case.
+//! of hidden tests, of whoever grades, and no network. Where the system has no Landlock, `bwrap` hides the same; where that
+//! does not work either, in a container that runs all as root, the build is another user's, who can't read what is root's
+//! alone. Memory and the size of files are limited in any case.
 //!
 //! Sources: landlock(7), bwrap(1), getrlimit(2).
 
+use clap::ValueEnum;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
-    Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::convert::Infallible;
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::fs::lchown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -45,30 +48,43 @@ const TOOLS: [&str; 11] = [
 /// What Cargo reads in its directory; its credentials are not among it.
 const OF_CARGO: [&str; 4] = ["bin", "config.toml", "git", "registry"];
 
+/// The user that stands for nobody, and its group.
+const NOBODY: u32 = 65534;
+
+/// What a build is told by its environment: these, and what begins so. A compiler reads the rest aloud, too (`env!`).
+const VARIABLES: [&str; 5] = ["HOME", "LANG", "OVERLAY", "PATH", "TMPDIR"];
+const BEGINNINGS: [&str; 4] = ["CARGO_", "DROSTE_TOOLCHAIN", "RUST", "LC_"];
+
 /// What hides files from a build.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Wall {
     /// Landlock.
     Landlock,
     /// A view of files of its own, by `bwrap`.
     Bubblewrap,
-    /// Nothing: neither is here, or works.
+    /// Another user, who may read what everybody may.
+    OtherUser,
+    /// Nothing.
     Nothing,
 }
 
 impl Wall {
-    /// Finds out what there is.
-    pub fn available() -> Self {
-        let landlock = Ruleset::default()
-            .set_compatibility(CompatLevel::HardRequirement)
-            .handle_access(AccessFs::from_all(ABI::V1))
-            .and_then(Ruleset::create);
-        if landlock.is_ok() {
-            return Self::Landlock;
-        }
-        let words = ["--unshare-all", "--ro-bind", "/", "/", "true"];
-        let tried = Command::new("bwrap").args(words).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if tried.is_ok_and(|status| status.success()) { Self::Bubblewrap } else { Self::Nothing }
+    /// Finds the best that there is and that lets a build read what it must.
+    pub fn best() -> Self {
+        let all = [Self::Landlock, Self::Bubblewrap, Self::OtherUser];
+        all.into_iter().find(|wall| wall.works()).unwrap_or(Self::Nothing)
+    }
+
+    /// Says whether a program can be started behind it, and can read the tools there.
+    pub fn works(self) -> bool {
+        let confinement = Confinement::new(self, &[], &[]);
+        let there = confinement.reads.iter().filter(|path| path.exists()).map(|path| path.display().to_string());
+        let script = "for file; do [ -r \"$file\" ] || exit 1; done";
+        let trial = ["sh", "-c", script, "sh"].map(String::from).into_iter().chain(there).collect();
+        let Ok(words) = confinement.words(trial) else { return false };
+        let [program, words @ ..] = words.as_slice() else { return false };
+        let tried = Command::new(program).args(words).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
     }
 }
 
@@ -77,7 +93,10 @@ impl fmt::Display for Wall {
         let hidden = match self {
             Self::Landlock => "files and network hidden by Landlock",
             Self::Bubblewrap => "files and network hidden by bubblewrap",
-            Self::Nothing => "no files hidden: this system has no Landlock, and bubblewrap is missing or may not run",
+            Self::OtherUser => {
+                "built by another user, who reads what everybody may: neither Landlock nor bubblewrap is here"
+            }
+            Self::Nothing => "no files hidden: neither Landlock nor bubblewrap is here, nor another user",
         };
         write!(f, "{hidden}; {} GiB of memory a process", MEMORY >> 30)
     }
@@ -113,38 +132,22 @@ impl Confinement {
     /// If this program's own file is not to be found.
     pub fn words(&self, command: Vec<String>) -> Result<Vec<String>, std::io::Error> {
         let text = |path: &Path| path.display().to_string();
-        let each = |flag: &str, paths: &[PathBuf]| {
+        let each = |flag: &'static str, paths: &[PathBuf]| {
             paths.iter().flat_map(|path| [flag.to_owned(), text(path)]).collect::<Vec<_>>()
         };
-        let mut words = vec![text(&std::env::current_exe()?), "confined".into()];
-        if self.wall == Wall::Landlock {
-            words.push("--landlock".into());
-            words.extend(each("--read", &self.reads).into_iter().chain(each("--write", &self.writes)));
-        }
-        words.push("--".into());
-        if self.wall == Wall::Bubblewrap {
-            words.extend(
-                ["bwrap", "--unshare-all", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"].map(Into::into),
-            );
-            let bind = |flag: &str, paths: &[PathBuf]| {
-                let there = paths
-                    .iter()
-                    .filter(|path| path.exists() && !path.starts_with("/proc") && !path.starts_with("/dev"));
-                there.flat_map(|path| [flag.to_owned(), text(path), text(path)]).collect::<Vec<_>>()
-            };
-            words.extend(bind("--ro-bind", &self.reads).into_iter().chain(bind("--bind", &self.writes)));
-        }
-        words.extend(command);
-        Ok(words)
+        let wall = self.wall.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let launcher = [text(&std::env::current_exe()?), "confined".into(), "--wall".into(), wall];
+        let limits = each("--read", &self.reads).into_iter().chain(each("--write", &self.writes));
+        Ok(launcher.into_iter().chain(limits).chain(["--".into()]).chain(command).collect())
     }
 }
 
 /// What the launcher is told.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Whether Landlock hides what is not named
-    #[arg(long)]
-    landlock: bool,
+    /// What hides the rest
+    #[arg(long, value_enum)]
+    wall: Wall,
     /// What may be read, and executed
     #[arg(long)]
     read: Vec<PathBuf>,
@@ -165,22 +168,69 @@ pub fn confine(arguments: &Arguments) -> Result<Infallible, Box<dyn Error>> {
     for (resource, limit) in [(Resource::As, MEMORY), (Resource::Fsize, LONGEST_FILE), (Resource::Core, 0)] {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
-    if arguments.landlock {
-        let abi = ABI::V6;
-        let status = Ruleset::default()
-            .handle_access(AccessFs::from_all(abi))?
-            .handle_access(AccessNet::from_all(abi))?
-            .scope(Scope::from_all(abi))?
-            .create()?
-            .add_rules(path_beneath_rules(&arguments.read, AccessFs::from_read(abi)))?
-            .add_rules(path_beneath_rules(&arguments.write, AccessFs::from_all(abi)))?
-            .add_rules(path_beneath_rules(["/dev/null"], AccessFs::from_file(abi)))?
-            .restrict_self()?;
-        if status.ruleset == RulesetStatus::NotEnforced {
-            return Err("this system has no Landlock".into());
-        }
-    }
     let [program, words @ ..] = arguments.command.as_slice() else { return Err("nothing to start".into()) };
-    let error = Command::new(program).args(words).exec();
-    Err(format!("{}: {error}", program.display()).into())
+    let mut command = Command::new(program);
+    match arguments.wall {
+        Wall::Landlock => restrict(arguments)?,
+        Wall::Bubblewrap => {
+            command = Command::new("bwrap");
+            command.args(view(arguments)).arg(program);
+        }
+        Wall::OtherUser => {
+            arguments.write.iter().try_for_each(|path| give_away(path))?;
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Wall::Nothing => {}
+    }
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_told(name)));
+    let error = command.args(words).exec();
+    Err(format!("{}: {error}", command.get_program().display()).into())
+}
+
+/// Says whether a build is told the variable `name`. Credentials of Cargo's are none of its business.
+fn is_told(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let named = VARIABLES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+    named && !name.contains("REGISTR")
+}
+
+/// Gives up the rights that Landlock knows of, but for those that `arguments` name.
+fn restrict(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let abi = ABI::V6;
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(&arguments.read, AccessFs::from_read(abi)))?
+        .add_rules(path_beneath_rules(&arguments.write, AccessFs::from_all(abi)))?
+        .add_rules(path_beneath_rules(["/dev/null"], AccessFs::from_file(abi)))?
+        .restrict_self()?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        return Err("this system has no Landlock".into());
+    }
+    Ok(())
+}
+
+/// Returns the arguments of `bwrap` that make a view with what `arguments` name, and nothing else.
+fn view(arguments: &Arguments) -> Vec<&OsStr> {
+    fn bind<'a>(flag: &'a str, paths: &'a [PathBuf]) -> impl Iterator<Item = &'a OsStr> {
+        let there =
+            paths.iter().filter(|path| path.exists() && !path.starts_with("/proc") && !path.starts_with("/dev"));
+        there.flat_map(move |path| [flag.as_ref(), path.as_os_str(), path.as_os_str()])
+    }
+    let own = ["--unshare-all", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"].map(OsStr::new);
+    own.into_iter().chain(bind("--ro-bind", &arguments.read)).chain(bind("--bind", &arguments.write)).collect()
+}
+
+/// Makes `path`, and all that is below it, the other user's.
+fn give_away(path: &Path) -> std::io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    lchown(path, Some(NOBODY), Some(NOBODY))?;
+    if path.symlink_metadata()?.is_dir() {
+        std::fs::read_dir(path)?.try_for_each(|entry| give_away(&entry?.path()))?;
+    }
+    Ok(())
 }

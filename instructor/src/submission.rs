@@ -43,6 +43,9 @@ pub struct Arguments {
     /// Where kernels are built; what it holds is used again by the next submission [default: ~/.cache/droste/grade]
     #[arg(long)]
     workplace: Option<PathBuf>,
+    /// What hides files from the build [default: the first that works]
+    #[arg(long, value_enum)]
+    wall: Option<Wall>,
 }
 
 /// Grades what `arguments` name against the project at `root`. Returns whether every test passed. Once `stop` is true, it
@@ -68,7 +71,11 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     results::clear(&to)?;
     let no_tests = |error| format!("the hidden tests cannot be read: {error}");
     let overlay = arguments.overlay.as_ref().map(|overlay| overlay.canonicalize()).transpose().map_err(no_tests)?;
-    let wall = Wall::available();
+    let wall = match arguments.wall {
+        Some(wall) if !wall.works() => return Err(format!("this system can't build so: {wall}").into()),
+        Some(wall) => wall,
+        None => Wall::best(),
+    };
     let mut provenance = Provenance::gather(root, overlay.as_deref());
     provenance.0.insert("protection", wall.to_string());
     let refuse = |refusal, told: &str, words: &str| {

@@ -201,6 +201,23 @@ fn what_does_not_compile_gets_the_compilers_words_and_its_build_script_is_not_ru
     assert!(taken.contains("ignored: .cargo/config.toml, kernel/build.rs"), "{taken}");
 }
 
+#[test]
+fn it_is_built_behind_whichever_wall_is_asked_for() {
+    for (wall, protection) in
+        [("landlock", "hidden by Landlock"), ("bubblewrap", "hidden by bubblewrap"), ("other-user", "by another user")]
+    {
+        let broken = submission_of(&format!("behind-{wall}"), "pub fn broken() -> u32 { \"text\" }\n");
+        let (results, workplace) = (place("results").join(wall), place("workplace"));
+        let to = ["--wall", wall, "--workplace", in_words(&workplace), "--results", in_words(&results)];
+        let (status, said) = instructor(&[&["grade"], to.as_slice(), &[in_words(&broken)]].concat());
+        if said.contains("this system can't build so") {
+            assert_eq!(status, Some(2), "{said}");
+            continue;
+        }
+        assert!(status == Some(1) && said.contains(protection) && said.contains("mismatched types"), "{said}");
+    }
+}
+
 /// Demands that with `env` the submission of the project's own file is not graded, has no results, and that these `words`
 /// are told.
 fn not_graded(name: &str, env: &[(&str, &str)], more: &[&str], words: &str) {
