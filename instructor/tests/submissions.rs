@@ -201,6 +201,16 @@ fn what_does_not_compile_gets_the_compilers_words_and_its_build_script_is_not_ru
     assert!(taken.contains("ignored: .cargo/config.toml, kernel/build.rs"), "{taken}");
 }
 
+/// The compiler writes types that are too long for a line into a file, and says where.
+#[test]
+fn the_compilers_words_say_nothing_of_where_it_was_built() {
+    let tower = "pub struct P<T>(T, T);\npub trait Deep {\n    fn deep(&self) -> u32;\n}\n\
+        impl<T> Deep for P<T>\nwhere\n    P<P<T>>: Deep,\n{\n    fn deep(&self) -> u32 {\n        1\n    }\n}\n\
+        pub fn tower() -> u32 {\n    P(1_u8, 1_u8).deep()\n}\n";
+    let results = format!("{}", grade(&submission_of("tower", tower), false));
+    assert!(results.contains("long-type") && !results.contains(in_words(&place("workplace"))), "{results}");
+}
+
 #[test]
 fn it_is_built_behind_whichever_wall_is_asked_for() {
     for (wall, protection) in

@@ -4,12 +4,12 @@ use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::random::Random;
 use super::steps::{above, free_frames};
-use crate::addr::VirtAddr;
+use crate::addr::{Page, VirtAddr};
 use crate::paging::Memory;
 use crate::vm::{AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 19] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 20] {
     [
         ("lazy-region", lazy_region),
         ("sizes-round-up-to-pages", sizes_round_up_to_pages),
@@ -23,6 +23,7 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 19] {
         ("ten-thousand-rounds", ten_thousand_rounds),
         ("release-of-what-is-no-region", release_of_what_is_no_region),
         ("half-touched-region", half_touched_region),
+        ("freed-page-of-a-region", freed_page_of_a_region),
         ("region-across-tables", region_across_tables),
         ("pools-are-isolated", pools_are_isolated),
         ("many-pools", many_pools),
@@ -258,6 +259,24 @@ fn half_touched_region<M: Machine>(machine: &mut M) -> Outcome {
     demand("frames for every other page", 20, before - free_frames(machine))?;
     demand("pages released", 20, release(machine, &mut pool, region)?)?;
     demand("free frames", before, free_frames(machine))
+}
+
+fn freed_page_of_a_region<M: Machine>(machine: &mut M) -> Outcome {
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut pool, 3 * 4096)?;
+    for page in 0..3 {
+        machine.write(above(region, 4096 * page), page + 1);
+    }
+    let (before, second) = (free_frames(machine), above(region, 4096));
+    let free = |machine: &mut M| machine.with(|memory| memory.free_page(Page::containing(second)).is_some());
+    demand("freed a page of a region", true, free(machine))?;
+    demand("free frames", before + 1, free_frames(machine))?;
+    demand("freed it twice", false, free(machine))?;
+    demand("legitimate still", true, legitimate(machine, &pool, second))?;
+    demand("its word when it is touched again", 0, machine.read(second))?;
+    demand("page below", 1, machine.read(region))?;
+    demand("page above", 3, machine.read(above(region, 2 * 4096)))?;
+    demand("pages released", 3, release(machine, &mut pool, region)?)
 }
 
 fn region_across_tables<M: Machine>(machine: &mut M) -> Outcome {
