@@ -15,7 +15,7 @@ export $(SET)
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor build iso hashes run bochs debug where check lint check-reproducible test bench bench-host clean FORCE
+.PHONY: help setup doctor build iso hashes run bochs debug where check lint check-reproducible book test bench bench-host clean FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +49,10 @@ where: $(ELF) ## Say which source line an address of the kernel's code comes fro
 	@[ -n "$$ADDR" ] || { echo 'which address? make where ADDR=0x10abcd' >&2; exit 1; }
 	@addr2line -e $(ELF) -f -i -C -p -- "$$ADDR"
 
-check: lint ## Check format, lints and documentation, for the host and for the kernel's target
+book: ## Build the book, build/book, and follow every link in it
+	@scripts/cargo run --quiet --package book --features pages
+
+check: lint book ## Check format, lints and documentation, for the host and for the kernel's target
 	scripts/cargo fmt --all --check
 	scripts/cargo clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/cargo --kernel clippy -- -D warnings

@@ -1,0 +1,3 @@
+//! What must hold of the book, beside what its maker sees to.
+
+pub mod links;
