@@ -97,7 +97,8 @@ fn the_glossary_has_every_word_once_in_order_and_none_that_is_not_used() {
     }
     let others: String =
         pages().into_iter().filter(|(name, _)| !name.ends_with("glossary.md")).map(|(_, page)| page).collect();
-    let others = others.to_lowercase();
+    // Whatever line they stand in.
+    let others = others.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     for word in words {
         assert!(others.contains(&word.to_lowercase()), "{word} is used nowhere else");
     }
