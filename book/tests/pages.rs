@@ -65,6 +65,28 @@ fn a_test_that_is_named_in_a_command_is_one() {
     }
 }
 
+/// Names of tests stand between backticks, with their group.
+#[test]
+fn a_test_that_is_named_in_a_sentence_is_one() {
+    let manifest = text("grader/tests.toml");
+    // The comparison of the two lists stands in neither.
+    let mut names = BTreeSet::from(["boot/list".to_owned()]);
+    for block in manifest.split("[[test]]").skip(1) {
+        let value =
+            |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'));
+        names.extend(value("group").zip(value("id")).map(|(group, id)| format!("{group}/{id}")));
+    }
+    let groups: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+    for (page, words) in pages() {
+        for name in words.split('`').skip(1).step_by(2) {
+            let Some((group, id)) = name.split_once('/') else { continue };
+            if groups.contains(group) && !id.is_empty() && !id.contains(['.', ' ', '/', '{', '(']) {
+                assert!(names.contains(name), "{page}: no test is named {name}");
+            }
+        }
+    }
+}
+
 /// A handout has none of the instructor's targets, and the students' lines in the students' files.
 fn is_handout() -> bool {
     !Path::new(ROOT).join("instructor").exists()

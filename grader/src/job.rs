@@ -4,6 +4,9 @@ use crate::manifest::Visibility;
 use crate::verdict::Expects;
 use crate::vm::Machine;
 
+/// Where in the results the folders of those that failed are.
+pub const FAILED: &str = "failed";
+
 /// Something that is run on a machine of its own and judged.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -37,5 +40,10 @@ impl Job {
     /// Returns its group and its name in it: `pools/release-twice`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.group, self.id)
+    }
+
+    /// Returns the name of its folder, should it fail.
+    pub fn folder(&self) -> String {
+        format!("{}-{}", self.group, self.id)
     }
 }

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use grader::child;
 use grader::marks::Conditions;
 use grader::provenance::Provenance;
+use grader::report::Report;
 use grader::session::{FIXED_SEED, Request};
 use std::collections::hash_map::RandomState;
 use std::error::Error;
@@ -47,6 +48,9 @@ struct TestArguments {
     /// Where the results are written
     #[arg(long, default_value = "build/results")]
     results: PathBuf,
+    /// One line for all that pass, and no more in all than a screen has
+    #[arg(long)]
+    fold: bool,
     /// Lists the tests instead of running them
     #[arg(long)]
     list: bool,
@@ -91,6 +95,7 @@ fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
         workers: arguments.jobs.map_or_else(cores, |jobs| jobs.max(1)),
         kernel: arguments.kernel,
         results: arguments.results,
+        told: None,
         filters: arguments.filters,
     };
     if arguments.list {
@@ -100,6 +105,6 @@ fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     let stop = child::asked_to_end()?;
-    let results = request.run(&mut io::stdout().lock(), &stop)?;
+    let results = request.run(&mut Report::new(io::stdout().lock(), arguments.fold), &stop)?;
     Ok(results.count().1 == 0)
 }

@@ -5,7 +5,7 @@
 //! id = "pools"
 //! title = "VM pools"                          # as reports print it
 //! hint = "regions.md"                         # the page of the book that helps, in docs/src
-//! cause = "the bound of a region ..."              # what is wrong most often where tests of this group fail
+//! cause = "the bound of a region ..."         # what is wrong most often where a test fails that says nothing of it
 //!
 //! [[test]]
 //! group = "pools"
@@ -15,7 +15,7 @@
 //! needs = ["lazy-region"]                     # tests that must pass first, or it is skipped
 //! visibility = "hidden"                       # in Gradescope's words; "visible" if absent
 //! hint = "frame-pools.md"                     # if it is not the group's
-//! cause = "..."                               # if it is not the group's
+//! cause = "..."                               # what is wrong most often where it fails
 //! memory = "512M"                             # of the machine, 32M if absent
 //! limit = 3                                   # times the normal time limit, 1 if absent
 //! dies = "illegal-access"                     # for a test that expects death: the kind of the diagnosis,
@@ -66,7 +66,7 @@ pub struct Group {
     pub title: String,
     /// The page of the book that helps.
     pub hint: String,
-    /// What is wrong most often where its tests fail.
+    /// What is wrong most often where a test fails that says nothing of it.
     pub cause: String,
 }
 

@@ -101,6 +101,16 @@ impl Results {
         self.plan.jobs.iter().zip(self.judged.iter().map(Option::as_ref))
     }
 
+    /// Returns the failure to look at first: none of those before it in the plan, where what others rest on comes first.
+    /// What was skipped or could not be judged says nothing of its own.
+    pub fn first_failure(&self) -> Option<(&Job, &Judged)> {
+        let judged = self.all().filter_map(|(job, judged)| Some((job, judged?)));
+        let mut failures = judged.filter(|(_, judged)| {
+            !matches!(judged.verdict, Verdict::Pass | Verdict::Skipped(_) | Verdict::Infrastructure(_))
+        });
+        failures.next()
+    }
+
     /// Returns the marks of a group; of all, for `None`.
     pub fn marks(&self, group: Option<&str>) -> Marks {
         let of_group = self.all().filter(|(job, _)| group.is_none_or(|group| job.group == group));

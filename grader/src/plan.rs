@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn every_test_says_what_is_wrong_most_often_where_it_fails() {
+        let without: Vec<String> = Manifest::load(None)
+            .expect("it is well-formed")
+            .tests
+            .into_iter()
+            .filter(|test| test.cause.is_none())
+            .map(|test| test.id)
+            .collect();
+        assert_eq!(without, [""; 0]);
+    }
+
+    #[test]
     fn names_in_a_plan_differ() {
         let plan = plan();
         let names: std::collections::BTreeSet<String> = plan.jobs.iter().map(Job::name).collect();

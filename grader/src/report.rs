@@ -1,11 +1,12 @@
-//! The report: a line for each test as it ends, five more for a failure, marks and count at the end.
+//! The report: what is told while tests run and when all have ended, and the lines that every output has of a failure.
 
-use crate::job::Job;
+use crate::job::{FAILED, Job};
 use crate::marks::{Conditions, Marks, Results};
 use crate::run::{Check, Ended};
 use crate::verdict::Verdict;
 use crate::vm::{Judged, quoted};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// The five lines of a failure: a label and a text each.
 pub type Message = [(&'static str, String); 5];
@@ -82,64 +83,131 @@ pub fn points(points: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Writes the line of a job that ended, and its message if it did not pass.
-///
-/// # Errors
-///
-/// If it cannot be written.
-pub fn write_job(out: &mut impl Write, job: &Job, judged: &Judged, conditions: &Conditions) -> io::Result<()> {
-    let took = judged.run.took.as_secs_f64();
-    let Marks { earned, possible } = Marks::new(job, Some(judged));
-    if judged.verdict == Verdict::Pass {
-        writeln!(out, "pass  {}  {}  ({took:.2} s)", job.name(), job.sentence)?;
-    } else {
-        let word = match judged.verdict {
-            Verdict::Skipped(_) => "skip",
-            Verdict::Infrastructure(_) => "none",
-            _ => "FAIL",
-        };
-        let (name, verdict) = (job.name(), judged.verdict.name());
-        let (earned, possible) = (points(earned), points(possible));
-        writeln!(out, "{word}  {name}  {verdict}, {earned} of {possible} points  ({took:.2} s)")?;
-        for (label, text) in message(job, judged, conditions) {
-            writeln!(out, "      {label:<9}  {text}")?;
-        }
-    }
-    out.flush()
+/// The report of a run: a line for each test as it ends; then the failure to look at first, marks and count.
+pub struct Report<W> {
+    out: W,
+    /// Whether a person watches, who needs no line for what passed.
+    folded: bool,
+    ended: usize,
+    failed: usize,
 }
 
-/// Writes the marks, what was not run, and last the count.
-///
-/// # Errors
-///
-/// If it cannot be written.
-pub fn write_end(out: &mut impl Write, results: &Results) -> io::Result<()> {
-    writeln!(out)?;
-    for group in &results.plan.groups {
-        let marks = results.marks(Some(&group.id));
-        if marks.possible > 0.0 {
-            writeln!(out, "marks  {:<28} {:>6} of {:>6}", group.title, points(marks.earned), points(marks.possible))?;
+/// How many failures have a line of their own where a person watches.
+const LISTED: usize = 8;
+
+/// Goes to the start of the line, and empties it.
+const AGAIN: &str = "\r\x1B[K";
+
+impl<W: Write> Report<W> {
+    /// Makes the report to `out`. If it is to be `folded`, tests that pass share one line, which is written anew each time,
+    /// and the whole fits on a screen.
+    pub fn new(out: W, folded: bool) -> Self {
+        Self { out, folded, ended: 0, failed: 0 }
+    }
+
+    /// Writes with what the tests are run.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn begin(&mut self, conditions: &Conditions) -> io::Result<()> {
+        writeln!(self.out, "{conditions}")
+    }
+
+    /// Writes the line of a job that ended, one of `all`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn job(&mut self, job: &Job, judged: &Judged, all: usize) -> io::Result<()> {
+        self.ended += 1;
+        let again = if self.folded { AGAIN } else { "" };
+        if judged.verdict == Verdict::Pass {
+            if !self.folded {
+                let took = judged.run.took.as_secs_f64();
+                writeln!(self.out, "pass  {}  {}  ({took:.2} s)", job.name(), job.sentence)?;
+            }
+        } else {
+            self.failed += 1;
+            if !self.folded || self.failed <= LISTED {
+                writeln!(self.out, "{again}{}", line(job, judged))?;
+            }
         }
+        if self.folded {
+            write!(self.out, "{AGAIN}{} of {all} ended, {} not passed: {}", self.ended, self.failed, job.name())?;
+        }
+        self.out.flush()
     }
-    let marks = results.marks(None);
-    let (earned, possible) = (points(marks.earned), points(marks.possible));
-    let percent = marks.percent().map_or(String::new(), |percent| format!("  {} %", points(percent)));
-    writeln!(out, "marks  {:<28} {earned:>6} of {possible:>6}{percent}", "total")?;
-    let not_judged = results.not_judged();
-    if not_judged > 0 {
-        writeln!(
-            out,
-            "{not_judged} tests could not be judged here: no points are lost by that, but they count as failed"
-        )?;
+
+    /// Writes which failure to look at first, the marks, what was not run, and last the count.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn end(&mut self, results: &Results, place: &Path) -> io::Result<()> {
+        let (passed, failed) = results.count();
+        let out = &mut self.out;
+        if self.folded {
+            write!(out, "{AGAIN}")?;
+            if self.failed > LISTED {
+                writeln!(out, "and {} more", self.failed - LISTED)?;
+            }
+        }
+        if let Some((job, judged)) = results.first_failure() {
+            writeln!(out, "\nStart here\n{}", line(job, judged))?;
+            for (label, text) in message(job, judged, &results.conditions) {
+                writeln!(out, "      {label:<9}  {text}")?;
+            }
+            writeln!(out, "      more       {}", place.join(FAILED).join(job.folder()).display())?;
+            let others = self.failed - 1;
+            if others > 0 {
+                writeln!(
+                    out,
+                    "{others} more did not pass, which may follow from this one; each has a folder beside it"
+                )?;
+            }
+        }
+        writeln!(out)?;
+        for group in &results.plan.groups {
+            let marks = results.marks(Some(&group.id));
+            if marks.possible > 0.0 {
+                let (earned, possible) = (points(marks.earned), points(marks.possible));
+                writeln!(out, "marks  {:<28} {earned:>6} of {possible:>6}", group.title)?;
+            }
+        }
+        let marks = results.marks(None);
+        let (earned, possible) = (points(marks.earned), points(marks.possible));
+        let percent = marks.percent().map_or(String::new(), |percent| format!("  {} %", points(percent)));
+        writeln!(out, "marks  {:<28} {earned:>6} of {possible:>6}{percent}", "total")?;
+        let not_judged = results.not_judged();
+        if not_judged > 0 {
+            writeln!(
+                out,
+                "{not_judged} tests could not be judged here: no points are lost by that, but they count as failed"
+            )?;
+        }
+        let not_run = results.not_run();
+        if not_run > 0 {
+            let planned = passed + failed;
+            writeln!(out, "{not_run} of {planned} tests were not run, which counts as failed")?;
+        }
+        writeln!(out, "{passed} passed, {failed} failed")?;
+        out.flush()
     }
-    let (passed, failed) = results.count();
-    let not_run = results.not_run();
-    if not_run > 0 {
-        let planned = passed + failed;
-        writeln!(out, "{not_run} of {planned} tests were not run, which counts as failed")?;
-    }
-    writeln!(out, "{passed} passed, {failed} failed")?;
-    out.flush()
+}
+
+/// Returns the line of a job that did not pass.
+fn line(job: &Job, judged: &Judged) -> String {
+    let took = judged.run.took.as_secs_f64();
+    let Marks { earned, possible } = Marks::new(job, Some(judged));
+    let word = match judged.verdict {
+        Verdict::Skipped(_) => "skip",
+        Verdict::Infrastructure(_) => "none",
+        _ => "FAIL",
+    };
+    let (name, verdict) = (job.name(), judged.verdict.name());
+    let (earned, possible) = (points(earned), points(possible));
+    format!("{word}  {name}  {verdict}, {earned} of {possible} points  ({took:.2} s)")
 }
 
 /// Returns all that did not hold, a line each.
@@ -150,4 +218,62 @@ pub fn details(checks: &[Check]) -> String {
         .map(|line| printable(&line))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Manifest;
+    use crate::plan::Plan;
+    use crate::provenance::Provenance;
+    use crate::run::Run;
+
+    /// Reports a run of all that there is, in which those fail that `fails` says.
+    fn report(folded: bool, fails: impl Fn(&Job) -> bool) -> String {
+        let plan = Plan::new(&Manifest::load(None).unwrap(), Path::new("droste.elf"), false).unwrap();
+        let conditions = Conditions { seed: 7, deterministic: false, overlay: None };
+        let mut results = Results::new(plan, conditions, Provenance::default());
+        let jobs = results.plan.jobs.clone();
+        let mut written = Vec::new();
+        let mut report = Report::new(&mut written, folded);
+        report.begin(&results.conditions).unwrap();
+        for (place, job) in jobs.iter().enumerate() {
+            let check = Check::new("frames", "0x2", "0x3");
+            let verdict = if fails(job) { Verdict::Fail(vec![check]) } else { Verdict::Pass };
+            let judged = Judged { run: Run::nothing(Ended::Frozen), verdict, post_mortem: None };
+            report.job(job, &judged, jobs.len()).unwrap();
+            results.judged[place] = Some(judged);
+        }
+        report.end(&results, Path::new("results")).unwrap();
+        String::from_utf8(written).unwrap()
+    }
+
+    /// Returns the lines that are left on a terminal.
+    fn on_a_terminal(written: &str) -> Vec<&str> {
+        written.lines().map(|line| line.rsplit(AGAIN).next().unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn whatever_fails_a_terminal_shows_a_screen_and_where_to_start() {
+        for fails in [|_: &Job| true, |job: &Job| job.group != "boot", |job: &Job| job.id == "free-page"] {
+            let written = report(true, fails);
+            let lines = on_a_terminal(&written);
+            assert!(lines.len() <= 40, "{} lines:\n{}", lines.len(), lines.join("\n"));
+            assert!(lines.iter().all(|line| !line.starts_with("pass")), "{lines:?}");
+            assert!(lines.contains(&"Start here"), "{lines:?}");
+        }
+        assert!(!report(true, |_| false).contains("Start here"));
+    }
+
+    #[test]
+    fn the_failure_to_start_with_is_what_the_others_rest_on() {
+        let written =
+            report(false, |job| ["audited-release", "half-touched-region", "standard-pools"].contains(&&*job.id));
+        let (lines, end) = written.split_once("\nStart here\n").expect("some failed");
+        assert_eq!(lines.matches("\nFAIL  ").count(), 3);
+        assert!(end.starts_with("FAIL  pools/half-touched-region  FAIL, 0 of 1 points"), "{end}");
+        assert!(end.contains("      more       results/failed/pools-half-touched-region\n"), "{end}");
+        assert!(end.contains("2 more did not pass, which may follow from this one; each has a folder"), "{end}");
+        assert!(end.ends_with(" passed, 3 failed\n"), "{end}");
+    }
 }

@@ -6,7 +6,7 @@ use crate::marks::{Conditions, Results};
 use crate::outputs::Outputs;
 use crate::plan::{FIRST, Plan, RunSettings, run_all};
 use crate::provenance::Provenance;
-use crate::report;
+use crate::report::Report;
 use crate::verdict::Verdict;
 use crate::vm::Judged;
 use std::error::Error;
@@ -51,6 +51,8 @@ pub struct Request {
     pub workers: usize,
     /// Where results are written.
     pub results: PathBuf,
+    /// Where people find them, if that is another place.
+    pub told: Option<PathBuf>,
     /// Parts of the names of the tests to run; all if there are none.
     pub filters: Vec<String>,
 }
@@ -68,12 +70,12 @@ impl Request {
         Ok(plan)
     }
 
-    /// Runs everything, reports to `out` and writes the results. Once `stop` is true it ends as soon as it can.
+    /// Runs everything, reports and writes the results. Once `stop` is true it ends as soon as it can.
     ///
     /// # Errors
     ///
     /// If there is nothing to run, or results cannot be written.
-    pub fn run(&self, out: &mut impl Write, stop: &AtomicBool) -> Result<Results, Box<dyn Error>> {
+    pub fn run(&self, report: &mut Report<impl Write>, stop: &AtomicBool) -> Result<Results, Box<dyn Error>> {
         let directory = tempfile::Builder::new()
             .prefix("droste-")
             .tempdir()
@@ -84,7 +86,7 @@ impl Request {
         let outputs = Outputs::new(&self.results).map_err(unwritten)?;
         let mut results = Results::new(plan, self.conditions.clone(), self.provenance.clone());
         outputs.write(&results).map_err(unwritten)?;
-        writeln!(out, "{}", self.conditions)?;
+        report.begin(&self.conditions)?;
 
         let (seed, deadline) = (self.conditions.seed, self.deadline);
         let mut setting =
@@ -98,8 +100,8 @@ impl Request {
                     outputs.write_failure(&results, place).map_err(unwritten)?;
                 }
                 outputs.write(&results).map_err(unwritten)?;
-                let report = report::write_job(out, &jobs[place], &judged, &self.conditions);
-                report.map_err(|error| format!("nobody reads the report: {error}"))
+                let written = report.job(&jobs[place], &judged, jobs.len());
+                written.map_err(|error| format!("nobody reads the report: {error}"))
             };
             if written.is_ok() {
                 written = write();
@@ -129,7 +131,7 @@ impl Request {
             }
         }
         written?;
-        report::write_end(out, &results)?;
+        report.end(&results, self.told.as_ref().unwrap_or(&self.results))?;
         Ok(results)
     }
 }

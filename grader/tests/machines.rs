@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         deadline: None,
         workers: 1,
         results: "build/results".into(),
+        told: None,
         filters: Vec::new(),
     };
     match (request.plan(), tempfile::Builder::new().prefix("droste-").tempdir()) {

@@ -9,12 +9,13 @@ use crate::scan;
 use crate::tree;
 use grader::marks::Conditions;
 use grader::provenance::Provenance;
+use grader::report::Report;
 use grader::session::Request;
 use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::fs;
 use std::hash::BuildHasher;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,8 +127,9 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
         deadline: Some(deadline),
         workers: available_parallelism()?.get(),
         results: written.clone(),
+        told: Some(to.clone()),
     };
-    let graded = request.run(&mut io::stdout().lock(), &stop)?;
+    let graded = request.run(&mut Report::new(io::stdout().lock(), io::stdout().is_terminal()), &stop)?;
     results::copy(&written, &to)?;
     println!("the results are in {}", to.display());
     Ok(graded.count().1 == 0)

@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Writes the failure of `job` below `directory`.
 pub fn write(directory: &Path, job: &Job, judged: &Judged, conditions: &Conditions) -> io::Result<()> {
-    let directory = directory.join(job.name().replace('/', "-"));
+    let directory = directory.join(job.folder());
     fs::create_dir_all(&directory)?;
     let lines = report::message(job, judged, conditions).map(|(label, text)| format!("{label:<9}  {text}\n"));
     let all = report::details(&judged.verdict.checks());

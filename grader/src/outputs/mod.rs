@@ -9,13 +9,11 @@ mod junit;
 mod summary;
 mod tap;
 
+use crate::job::FAILED;
 use crate::marks::Results;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-
-/// Where in the results the failures are.
-const FAILED: &str = "failed";
 
 /// The directory of one run's results.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use crate::source::Edit;
 use crate::tree;
 use grader::marks::Conditions;
 use grader::provenance::Provenance;
+use grader::report::Report;
 use grader::session::{FIXED_SEED, Request};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -110,10 +111,11 @@ impl<'a> Workshop<'a> {
             deadline: None,
             workers,
             results: self.results.clone(),
+            told: None,
             filters: wanted.keys().cloned().collect(),
         };
         // Between threads, the error itself cannot go, its words can.
-        let results = request.run(&mut io::sink(), self.stop).map_err(|error| error.to_string())?;
+        let results = request.run(&mut Report::new(io::sink(), false), self.stop).map_err(|error| error.to_string())?;
         if self.stop.load(Ordering::Relaxed) {
             return Err("it was told to end".into());
         }
