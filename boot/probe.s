@@ -1,4 +1,4 @@
-# Accesses that may be refused. If the page fault handler finds no frame for one of the two marked instructions, it puts
+# Accesses to a byte that may be refused. If the page fault handler finds no frame for one of the two marked instructions, it puts
 # the reason into EAX and goes on at probe_refused. Fastcall: the address is in ECX. EAX returns 0 if the access was made,
 # and the reason if it was refused.
 
@@ -7,7 +7,7 @@
 .global probe_read
 probe_read:
 probe_read_access:
-    mov eax, [ecx]
+    mov al, [ecx]
     xor eax, eax
     ret
 
@@ -16,7 +16,7 @@ probe_read_access:
 probe_write:
     xor eax, eax
 probe_write_access:
-    lock or dword ptr [ecx], eax
+    lock or byte ptr [ecx], al
     ret
 
 probe_refused:

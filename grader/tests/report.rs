@@ -333,6 +333,46 @@ fn a_death_at_the_prompt_ends_at_a_prompt_and_with_a_failing_status() {
 
 #[test]
 #[ignore = "boots build/droste.elf, as part of `make test`"]
+fn control_keys_do_what_they_do_in_a_shell() {
+    let long = "x".repeat(100);
+    let (said, success) = session(&format!("{long}\nhalf\x03spaces\x0C\n\x03\x03walk 0\n"));
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "\nnothing done: a line has at most 68 characters\n",
+            "half^C\nCtrl-C once more ends the machine\n",
+            "\x1B[H\x1B[2Jdroste> spaces\n   0  directory",
+            "droste> ^C\nCtrl-C once more ends the machine\ndroste> ^C\nthe machine ends\n",
+        ],
+    );
+    assert!(!said.contains("walk"), "{said}");
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn lists_stop_at_a_screen() {
+    let (said, success) = session(
+        "space new\nspace new\nspace new\ntouch 0x2100_0000\nalloc 4000_0000 256K\n\
+                                   touch 4000_1000 64\nevents\nevents 2\n",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &["events\n  1 back", " 20 back", "\nand 44 more events\n", "events 2\n  1 back", "  2 back", "\nand 62 more"],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn a_touch_at_the_end_of_addresses_stays_there() {
+    let (said, success) = session("touch 0xFFFF_FFFF\n");
+    assert!(success, "{said}");
+    says(&said, &["touch 0xFFFF_FFFF\n0 faults, 0 frames\n"]);
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
 fn bad_input_gets_a_line_of_help() {
     let (said, success) = session("walk\nwalk 0xZZ\nalloc 4000_0000 4G\nspace fly 3\nfly\nread 3\nlog loud\n");
     assert!(success, "{said}");

@@ -10,10 +10,25 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
+/// What clears the screen if it is written alone: a form feed.
+pub const CLEAR: &str = "\x0C";
 /// The longest line that is taken: with the prompt it fits into a row.
 pub const LONGEST: usize = 68;
 /// How many lines are remembered.
 const REMEMBERED: usize = 50;
+
+/// What a key has completed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A line was entered.
+    Line(String),
+    /// A line was entered of which a part was refused, since it was longer than [`LONGEST`].
+    TooLong,
+    /// The line was given up.
+    GivenUp,
+    /// There is no more to come: an empty line was ended, or a line given up twice.
+    End,
+}
 
 /// A line that is being typed, and those that were.
 #[derive(Debug)]
@@ -23,14 +38,19 @@ pub struct Editor {
     history: Vec<String>,
     /// Which line of the history is shown, counted from the latest; 0 is the one that is being typed.
     back: usize,
+    /// Whether characters were refused, and nothing was edited since.
+    too_long: bool,
+    /// Whether the last key gave a line up.
+    given_up: bool,
 }
 
 impl Editor {
     /// An empty line, and nothing to remember.
-    pub const EMPTY: Self = Self { line: String::new(), cursor: 0, history: Vec::new(), back: 0 };
+    pub const EMPTY: Self =
+        Self { line: String::new(), cursor: 0, history: Vec::new(), back: 0, too_long: false, given_up: false };
 
-    /// Takes a key and shows on `out` what it does. Returns the line if that is what it ends. `candidates` gives, for what
-    /// stands before the cursor, the words that its last word can become; `prompt` is shown again behind a list of them.
+    /// Takes a key and shows on `out` what it does. Returns what it completes. `candidates` gives, for what stands before
+    /// the cursor, the words that its last word can become; `prompt` is shown again behind a list of them.
     ///
     /// # Errors
     ///
@@ -41,16 +61,28 @@ impl Editor {
         out: &mut impl Write,
         prompt: &str,
         candidates: impl FnOnce(&str) -> Vec<&'static str>,
-    ) -> Result<Option<String>, fmt::Error> {
+    ) -> Result<Option<Input>, fmt::Error> {
         let length = self.line.len();
+        let given_up = core::mem::take(&mut self.given_up);
+        let too_long = core::mem::take(&mut self.too_long);
         match key {
             Key::Character(character) => {
+                self.too_long = too_long || length == LONGEST;
                 self.replace(out, self.cursor..self.cursor, char::from(character).encode_utf8(&mut [0; 4]))?
+            }
+            Key::Enter if too_long => {
+                writeln!(out)?;
+                self.take();
+                return Ok(Some(Input::TooLong));
             }
             Key::Enter => return self.enter(out).map(Some),
             Key::Tab => self.complete(out, prompt, candidates)?,
             Key::Backspace => self.replace(out, self.cursor.saturating_sub(1)..self.cursor, "")?,
-            Key::Delete => self.replace(out, self.cursor..length.min(self.cursor + 1), "")?,
+            Key::DeleteOrEnd if length == 0 => {
+                writeln!(out)?;
+                return Ok(Some(Input::End));
+            }
+            Key::Delete | Key::DeleteOrEnd => self.replace(out, self.cursor..length.min(self.cursor + 1), "")?,
             Key::DeleteBefore => self.replace(out, 0..self.cursor, "")?,
             Key::DeleteAfter => self.replace(out, self.cursor..length, "")?,
             Key::Left => self.go_to(out, self.cursor.saturating_sub(1))?,
@@ -60,15 +92,20 @@ impl Editor {
             Key::Up => self.recall(out, self.back + 1)?,
             Key::Down => self.recall(out, self.back.saturating_sub(1))?,
             Key::Cancel => {
-                self.line.clear();
                 writeln!(out, "^C")?;
-                return self.take().map(Some);
+                self.take();
+                self.given_up = !given_up;
+                return Ok(Some(if given_up { Input::End } else { Input::GivenUp }));
+            }
+            Key::ClearScreen => {
+                out.write_str(CLEAR)?;
+                self.show(out, prompt)?;
             }
         }
         Ok(None)
     }
 
-    fn enter(&mut self, out: &mut impl Write) -> Result<String, fmt::Error> {
+    fn enter(&mut self, out: &mut impl Write) -> Result<Input, fmt::Error> {
         writeln!(out)?;
         if !self.line.trim().is_empty() && self.history.last() != Some(&self.line) {
             if self.history.len() == REMEMBERED {
@@ -76,12 +113,19 @@ impl Editor {
             }
             self.history.push(self.line.clone());
         }
-        self.take()
+        Ok(Input::Line(self.take()))
     }
 
-    fn take(&mut self) -> Result<String, fmt::Error> {
+    fn take(&mut self) -> String {
         (self.cursor, self.back) = (0, 0);
-        Ok(core::mem::take(&mut self.line))
+        core::mem::take(&mut self.line)
+    }
+
+    /// Shows the line again, on an empty row.
+    fn show(&mut self, out: &mut impl Write, prompt: &str) -> fmt::Result {
+        write!(out, "{prompt}{}", self.line)?;
+        let cursor = core::mem::replace(&mut self.cursor, self.line.len());
+        self.go_to(out, cursor)
     }
 
     /// Moves the cursor. To the right it is moved by writing what is there already.
@@ -145,9 +189,8 @@ impl Editor {
             _ => {
                 writeln!(out)?;
                 candidates.iter().try_for_each(|candidate| write!(out, "{candidate} "))?;
-                write!(out, "\n{prompt}{}", self.line)?;
-                let cursor = core::mem::replace(&mut self.cursor, self.line.len());
-                self.go_to(out, cursor)
+                writeln!(out)?;
+                self.show(out, prompt)
             }
         }
     }
@@ -174,7 +217,7 @@ mod tests {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             for byte in text.bytes() {
                 match byte {
-                    b'\n' => *self = Self::default(),
+                    b'\n' | b'\x0C' => *self = Self::default(),
                     0x08 => self.column -= 1,
                     _ => {
                         self.cells.resize(self.cells.len().max(self.column + 1), b' ');
@@ -193,7 +236,7 @@ mod tests {
     }
 
     /// Types `bytes`. Returns the lines that were entered; what is on the row at the end must be the line being typed.
-    fn typed(bytes: &[u8]) -> (Vec<String>, String) {
+    fn typed(bytes: &[u8]) -> (Vec<Input>, String) {
         let (mut editor, mut keys, mut row) = (Editor::EMPTY, Keys::NONE, Row::default());
         let mut lines = Vec::new();
         for byte in bytes {
@@ -218,7 +261,7 @@ mod tests {
     #[test]
     fn lines_come_back_from_the_history() {
         let (lines, last) = typed(b"first\rsecond\r\x1B[A\x1B[A\r\x1B[A\x1B[A\x1B[A\x1B[A\x1B[B");
-        assert_eq!(lines, ["first", "second", "first"]);
+        assert_eq!(lines, ["first", "second", "first"].map(|line| Input::Line(line.into())));
         assert_eq!(last, "second");
     }
 
@@ -232,11 +275,40 @@ mod tests {
 
     #[test]
     fn a_line_given_up_is_empty() {
-        assert_eq!(typed(b"half\x03whole\r").0, ["", "whole"]);
+        assert_eq!(typed(b"half\x03whole\r").0, [Input::GivenUp, Input::Line("whole".into())]);
+    }
+
+    #[test]
+    fn a_line_given_up_twice_in_turn_is_the_end() {
+        assert_eq!(typed(b"half\x03\x03").0, [Input::GivenUp, Input::End]);
+        assert_eq!(typed(b"half\x03x\x03").0, [Input::GivenUp, Input::GivenUp]);
+    }
+
+    #[test]
+    fn control_d_deletes_in_a_line_and_ends_an_empty_one() {
+        assert_eq!(typed(b"abc\x01\x04").1, "bc");
+        assert_eq!(typed(b"abc\x15\x04").0, [Input::End]);
+    }
+
+    #[test]
+    fn the_line_stays_when_the_screen_is_cleared() {
+        assert_eq!(typed(b"abc\x02\x0Cx").1, "abxc");
     }
 
     #[test]
     fn a_line_is_never_longer_than_a_row() {
         assert_eq!(typed(&[b'x'; 200]).1.len(), LONGEST);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_not_carried_out() {
+        let mut keys = std::vec![b'x'; LONGEST];
+        keys.push(b'\r');
+        assert_eq!(typed(&keys).0, [Input::Line("x".repeat(LONGEST))]);
+        keys.insert(0, b'x');
+        assert_eq!(typed(&keys).0, [Input::TooLong]);
+        // Whoever edits it has seen what is left.
+        keys.insert(LONGEST + 1, 0x08);
+        assert_eq!(typed(&keys).0, [Input::Line("x".repeat(LONGEST - 1))]);
     }
 }

@@ -20,6 +20,10 @@ pub enum Key {
     End,
     /// Control-C: gives the line up.
     Cancel,
+    /// Control-D: deletes the character under the cursor, or ends the input if the line is empty.
+    DeleteOrEnd,
+    /// Control-L: clears the screen but for the line.
+    ClearScreen,
     /// Control-U: deletes everything before the cursor.
     DeleteBefore,
     /// Control-K: deletes everything from the cursor on.
@@ -64,7 +68,7 @@ pub const fn from_byte(byte: u8) -> Option<Key> {
     const fn control(letter: u8) -> u8 {
         letter - b'A' + 1
     }
-    const KEYS: [(u8, Key); 14] = [
+    const KEYS: [(u8, Key); 16] = [
         (b'\r', Key::Enter),
         (b'\n', Key::Enter),
         (b'\t', Key::Tab),
@@ -77,6 +81,8 @@ pub const fn from_byte(byte: u8) -> Option<Key> {
         (control(b'P'), Key::Up),
         (control(b'N'), Key::Down),
         (control(b'C'), Key::Cancel),
+        (control(b'D'), Key::DeleteOrEnd),
+        (control(b'L'), Key::ClearScreen),
         (control(b'U'), Key::DeleteBefore),
         (control(b'K'), Key::DeleteAfter),
     ];
@@ -88,6 +94,14 @@ pub const fn from_byte(byte: u8) -> Option<Key> {
         index += 1;
     }
     if matches!(byte, b' '..=b'~') { Some(Key::Character(byte)) } else { None }
+}
+
+/// Returns the key of a character that a keyboard's layout gives. There, unlike on a terminal, U+007F is the Delete key.
+pub fn from_keyboard(character: char) -> Option<Key> {
+    match character {
+        '\u{7F}' => Some(Key::Delete),
+        _ => u8::try_from(character).ok().and_then(from_byte),
+    }
 }
 
 fn sequence(number: u8, last: u8) -> Option<Key> {
@@ -117,6 +131,11 @@ mod tests {
     fn escape_sequences_become_keys() {
         assert_eq!(keys(b"a\x1B[Db"), [Key::Character(b'a'), Key::Left, Key::Character(b'b')]);
         assert_eq!(keys(b"\x1B[3~\x1BOH\x1B[1;5C\r"), [Key::Delete, Key::Home, Key::Right, Key::Enter]);
+    }
+
+    #[test]
+    fn delete_and_backspace_of_a_keyboard_are_two_keys() {
+        assert_eq!(['\u{7F}', '\u{8}', 'ä'].map(from_keyboard), [Some(Key::Delete), Some(Key::Backspace), None]);
     }
 
     #[test]

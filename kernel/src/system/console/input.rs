@@ -38,7 +38,7 @@ pub fn read_key() -> Option<Key> {
 
 fn key(decoded: DecodedKey) -> Option<Key> {
     match decoded {
-        DecodedKey::Unicode(character) => u8::try_from(character).ok().and_then(keys::from_byte),
+        DecodedKey::Unicode(character) => keys::from_keyboard(character),
         DecodedKey::RawKey(code) => match code {
             KeyCode::ArrowLeft => Some(Key::Left),
             KeyCode::ArrowRight => Some(Key::Right),

@@ -12,6 +12,7 @@ use crate::log_levels::Levels;
 use crate::report::{COLUMNS, Output, Style};
 use crate::screen::Display;
 use crate::screen::cells::{Colours, PLAIN};
+use crate::terminal::editor::CLEAR;
 use crate::text::Text;
 use core::fmt::{self, Arguments, Write};
 use core::mem;
@@ -177,12 +178,17 @@ pub fn read_control_byte() -> Option<u8> {
     COM2.lock().receive()
 }
 
-/// The console as something to write on.
+/// The console as something to write on; [`CLEAR`] alone clears the screen, and a terminal.
 pub struct Console;
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        write(format_args!("{text}"));
+        if text == CLEAR {
+            SCREEN.lock().clear();
+            let _ = COM1.lock().write_str("\x1B[H\x1B[2J");
+        } else {
+            write(format_args!("{text}"));
+        }
         Ok(())
     }
 }

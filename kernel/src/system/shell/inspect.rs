@@ -11,8 +11,8 @@ use crate::system::memory::{self, KernelMemory};
 use crate::terminal::words::{BadWords, Words};
 use crate::vm::{CurrentSpace, Kind, Refusal, VmPool};
 
-/// Lines after which a list is cut off: who wants more asks for less.
-const LINES: usize = 40;
+/// Lines after which a list is cut off, so that it fits on the screen: who wants more asks for less.
+const LINES: usize = 20;
 
 /// `walk ADDR`
 pub fn walk(words: &mut Words<'_>) -> Result<(), BadWords> {
@@ -210,45 +210,61 @@ fn backed(view: &impl MmuView, pages: PageRange) -> u32 {
     count
 }
 
-/// `events`
+/// `events [COUNT]`
 pub fn events(words: &mut Words<'_>) -> Result<(), BadWords> {
+    let count = words.number_or(LINES as u32)?;
     words.end()?;
-    memory::with(|memory| show_events(memory, |_| true));
+    memory::with(|memory| show_events(memory, count, |_| true));
     Ok(())
 }
 
-/// `faults`
+/// `faults [COUNT]`
 pub fn faults(words: &mut Words<'_>) -> Result<(), BadWords> {
+    let count = words.number_or(LINES as u32)?;
     words.end()?;
     println!("{} faults were answered with a frame since the start; of the last events:", memory::faults());
-    memory::with(|memory| show_events(memory, |event| matches!(event.kind, EventKind::Backed | EventKind::Refused)));
+    memory::with(|memory| {
+        show_events(memory, count, |event| matches!(event.kind, EventKind::Backed | EventKind::Refused));
+    });
     Ok(())
 }
 
-fn show_events<M: Mmu, F>(memory: &Memory<M, F>, wanted: impl Fn(&Event) -> bool) {
+/// Shows the latest `count` of the events that are `wanted`, and says how many more there are.
+fn show_events<M: Mmu, F>(memory: &Memory<M, F>, count: u32, wanted: impl Fn(&Event) -> bool) {
+    let mut list = List { lines: 0, most: count as usize };
     let latest = memory.events.latest(memory.root());
     for (back, event) in (1..).zip(latest).filter(|(_, event)| wanted(event)) {
-        println!("{back:3} back, in space {}: {event}", event.space.start());
+        if list.line() {
+            println!("{back:3} back, in space {}: {event}", event.space.start());
+        }
     }
+    list.end("events");
 }
 
 /// A list on the console that is cut off when it gets too long.
-#[derive(Default)]
 struct List {
     lines: usize,
+    /// How many of them are shown.
+    most: usize,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { lines: 0, most: LINES }
+    }
 }
 
 impl List {
     /// Counts a line, and says whether it is to be shown.
     fn line(&mut self) -> bool {
         self.lines += 1;
-        self.lines <= LINES
+        self.lines <= self.most
     }
 
     /// Says how many lines were not shown.
     fn end(&self, of: &str) {
-        if self.lines > LINES {
-            println!("and {} more {of}", self.lines - LINES);
+        if self.lines > self.most {
+            println!("and {} more {of}", self.lines - self.most);
         }
     }
 }

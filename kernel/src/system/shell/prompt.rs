@@ -8,7 +8,7 @@ use crate::boot_info::BootInfo;
 use crate::log_levels::Levels;
 use crate::system::console::{self, Console, print, println};
 use crate::system::{crash, main_job, tests};
-use crate::terminal::editor::Editor;
+use crate::terminal::editor::{Editor, Input, LONGEST};
 use crate::terminal::words::{BadWords, Words};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -45,8 +45,13 @@ const COMMANDS: &[Command] = &[
     Command { name: "read", arguments: "ADDR", help: "the word there", run: modify::read },
     Command { name: "write", arguments: "ADDR VALUE", help: "change the word there", run: modify::write },
     Command { name: "tlb", arguments: "", help: "see a stale entry, then flush it", run: modify::tlb },
-    Command { name: "events", arguments: "", help: "what happened to the memory last", run: inspect::events },
-    Command { name: "faults", arguments: "", help: "the last faults, answered and refused", run: inspect::faults },
+    Command { name: "events", arguments: "[COUNT]", help: "what happened to the memory last", run: inspect::events },
+    Command {
+        name: "faults",
+        arguments: "[COUNT]",
+        help: "the last faults, answered and refused",
+        run: inspect::faults,
+    },
     Command { name: "log", arguments: "LEVEL", help: "tell more or less: info, or vm:debug,warn", run: log },
     Command { name: "run", arguments: "[NAME]", help: "the main job, or a test, in a clean kernel", run },
     Command { name: "tests", arguments: "", help: "the names of all tests", run: list_tests },
@@ -115,15 +120,23 @@ fn read_line() -> String {
     let prompt = if DEAD.load(Ordering::Relaxed) { DEAD_PROMPT } else { PROMPT };
     print!("{prompt}");
     loop {
-        match console::read_key() {
-            Some(key) => {
-                // The console takes everything.
-                if let Ok(Some(line)) = EDITOR.lock().key(key, &mut Console, prompt, candidates) {
-                    return line;
-                }
+        let Some(key) = console::read_key() else {
+            interrupts::wait();
+            continue;
+        };
+        // The console takes everything.
+        let input = EDITOR.lock().key(key, &mut Console, prompt, candidates).ok().flatten();
+        match input {
+            None => continue,
+            Some(Input::Line(line)) => return line,
+            Some(Input::TooLong) => println!("nothing done: a line has at most {LONGEST} characters"),
+            Some(Input::GivenUp) => println!("Ctrl-C once more ends the machine"),
+            Some(Input::End) => {
+                println!("the machine ends");
+                end();
             }
-            None => interrupts::wait(),
         }
+        print!("{prompt}");
     }
 }
 
@@ -194,5 +207,9 @@ fn reboot(words: &mut Words<'_>) -> Result<(), BadWords> {
 
 fn poweroff(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
+    end()
+}
+
+fn end() -> ! {
     exit::end(if FAILED.load(Ordering::Relaxed) { Verdict::Failure } else { Verdict::Success })
 }
