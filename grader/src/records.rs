@@ -9,9 +9,11 @@
 //! audit NAME                                   the machine stands still to be audited
 //! fail WHAT expected=0x2 seen=0x3 at=FILE:LINE a check that did not hold; WHAT may have spaces
 //! report WORDS                                 a line of the report that people read on the console
-//! diagnosis KIND WORDS                         the kernel's own words for why it dies
+//! diagnosis KIND WORDS [at=FILE:LINE]          the kernel's own words for why it dies, and where, if that is known
 //! end pass | end fail | end died               always last
 //! ```
+//!
+//! A kernel may die before it has come to its test: report, diagnosis and end stand alone then.
 
 use crate::run::Check;
 
@@ -73,13 +75,17 @@ impl<'a> Transcript<'a> {
     /// Takes one record in; an error says what is wrong with it.
     fn take(&mut self, line: &'a str) -> Result<(), String> {
         let out_of_place = || Err(format!("`{line}` out of place"));
-        if self.end.is_some() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let needs_a_test = match word {
+            "begin" | "report" | "diagnosis" => false,
+            "end" => self.diagnosis.is_none(),
+            _ => true,
+        };
+        if self.end.is_some() || needs_a_test && self.begun.is_none() {
             return out_of_place();
         }
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "begin" if self.begun.is_none() => self.begun = Some(rest),
-            _ if self.begun.is_none() => return out_of_place(),
             // The auditor has dealt with these when they came.
             "ask" | "claim" | "audit" => {}
             "test" => self.listed.push(rest),
@@ -131,6 +137,14 @@ mod tests {
     fn line_ends_of_a_terminal_are_line_ends() {
         let transcript = Transcript::read("droste 1\r\nbegin t\r\nend pass\r\n");
         assert_eq!((transcript.begun, transcript.end, transcript.broken), (Some("t"), Some(End::Pass), None));
+    }
+
+    #[test]
+    fn a_kernel_may_die_before_its_test_begins() {
+        let transcript =
+            Transcript::read("droste 1\nreport panic\ndiagnosis panic no frame left at=pool.rs:7\nend died\n");
+        assert_eq!((transcript.begun, transcript.end, transcript.broken), (None, Some(End::Died), None));
+        assert_eq!(transcript.diagnosis, Some("panic no frame left at=pool.rs:7"));
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub fn repeat(job: &Job, conditions: &Conditions) -> String {
 /// Returns the likely cause of a verdict that says more about it than the test does.
 fn cause(verdict: &Verdict) -> Option<&'static str> {
     Some(match verdict {
+        Verdict::Panic(words) if words.starts_with("panic to do: ") => {
+            "it is still to be written: its documentation says what it must do"
+        }
         Verdict::TripleFault(_) => "the stack, the IDT or the handler's own page was not mapped when a fault came",
         Verdict::Reset(_) => "something jumped to where no code is, or asked the keyboard controller for a reset",
         Verdict::Halted(_) => "an error path that stops the processor instead of returning an error",

@@ -111,12 +111,16 @@ impl Verdict {
     /// Returns what did not hold, each with what must be and what is. A pass has none.
     pub fn checks(&self) -> Vec<Check> {
         let ends = |seen: String| vec![Check::new("the machine", "an end by itself", seen)];
-        let lives = |seen: &String| vec![Check::new("the kernel", "alive to the end", seen)];
+        let lives = |diagnosis: &String| {
+            let (words, at) =
+                diagnosis.rsplit_once(" at=").map_or((&**diagnosis, None), |(words, at)| (words, Some(at)));
+            vec![Check { at: at.map(String::from), ..Check::new("the kernel", "alive to the end", words) }]
+        };
         match self {
             Self::Pass => Vec::new(),
             Self::Fail(checks) => checks.clone(),
             Self::Panic(diagnosis) | Self::IllegalAccess(diagnosis) => lives(diagnosis),
-            Self::TripleFault(chain) => lives(&chain.join("; then ")),
+            Self::TripleFault(chain) => vec![Check::new("the kernel", "alive to the end", chain.join("; then "))],
             Self::Reset(how) => ends((*how).into()),
             Self::Halted(place) => ends(format!("waits for an interrupt with interrupts off, after {place}")),
             Self::Hang(place, limit) => ends(format!("after {} s it still runs around {place}", limit.as_secs())),

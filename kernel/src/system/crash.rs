@@ -102,7 +102,10 @@ fn full_report(context: &CrashContext<'_>, dying: &Dying) {
         context.report().write(memory.map(|memory| view(memory)), &mut ReportOutput::fresh());
     });
     let crash = context.crash;
-    control!("diagnosis {} {crash}", crash.kind());
+    match context.source {
+        Some(source) => control!("diagnosis {} {crash} at={source}", crash.kind()),
+        None => control!("diagnosis {} {crash}", crash.kind()),
+    }
     control!("end died");
     AFTERWARDS.force_unlock(dying);
     // The lock masks interrupts, which what comes now may wait for.
