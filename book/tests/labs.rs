@@ -1,0 +1,130 @@
+//! What the chapters of the labs say of numbers, functions and failures is true.
+
+use droste::addr::{Frame, FrameRange};
+use droste::frames::{FramePool, ReleaseError};
+use droste::memory_map::{HOLE, PROCESS_POOL_START};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The process pool of the reference machine.
+const PROCESS_POOL: FrameRange = FrameRange::new(PROCESS_POOL_START, Frame::new(8192));
+
+fn lab(number: u32) -> String {
+    let file = format!("docs/src/lab-{number}.md");
+    fs::read_to_string(Path::new(ROOT).join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn labs() -> impl Iterator<Item = (u32, String)> {
+    (1..=8).take_while(|number| Path::new(ROOT).join(format!("docs/src/lab-{number}.md")).exists()).map(|n| (n, lab(n)))
+}
+
+/// Demands that `page` has each of `words`, whatever lines they stand in.
+#[track_caller]
+fn says(page: &str, words: &[&str]) {
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in words {
+        assert!(page.contains(words), "the page does not say \"{words}\"");
+    }
+}
+
+/// The pools of a handout are not written yet, so nothing can be asked of them there.
+fn is_handout() -> bool {
+    !Path::new(ROOT).join("instructor").exists()
+}
+
+/// Returns the text of all sources below a directory of the kernel.
+fn sources(directory: &str) -> String {
+    let mut directories = vec![Path::new(ROOT).join("kernel/src").join(directory)];
+    let mut text = String::new();
+    while let Some(directory) = directories.pop() {
+        let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        let (inner, files): (Vec<PathBuf>, _) =
+            entries.map(|entry| entry.expect("readable").path()).partition(|path| path.is_dir());
+        directories.extend(inner);
+        files.iter().for_each(|file| text += &fs::read_to_string(file).expect("a text"));
+    }
+    text
+}
+
+/// Returns the first cells of the rows of `page`'s table whose first cell is `heading`.
+fn first_cells<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+    let table = page.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
+    let cells: Vec<_> =
+        table.take_while(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1)).collect();
+    assert!(!cells.is_empty(), "there is no table of {heading}");
+    cells
+}
+
+/// Returns what stands between backticks.
+fn code(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn the_functions_of_each_lab_are_there() {
+    let sources = ["frames", "paging", "vm"].map(sources).concat();
+    for (number, page) in labs() {
+        for name in first_cells(&page, "function").into_iter().flat_map(code) {
+            let name = name.rsplit("::").next().unwrap_or(name);
+            assert!(sources.contains(&format!("fn {name}")), "lab {number}: there is no function {name}");
+        }
+    }
+}
+
+#[test]
+fn what_a_failure_is_said_to_look_like_is_what_a_test_says() {
+    let tests = ["scenarios", "system"].map(sources).concat();
+    for (number, page) in labs() {
+        let symptoms = first_cells(&page, "what you see").into_iter().flat_map(code);
+        for what in symptoms.filter_map(|symptom| Some(symptom.split_once(": expected ")?.0)) {
+            assert!(tests.contains(&format!("\"{what}\"")), "lab {number}: no test says \"{what}\"");
+        }
+    }
+}
+
+#[test]
+fn the_map_of_eight_frames_is_as_it_is_drawn() {
+    if is_handout() {
+        return;
+    }
+    type Step = (&'static str, fn(&mut FramePool<'_>) -> bool);
+    let steps: [Step; 7] = [
+        ("`new` |", |_| true),
+        ("`get_frames(3)` | frame 1024", |pool| pool.get_frames(3) == Some(Frame::new(1024))),
+        ("`get_frames(2)` | frame 1027", |pool| pool.get_frames(2) == Some(Frame::new(1027))),
+        ("`release_frames(1025)` | refused: inner", |pool| {
+            pool.release_frames(Frame::new(1025)) == Err(ReleaseError::Inner(Frame::new(1025)))
+        }),
+        ("`release_frames(1024)` | three frames", |pool| pool.release_frames(Frame::new(1024)).is_ok()),
+        ("`get_frames(4)` | none: six are free, no four of them together", |pool| {
+            (pool.get_frames(4), pool.free_frames()) == (None, 6)
+        }),
+        ("`mark_inaccessible(1031, 1)` |", |pool| pool.mark_inaccessible(Frame::new(1031), 1).is_ok()),
+    ];
+    for last in 0..steps.len() {
+        let mut storage = vec![0; FramePool::storage_words(8)];
+        let mut pool = FramePool::new(FrameRange::new(Frame::new(1024), Frame::new(1032)), &mut storage)
+            .expect("there is enough storage");
+        for (row, step) in &steps[..=last] {
+            assert!(step(&mut pool), "{row}");
+        }
+        let word = |word: u32| format!("0x{:04X}_{:04X}", word >> 16, word & 0xFFFF);
+        says(&lab(1), &[&format!("| {} | {} | {} |", steps[last].0, word(storage[0]), word(storage[1]))]);
+    }
+}
+
+#[test]
+fn a_scan_looks_at_as_many_frames_as_lab_1_says() {
+    let mut in_use = vec![false; PROCESS_POOL.len() as usize];
+    let hole = HOLE.start.number() - PROCESS_POOL.start.number()..HOLE.end.number() - PROCESS_POOL.start.number();
+    let (mut looks, mut handed_out) = (0, 0);
+    while let Some(first) = (0..PROCESS_POOL.len()).find(|frame| !hole.contains(frame) && !in_use[*frame as usize]) {
+        in_use[first as usize] = true;
+        looks += first + 1;
+        handed_out += 1;
+    }
+    assert_eq!((handed_out, looks), (6912, 24_939_904));
+    says(&lab(1), &["1 048 576 more, 24 939 904 together", "6912 can be had"]);
+}
