@@ -1,13 +1,13 @@
-# Accesses to a byte that may be refused. If the page fault handler finds no frame for one of the two marked instructions, it puts
-# the reason into EAX and goes on at probe_refused. Fastcall: the address is in ECX. EAX returns 0 if the access was made,
-# and the reason if it was refused.
+# Accesses that may be refused: a read of a word, and a write to a byte, which lies in one page wherever it is. If the page
+# fault handler finds no frame for one of the two marked instructions, it puts the reason into EAX and goes on at
+# probe_refused. Fastcall: the address is in ECX. EAX returns 0 if the access was made, and the reason if it was refused.
 
 .section .text.probe, "ax"
 
 .global probe_read
 probe_read:
 probe_read_access:
-    mov al, [ecx]
+    mov eax, [ecx]
     xor eax, eax
     ret
 

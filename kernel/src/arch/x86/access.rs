@@ -51,7 +51,7 @@ pub fn write(address: VirtAddr, word: u32) {
     unsafe { (address.as_u32() as *mut u32).write_volatile(word) }
 }
 
-/// Reads the byte at `address`, or reads and writes it back unchanged: a byte lies in one page, wherever it is.
+/// Reads the word at `address`, or reads and writes back a byte of it, which lies in one page wherever it is.
 ///
 /// # Errors
 ///
