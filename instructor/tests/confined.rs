@@ -24,13 +24,22 @@ fn confined(wall: &str, read: &Path, write: &Path, program: &[&str]) -> Output {
         .expect("cargo has built it")
 }
 
-/// Says whether this system has the wall. A test of one that is missing shows nothing.
+/// Says whether this system has the wall. A test of one that is missing shows nothing; one that is here and fails is no
+/// missing one.
 fn is_here(wall: &str) -> bool {
-    let here = confined(wall, Path::new("/usr"), Path::new("/nothing"), &["true"]).status.success();
-    if !here {
-        eprintln!("not tested: this system can't build behind {wall}");
+    let output = confined(wall, Path::new("/usr"), Path::new("/nothing"), &["true"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_missing = match wall {
+        "landlock" => said.contains("this system has no Landlock"),
+        "bubblewrap" => said.contains("bwrap: "),
+        "other-user" => said.contains("Operation not permitted") || said.contains("Invalid argument"),
+        _ => false,
+    };
+    assert!(output.status.success() || is_missing, "{wall}: {said}");
+    if is_missing {
+        eprintln!("not tested: {said}");
     }
-    here
+    !is_missing
 }
 
 /// Runs `script` with three directories, `read`, `write` and `other`, the last for its owner alone. Returns what it printed,
@@ -54,7 +63,7 @@ fn try_out(wall: &str, script: &str) -> (String, bool) {
 fn it_reads_what_it_is_given_and_nothing_else() {
     for wall in WALLS.into_iter().filter(|wall| is_here(wall)) {
         assert_eq!(try_out(wall, "cat file ../write/file"), ("readwrite".into(), true), "{wall}");
-        for secret in ["../other/file", "/etc/passwd", "/dev/sda", env!("CARGO_MANIFEST_DIR")] {
+        for secret in ["../other/file", "/etc/passwd", env!("CARGO_MANIFEST_DIR")] {
             let script = format!("if [ -d {secret} ]; then ls {secret}; else head -c 4 {secret} | grep .; fi");
             assert_eq!(try_out(wall, &script), (String::new(), false), "{wall}: {secret}");
         }

@@ -3,16 +3,10 @@
     mov byte ptr [made], 0xC3 # ret
     mov eax, offset made
     call eax
-    call _ZN6system5tests8run_test17h0123456789abcdefE
+    call RUN_TEST
     end SUCCESS
 
-_ZN6system5tests8run_test17h0123456789abcdefE:
-    push ebp
-    mov ebp, esp
-    say end pass
-    freeze
-    pop ebp
-    ret
+run_test
 
 .bss
 made:

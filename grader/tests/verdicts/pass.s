@@ -1,12 +1,6 @@
 # Does everything right: it says so where tests are run.
 .include "common.s"
-    call _ZN6system5tests8run_test17h0123456789abcdefE
+    call RUN_TEST
     end SUCCESS
 
-_ZN6system5tests8run_test17h0123456789abcdefE:
-    push ebp
-    mov ebp, esp
-    say end pass
-    freeze
-    pop ebp
-    ret
+run_test
