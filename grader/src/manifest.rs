@@ -19,7 +19,8 @@
 //! memory = "512M"                             # of the machine, 32M if absent
 //! limit = 3                                   # times the normal time limit, 1 if absent
 //! dies = "illegal-access"                     # for a test that expects death: the kind of the diagnosis,
-//! says = ["0x5000_0000", "no region"]         # and words of its report
+//! says = ["0x5000_0000", "of {start}"]        # and words of its report; the kernel itself says what {start} is
+//! or = { dies = "locked", says = ["damaged"] } # a death that is as right
 //! partial = true                              # each checkpoint that holds earns its share of the points
 //! alone = true                                # it runs without a memory, so it is not audited at its end
 //! checkpoints = [                             # where it is audited before its end, and what must be seen there
@@ -30,7 +31,7 @@
 //! The boot matrix is listed by name in `matrix`; a group of that name says the rest.
 
 use crate::run::Checkpoint;
-use crate::verdict::{Expects, Outcome};
+use crate::verdict::{Death, Expects, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -116,6 +117,8 @@ pub struct Test {
     /// Words that lines of its report must have.
     #[serde(default)]
     pub says: Vec<String>,
+    /// Another death that is as right.
+    pub or: Option<Death>,
     /// The memory of its machine, as QEMU reads it.
     #[serde(default = "reference_memory")]
     pub memory: String,
@@ -230,6 +233,9 @@ impl Test {
         if self.dies.is_none() != self.says.is_empty() {
             return Err("has only one of `dies` and `says`");
         }
+        if self.dies.is_none() && self.or.is_some() {
+            return Err("has another death, and none at first");
+        }
         if self.limit == 0 {
             return Err("has no time to run");
         }
@@ -246,7 +252,10 @@ impl Test {
     pub fn expects(&self) -> Expects {
         let outcome = match &self.dies {
             None => Outcome::Passes,
-            Some(kind) => Outcome::Dies { kind: kind.clone(), says: self.says.clone() },
+            Some(kind) => {
+                let first = Death { kind: kind.clone(), says: self.says.clone() };
+                Outcome::Dies([first].into_iter().chain(self.or.clone()).collect())
+            }
         };
         let has_end = self.dies.is_none() && !self.alone;
         let checkpoints = self.checkpoints.iter().cloned().chain(has_end.then(Checkpoint::end)).collect();
@@ -295,6 +304,7 @@ mod tests {
             ("id = 'list'", "asked for its list"),
             ("id = 'a'\ndies = 'panic'", "only one of"),
             ("id = 'a'\nsays = ['words']", "only one of"),
+            ("id = 'a'\nor = { dies = 'panic', says = ['words'] }", "none at first"),
             ("id = 'a'\nlimit = 0", "no time"),
             ("id = 'a'\npartial = true", "nothing that its points"),
             ("id = 'a'\nalone = true\ncheckpoints = [{ name = 'c', claims = 1 }]", "without a memory"),

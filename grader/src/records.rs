@@ -8,6 +8,7 @@
 //! claim WORDS                                  what the auditor will find: see `audit::claims`
 //! audit NAME                                   the machine stands still to be audited
 //! fail WHAT expected=0x2 seen=0x3 at=FILE:LINE a check that did not hold; WHAT may have spaces
+//! name WORD WORDS                              what the manifest calls {WORD} is WORDS: where a region lies, in this kernel
 //! report WORDS                                 a line of the report that people read on the console
 //! diagnosis KIND WORDS [at=FILE:LINE]          the kernel's own words for why it dies, and where, if that is known
 //! end pass | end fail | end died               always last
@@ -42,6 +43,8 @@ pub struct Transcript<'a> {
     pub listed: Vec<&'a str>,
     /// The checks that did not hold.
     pub failed: Vec<Check>,
+    /// The words after `name`: a name, and what it stands for.
+    pub names: Vec<(&'a str, &'a str)>,
     /// The lines of the kernel's report.
     pub reported: Vec<&'a str>,
     /// The words after `diagnosis`, the kind first.
@@ -89,6 +92,7 @@ impl<'a> Transcript<'a> {
             // The auditor has dealt with these when they came.
             "ask" | "claim" | "audit" => {}
             "test" => self.listed.push(rest),
+            "name" => self.names.push(rest.split_once(' ').ok_or_else(|| format!("`{line}`, which names nothing"))?),
             "report" => self.reported.push(rest),
             "fail" => self.failed.push(failed_check(rest).ok_or_else(|| format!("`{line}`, which lacks its figures"))?),
             "diagnosis" if self.diagnosis.is_none() => self.diagnosis = Some(rest),
@@ -159,6 +163,7 @@ mod tests {
             ("droste 1\nbegin t\nend pass\nend pass\n", "`end pass` out of place"),
             ("droste 1\nbegin t\nend passed\n", "`end passed` out of place"),
             ("droste 1\nbegin t\nfail words only\nend fail\n", "`fail words only`, which lacks its figures"),
+            ("droste 1\nbegin t\nname start\nend pass\n", "`name start`, which names nothing"),
             ("droste 1\nbegin t\nend pass", "a record cut off: `end pass`"),
         ] {
             assert_eq!(Transcript::read(control).broken.as_deref(), Some(name), "{control:?}");

@@ -9,6 +9,7 @@
 use crate::records::{End, Transcript};
 use crate::run::{Check, Checkpoint, Ended, Run};
 use crate::symbols::CodeLocation;
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -42,15 +43,21 @@ pub enum Expects {
 pub enum Outcome {
     /// Every check holds.
     Passes,
-    /// The kernel dies of this kind of death, with these words in its report.
-    Dies {
-        /// The first word of the diagnosis.
-        kind: String,
-        /// Words that lines of the report must have.
-        says: Vec<String>,
-    },
+    /// The kernel dies one of these deaths.
+    Dies(Vec<Death>),
     /// The kernel lists exactly these tests.
     Lists(BTreeSet<String>),
+}
+
+/// How a kernel dies as it should.
+#[derive(Clone, PartialEq, Eq, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Death {
+    /// The first word of the diagnosis.
+    #[serde(rename = "dies")]
+    pub kind: String,
+    /// Words that lines of the report must have. What is in braces is a name that the kernel gives to an address.
+    pub says: Vec<String>,
 }
 
 /// What a run is worth. Only [`Pass`](Self::Pass) is a pass.
@@ -186,12 +193,12 @@ fn judge_test(name: &str, outcome: &Outcome, checkpoints: &[Checkpoint], run: &R
     if !wrong.is_empty() {
         return Verdict::Fail(wrong);
     }
-    let (wanted_death, status, end, end_record) = match outcome {
-        Outcome::Dies { kind, .. } => (Some(kind.as_str()), FAILURE, End::Died, "`end died`"),
-        Outcome::Passes | Outcome::Lists(_) => (None, SUCCESS, End::Pass, "`end pass`"),
+    let (deaths, status, end, end_record) = match outcome {
+        Outcome::Dies(deaths) => (deaths.as_slice(), FAILURE, End::Died, "`end died`"),
+        Outcome::Passes | Outcome::Lists(_) => (&[][..], SUCCESS, End::Pass, "`end pass`"),
     };
     if let Some(diagnosis) = transcript.diagnosis
-        && diagnosis.split(' ').next() != wanted_death
+        && death_of(deaths, diagnosis).is_none()
     {
         return death(diagnosis);
     }
@@ -217,7 +224,7 @@ fn judge_test(name: &str, outcome: &Outcome, checkpoints: &[Checkpoint], run: &R
     if run.held != planned {
         missing.push(Check::new("audited checkpoints", planned.join(", "), run.held.join(", ")));
     }
-    if run.ran && !run.passed && !matches!(outcome, Outcome::Dies { .. }) {
+    if run.ran && !run.passed && !matches!(outcome, Outcome::Dies(_)) {
         missing.push(Check::new("the end", "a stand-still where a pass is said", "none"));
     }
     if missing.is_empty() { Verdict::Pass } else { Verdict::Fail(missing) }
@@ -227,16 +234,32 @@ fn judge_test(name: &str, outcome: &Outcome, checkpoints: &[Checkpoint], run: &R
 fn missing_from(outcome: &Outcome, transcript: &Transcript<'_>) -> Vec<Check> {
     match outcome {
         Outcome::Passes => Vec::new(),
-        Outcome::Dies { kind, .. } if transcript.diagnosis.is_none() => {
-            vec![Check::new("the diagnosis", kind, "none")]
-        }
-        Outcome::Dies { says, .. } => says
-            .iter()
-            .filter(|words| !transcript.reported.iter().any(|line| line.contains(words.as_str())))
-            .map(|words| Check::new("the report", format!("\"{words}\""), "not there"))
-            .collect(),
+        Outcome::Dies(deaths) => match transcript.diagnosis.and_then(|diagnosis| death_of(deaths, diagnosis)) {
+            None => {
+                let kinds: Vec<&str> = deaths.iter().map(|death| death.kind.as_str()).collect();
+                vec![Check::new("the diagnosis", kinds.join(" or "), "none")]
+            }
+            Some(death) => death
+                .says
+                .iter()
+                .map(|words| with_names(words, &transcript.names))
+                .filter(|words| !transcript.reported.iter().any(|line| line.contains(words)))
+                .map(|words| Check::new("the report", format!("\"{words}\""), "not there"))
+                .collect(),
+        },
         Outcome::Lists(names) => compare_lists(names, &transcript.listed),
     }
+}
+
+/// Returns which of `deaths` a kernel with this diagnosis has died.
+fn death_of<'a>(deaths: &'a [Death], diagnosis: &str) -> Option<&'a Death> {
+    let kind = diagnosis.split(' ').next();
+    deaths.iter().find(|death| kind == Some(&death.kind))
+}
+
+/// Puts what the kernel called by a name last in the place of each name in braces.
+fn with_names(words: &str, names: &[(&str, &str)]) -> String {
+    names.iter().rev().fold(words.into(), |words, (name, meant)| words.replace(&format!("{{{name}}}"), meant))
 }
 
 /// Returns the verdict on a kernel that died by its own word.

@@ -19,7 +19,7 @@ fn passes() -> Expects {
 }
 
 fn dies(kind: &str, says: &str) -> Expects {
-    let outcome = Outcome::Dies { kind: kind.into(), says: vec![says.into()] };
+    let outcome = Outcome::Dies(vec![Death { kind: kind.into(), says: vec![says.into()] }]);
     Expects::Test { name: "t".into(), outcome, checkpoints: Vec::new() }
 }
 
@@ -234,4 +234,27 @@ fn each_end_has_its_verdict() {
         assert_eq!(judge(&passes(), &Run { ended: ended.clone(), ..run("droste 1\nbegin t\n", 0) }).name(), name);
         assert_eq!(judge(&passes(), &Run { ended, ..run(PASSING, 0) }).name(), name);
     }
+}
+
+#[test]
+fn a_report_is_held_against_what_the_kernel_calls_by_name() {
+    let control = |said: &str| {
+        format!("droste 1\nbegin t\nname start 0x1\nname start 0x5000_0000\nreport {said}\ndiagnosis panic\nend died\n")
+    };
+    let wanted = dies("panic", "region {start}");
+    assert_eq!(judge(&wanted, &run(&control("in region 0x5000_0000"), FAILURE)), Verdict::Pass);
+    let missing = Check::new("the report", "\"region 0x5000_0000\"", "not there");
+    assert_eq!(judge(&wanted, &run(&control("in region 0x1"), FAILURE)), Verdict::Fail(vec![missing]));
+}
+
+#[test]
+fn of_two_deaths_that_are_right_each_has_its_own_words() {
+    let death = |kind: &str, says: &str| Death { kind: kind.into(), says: vec![says.into()] };
+    let outcome = Outcome::Dies(vec![death("locked", "damaged"), death("illegal-access", "no region")]);
+    let wanted = Expects::Test { name: "t".into(), outcome, checkpoints: Vec::new() };
+    assert_eq!(judge(&wanted, &run(DYING, FAILURE)), Verdict::Pass);
+    let locked = DYING.replace("illegal-access", "locked");
+    assert_eq!(judge(&wanted, &run(&locked, FAILURE)).name(), "FAIL");
+    let another = DYING.replace("illegal-access", "panic");
+    assert_eq!(judge(&wanted, &run(&another, FAILURE)).name(), "PANIC");
 }

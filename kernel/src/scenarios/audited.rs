@@ -6,7 +6,7 @@ use super::claims::{Claim, draw, word};
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
-use super::steps::{above, free_frames};
+use super::steps::{above, free_frames, own_pages};
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::memory_map::POOL_PAGES;
 use crate::paging::{Mmu, MmuView};
@@ -66,12 +66,13 @@ const STANDARD_PAGES: u32 = 65_536;
 
 fn standard_pools<M: Machine>(machine: &mut M) -> Outcome {
     let bases = [0x2000_0000, 0x4000_0000].map(VirtAddr::new);
-    let mut pools = Vec::new();
+    let (mut pools, mut own) = (Vec::new(), 0);
     for base in bases {
-        pools.push(register(machine, base, STANDARD_PAGES << 12)?);
+        let pool = register(machine, base, STANDARD_PAGES << 12)?;
+        own = own_pages(machine, &pool)?;
+        pools.push(pool);
     }
-    // The first page of each is a metadata page.
-    let untouched = bases.map(|base| pages(above(base, 4096), STANDARD_PAGES - 1));
+    let untouched = bases.map(|base| pages(above(base, own << 12), STANDARD_PAGES - own));
     let all_untouched = untouched.map(Claim::Absent);
     machine.checkpoint("registered", &[], &all_untouched);
     for (place, name) in ["code pool", "heap pool"].into_iter().enumerate() {
@@ -127,18 +128,20 @@ fn release_in_the_middle<M: Machine>(machine: &mut M) -> Outcome {
 fn spaces<M: Machine>(machine: &mut M) -> Outcome {
     let home = machine.with(|memory| memory.root());
     let mut alive = Vec::from([home]);
-    let region = pages(above(HEAP, 4096), 3);
+    let mut region = None;
     let mut spaces = Vec::new();
     for salt in 1..=3 {
         let space = done("address space created", machine.with(AddressSpace::create))?;
         machine.with(|memory| space.load(memory));
         let mut pool = register(machine, HEAP, 1 << 20)?;
-        let allocated = allocate(machine, &mut pool, 3 << 12)?;
-        demand("start of the region", region.start.start().as_u32(), allocated.as_u32())?;
-        fill(machine, region, salt);
+        let allocated = pages(allocate(machine, &mut pool, 3 << 12)?, 3);
+        let first = *region.get_or_insert(allocated);
+        demand("start of the region in each space", first.start.start().as_u32(), allocated.start.start().as_u32())?;
+        fill(machine, allocated, salt);
         alive.push(space.root());
         spaces.push(space);
     }
+    let region = done("a region of each space", region.ok_or(()))?;
     for (salt, name) in (1..).zip(["in the first", "in the second", "in the third"]) {
         machine.with(|memory| spaces[salt as usize - 1].load(memory));
         machine.checkpoint(name, &alive, &[Claim::Filled(region, salt)]);
@@ -156,6 +159,7 @@ const LIVE: usize = 8;
 
 fn random<M: Machine>(machine: &mut M) -> Outcome {
     let mut pool = register(machine, HEAP, 16 << 20)?;
+    let own = own_pages(machine, &pool)?;
     let before = free_frames(machine);
     let mut random = super::random::Random::new(machine.seed());
     let mut live: Vec<(PageRange, u32)> = Vec::new();
@@ -176,7 +180,7 @@ fn random<M: Machine>(machine: &mut M) -> Outcome {
     for (region, _) in live {
         release_filled(machine, &mut pool, region)?;
     }
-    machine.checkpoint("released", &[], &[Claim::Absent(pages(above(HEAP, 4096), 4095))]);
+    machine.checkpoint("released", &[], &[Claim::Absent(pages(above(HEAP, own << 12), 4096 - own))]);
     demand("free frames", before, free_frames(machine))
 }
 

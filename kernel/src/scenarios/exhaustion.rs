@@ -5,7 +5,7 @@ use super::metadata::border;
 use super::outcome::{Outcome, Scenario, demand, done};
 use super::pools::{HEAP as BASE, allocate, register};
 use super::spaces::{create, destroy, load, root};
-use super::steps::{above, free_frames};
+use super::steps::{above, free_frames, own_pages};
 use crate::addr::Frame;
 use crate::frames::FrameSource;
 use crate::paging::Mmu;
@@ -61,8 +61,12 @@ fn register_runs_out<M: Machine>(machine: &mut M) -> Outcome {
     let home = root(machine);
     let space = create(machine)?;
     load(machine, &space);
-    // The pool's page and a table.
-    with_ever_more_frames(machine, 2, |machine| register(machine, BASE, 1 << 20).is_ok())?;
+    let before = free_frames(machine);
+    let pool = register(machine, BASE, 1 << 20)?;
+    let needed = own_pages(machine, &pool)? + 1;
+    demand("the pool's own pages and a table", needed, before - free_frames(machine))?;
+    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)).map_err(|_| ()))?;
+    with_ever_more_frames(machine, needed, |machine| register(machine, BASE, 1 << 20).is_ok())?;
     machine.with(|memory| memory.mmu.set_root(home));
     destroy(machine, space)
 }

@@ -5,7 +5,7 @@ use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{allocate, register, release};
 use super::random::Random;
 use super::spaces::{create, destroy, load, root};
-use super::steps::{above, free_frames};
+use super::steps::{MOST_OWN_PAGES, above, free_frames, own_pages};
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::paging::{CurrentTable, Mmu};
 use crate::vm::{AddressSpace, VmPool};
@@ -26,17 +26,22 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 7] {
 /// Where the large pools start.
 const BASE: VirtAddr = VirtAddr::new(0x1000_0000);
 
-/// Bytes of a large region: 3 GiB. Its pool has a page more, its own.
+/// Bytes of a large region: 3 GiB.
 const LARGE: u32 = 3 << 30;
 
-/// Frames that a space with one pool and one touched page can't do without: its directory, a table, the pool's metadata
-/// page, and the page itself.
-pub const FRAMES_A_SPACE: u32 = 4;
+/// Bytes of its pool, which keeps a page or two for itself.
+const POOL: u32 = LARGE + 4096 * MOST_OWN_PAGES;
+
+/// Frames that a space with one pool and one touched page may take at most: its directory, a table, the pool's own pages,
+/// and the touched page.
+pub const MOST_FRAMES_A_SPACE: u32 = 3 + MOST_OWN_PAGES;
 
 /// An address space with one pool, and one region in it.
 struct TouchedSpace {
     space: AddressSpace,
     region: VirtAddr,
+    /// Frames that it can't do without.
+    least: u32,
 }
 
 /// Makes an address space with a pool and a region of 3 GiB, and writes `word` to the region's first page. Leaves the new
@@ -44,13 +49,16 @@ struct TouchedSpace {
 fn create_touched<M: Machine>(machine: &mut M, home: Frame, word: u32) -> Result<TouchedSpace, Failure> {
     let space = create(machine)?;
     load(machine, &space);
-    let region = register(machine, BASE, LARGE + 4096)
-        .and_then(|mut pool| allocate(machine, &mut pool, LARGE))
-        .and_then(|region| done("first page touched", machine.probe(region, true)).map(|()| region));
-    match region {
-        Ok(region) => {
+    let touched = register(machine, BASE, POOL).and_then(|mut pool| {
+        let least = 3 + own_pages(machine, &pool)?;
+        let region = allocate(machine, &mut pool, LARGE)?;
+        done("first page touched", machine.probe(region, true))?;
+        Ok((region, least))
+    });
+    match touched {
+        Ok((region, least)) => {
             machine.write(region, word);
-            Ok(TouchedSpace { space, region })
+            Ok(TouchedSpace { space, region, least })
         }
         Err(failure) => {
             machine.with(|memory| memory.mmu.set_root(home));
@@ -66,7 +74,7 @@ fn destroy_all<M: Machine>(machine: &mut M, home: Frame, spaces: Vec<TouchedSpac
 }
 
 /// Has `count` address spaces alive at once, each with a pool of 3 GiB and one touched page at the same address, checks them
-/// in a random order, and destroys them. Returns how many frames they took.
+/// in a random order, and destroys them. Returns how many frames each of them took: as few as it can do with.
 ///
 /// # Errors
 ///
@@ -74,12 +82,13 @@ fn destroy_all<M: Machine>(machine: &mut M, home: Frame, spaces: Vec<TouchedSpac
 pub fn many_spaces<M: Machine>(machine: &mut M, count: u32) -> Result<u32, Failure> {
     let home = root(machine);
     let before = free_frames(machine);
-    let mut spaces = Vec::with_capacity(count as usize);
+    let (mut spaces, mut least) = (Vec::with_capacity(count as usize), 0);
     for number in 0..count {
-        spaces.push(create_touched(machine, home, number)?);
+        let space = create_touched(machine, home, number)?;
+        least = space.least;
+        spaces.push(space);
     }
-    let taken = before - free_frames(machine);
-    demand("frames taken, 4 a space", FRAMES_A_SPACE * count, taken)?;
+    demand("frames taken, the least that they can do with", least * count, before - free_frames(machine))?;
     let mut order: Vec<u32> = (0..count).collect();
     Random::new(count).shuffle(&mut order);
     for number in order {
@@ -89,26 +98,26 @@ pub fn many_spaces<M: Machine>(machine: &mut M, count: u32) -> Result<u32, Failu
     }
     destroy_all(machine, home, spaces)?;
     demand("free frames when all are gone", before, free_frames(machine))?;
-    Ok(taken)
+    Ok(least)
 }
 
 fn count_spaces<M: Machine>(machine: &mut M, count: u32) -> Outcome {
-    let taken = many_spaces(machine, count)?;
-    machine.say(format_args!("{taken} frames for {count} spaces; the least is {FRAMES_A_SPACE} a space"));
+    let least = many_spaces(machine, count)?;
+    machine.say(format_args!("{count} spaces at {least} frames each, which is the least"));
     Ok(())
 }
 
-/// Each space takes [`FRAMES_A_SPACE`] frames, so as many fit as that goes into the free frames, to the last one.
+/// Each space takes as many frames as the first, so as many fit as that goes into the free frames, to the last one.
 fn spaces_until_frames_run_out<M: Machine>(machine: &mut M) -> Outcome {
     let home = root(machine);
     let before = free_frames(machine);
-    let fit = before / FRAMES_A_SPACE;
-    let mut spaces = Vec::with_capacity(fit as usize + 1);
+    let mut spaces = Vec::with_capacity(before as usize / 4 + 1);
     while let Ok(space) = create_touched(machine, home, spaces.len() as u32) {
         spaces.push(space);
     }
-    demand("spaces that fit", fit, spaces.len() as u32)?;
-    demand("free frames after the one that failed", before % FRAMES_A_SPACE, free_frames(machine))?;
+    let least = spaces.first().map_or(before, |space| space.least);
+    demand("spaces that fit", before / least, spaces.len() as u32)?;
+    demand("free frames after the one that failed", before % least, free_frames(machine))?;
     destroy_all(machine, home, spaces)?;
     demand("free frames when all are gone", before, free_frames(machine))
 }
@@ -156,7 +165,7 @@ fn next_region<M: Machine>(machine: &mut M, pool: &VmPool, mut from: Page) -> Op
 }
 
 fn seven_hundred_tables<M: Machine>(machine: &mut M) -> Outcome {
-    let mut pool = register(machine, BASE, LARGE + 4096)?;
+    let mut pool = register(machine, BASE, POOL)?;
     let before = free_frames(machine);
     let region = allocate(machine, &mut pool, LARGE)?;
     for table in 0..700 {
@@ -192,7 +201,7 @@ fn regions_across_every_border<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn scattered_touches<M: Machine>(machine: &mut M) -> Outcome {
-    let mut pool = register(machine, BASE, LARGE + 4096)?;
+    let mut pool = register(machine, BASE, POOL)?;
     let before = free_frames(machine);
     let region = allocate(machine, &mut pool, LARGE)?;
     let mut random = Random::new(11);

@@ -30,7 +30,7 @@ mod overlay {
 
 pub use claims::Claim;
 pub use frame_pools::FRAME_POOLS;
-pub use large::{FRAMES_A_SPACE, many_spaces};
+pub use large::{MOST_FRAMES_A_SPACE, many_spaces};
 pub use machine::Machine;
 pub use outcome::{Failure, Outcome, Scenario, Word, demand, done};
 pub use random::Random;

@@ -3,7 +3,7 @@
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::random::Random;
-use super::steps::{above, free_frames};
+use super::steps::{MOST_OWN_PAGES, above, free_frames, own_pages};
 use crate::addr::{Page, VirtAddr};
 use crate::paging::Memory;
 use crate::vm::{AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
@@ -132,6 +132,7 @@ fn refused_at_every_edge<M: Machine>(machine: &mut M) -> Outcome {
 
 fn sizes_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
     let mut pool = register(machine, HEAP, 1 << 20)?;
+    let own = own_pages(machine, &pool)?;
     let before = free_frames(machine);
     let mut refusal = |bytes| machine.with(|memory| pool.allocate(memory, bytes).err());
     demand("0 bytes", true, refusal(0) == Some(AllocateError::Empty))?;
@@ -141,7 +142,7 @@ fn sizes_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
     }
     demand("free frames", before, free_frames(machine))?;
     // All that there is can still be had.
-    allocate(machine, &mut pool, (1 << 20) - 4096).map(|_| ())
+    allocate(machine, &mut pool, (1 << 20) - 4096 * own).map(|_| ())
 }
 
 fn released_hole_is_reused<M: Machine>(machine: &mut M) -> Outcome {
@@ -178,13 +179,13 @@ fn neighbours_coalesce<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn exact_fit<M: Machine>(machine: &mut M) -> Outcome {
-    // A pool of four pages: its own and three for regions.
-    let mut pool = register(machine, HEAP, 4 * 4096)?;
+    let mut pool = register(machine, HEAP, (3 + MOST_OWN_PAGES) * 4096)?;
+    let room = 3 + MOST_OWN_PAGES - own_pages(machine, &pool)?;
     for _ in 0..1000 {
-        let all = allocate(machine, &mut pool, 3 * 4096)?;
+        let all = allocate(machine, &mut pool, room * 4096)?;
         demand("pool is full", true, machine.with(|memory| pool.allocate(memory, 1).is_err()))?;
         release(machine, &mut pool, all)?;
-        let parts = [allocate(machine, &mut pool, 1)?, allocate(machine, &mut pool, 2 * 4096)?];
+        let parts = [allocate(machine, &mut pool, 1)?, allocate(machine, &mut pool, (room - 1) * 4096)?];
         demand("pool is full", true, machine.with(|memory| pool.allocate(memory, 1).is_err()))?;
         for part in parts {
             release(machine, &mut pool, part)?;
@@ -363,6 +364,8 @@ fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
 fn dropped_pool_gives_back<M: Machine>(machine: &mut M) -> Outcome {
     let before = free_frames(machine);
     let mut pool = register(machine, HEAP, 1 << 30)?;
+    let first = allocate(machine, &mut pool, 4096)?;
+    machine.write(first, 1);
     for number in 0..400 {
         let region = allocate(machine, &mut pool, 4096 * (1 + 7 * (number % 100)))?;
         machine.write(region, number);
@@ -373,7 +376,7 @@ fn dropped_pool_gives_back<M: Machine>(machine: &mut M) -> Outcome {
     // The place is free for another, which starts empty.
     let mut again = register(machine, HEAP, 1 << 20)?;
     let region = allocate(machine, &mut again, 1)?;
-    demand("first region of the new pool", HEAP.as_u32() + 4096, region.as_u32())?;
+    demand("first region of the new pool", first.as_u32(), region.as_u32())?;
     demand("word of the new pool", 0, machine.read(region))
 }
 

@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
-use super::steps::{above, free_frames};
+use super::steps::{above, free_frames, own_pages};
 use crate::addr::{Page, VirtAddr};
 use crate::paging::Memory;
 use crate::vm::CurrentSpace;
@@ -83,8 +83,9 @@ fn standard_pages<M: Machine>(machine: &mut M, words: u32, pages: u32) -> Outcom
 fn standard_pools<M: Machine>(machine: &mut M) -> Outcome {
     for base in [0x2000_0000, 0x4000_0000].map(VirtAddr::new) {
         let before = free_frames(machine);
-        done("pool registered", machine.with(|memory| memory.register_pool(base, 256 << 20)))?;
-        demand("frames for a pool: metadata and a table", 2, before - free_frames(machine))?;
+        let pool = done("pool registered", machine.with(|memory| memory.register_pool(base, 256 << 20)))?;
+        let own = own_pages(machine, &pool)?;
+        demand("frames for a pool: metadata and a table", own + 1, before - free_frames(machine))?;
     }
     for base in [0x2000_0000, 0x4000_0000].map(VirtAddr::new) {
         let filled = fill_regions(machine, base)?;

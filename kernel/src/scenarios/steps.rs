@@ -1,11 +1,11 @@
 //! Steps that many scenarios have in common.
 
 use super::machine::Machine;
-use super::outcome::{Outcome, demand, done};
-use crate::addr::VirtAddr;
+use super::outcome::{Failure, Outcome, demand, done};
+use crate::addr::{Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
-use crate::paging::{Mmu, MmuView};
-use crate::vm::{AddressSpace, CurrentSpace};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView};
+use crate::vm::{AddressSpace, CurrentSpace, VmPool};
 
 /// Makes an address space, does `work` in it, returns to the one before, and destroys it.
 ///
@@ -32,6 +32,22 @@ pub fn in_new_space<M: Machine>(machine: &mut M, work: impl FnOnce(&mut M) -> Ou
 
 pub(crate) fn free_frames<M: Machine>(machine: &mut M) -> u32 {
     machine.with(|memory| memory.frames.free_frames())
+}
+
+/// How many pages a new pool may keep for itself, at its start.
+pub(super) const MOST_OWN_PAGES: u32 = 2;
+
+/// Returns how many pages `pool`, of which nothing is touched yet, keeps for itself: those at its start that are backed.
+///
+/// # Errors
+///
+/// If it keeps none, or more than a pool may.
+pub(super) fn own_pages<M: Machine>(machine: &mut M, pool: &VmPool) -> Result<u32, Failure> {
+    let pages = PageRange::new(pool.base(), Page::new(pool.base().number() + MOST_OWN_PAGES + 1));
+    let is_backed = |machine: &mut M, page| machine.with(|memory| memory.pte(page).is_some_and(Entry::is_present));
+    let own = pages.iter().take_while(|page| is_backed(machine, *page)).count() as u32;
+    demand("a new pool's own pages are one or two", true, (1..=MOST_OWN_PAGES).contains(&own))?;
+    Ok(own)
 }
 
 /// Returns the address `bytes` above `address`.

@@ -191,14 +191,12 @@ fn first_touches() -> Outcome {
 /// Has many address spaces of 3 GiB alive at once: a thousand, or as many as three quarters of the frames allow.
 fn spaces() -> Outcome {
     let before = memory::free_frames();
-    let least = scenarios::FRAMES_A_SPACE;
-    let count = (before / least / 4 * 3).min(1000);
+    let count = (before / scenarios::MOST_FRAMES_A_SPACE / 4 * 3).min(1000);
     println!("\n{count} address spaces, each with a pool of 3 GiB and a touched page of its own at the same address:");
-    let taken = scenarios::many_spaces(&mut RealMachine, count)?;
+    let least = scenarios::many_spaces(&mut RealMachine, count)?;
     println!(
-        "  {taken} frames, {}.{:02} a space; {least} is the least: directory, page table, pool metadata, page",
-        taken / count,
-        taken * 100 / count % 100
+        "  {} frames, {least} a space, which is the least: directory, page table, pool metadata, page",
+        least * count
     );
     println!("  each held its own word; all are destroyed; {} frames free, as before", memory::free_frames());
     demand("free frames after the spaces", before, memory::free_frames())
