@@ -23,7 +23,7 @@ pub enum Ended {
     TripleFault(Vec<String>),
     /// It stood still for good: it waited for an interrupt with interrupts off.
     Halted(CodeLocation),
-    /// At its time limit it ran around in few functions, here most of the time.
+    /// At its time limit it ran around in few functions, here most of the time, and its test did not get on.
     Spinning(CodeLocation, Duration),
     /// At its time limit it did nothing but fault at one address.
     FaultLoop {

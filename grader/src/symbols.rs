@@ -1,6 +1,7 @@
 //! From addresses to the kernel's functions and lines, by the debug information of its ELF file.
 
 use addr2line::Loader;
+use object::{Object, ObjectSymbol};
 use std::cell::OnceCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -49,9 +50,29 @@ impl Symbols {
         CodeLocation { address, function, line: self.line(address) }
     }
 
+    /// Returns where the variable whose path ends with `name` is, if the kernel has one.
+    pub fn variable(&self, name: &str) -> Option<u32> {
+        let bytes = std::fs::read(&self.kernel).ok()?;
+        let elf = object::File::parse(bytes.as_slice()).ok()?;
+        let variable =
+            elf.symbols().find(|symbol| symbol.name().is_ok_and(|mangled| demangled(mangled).ends_with(name)));
+        variable.and_then(|symbol| u32::try_from(symbol.address()).ok())
+    }
+
+    /// Returns the innermost line that is the project's: what a library was compiled into is of more use than the library.
     fn line(&self, address: u32) -> Option<String> {
-        let location = self.loader()?.find_location(u64::from(address)).ok()??;
-        Some(format!("{}:{}", shortened(location.file?), location.line?))
+        let mut frames = self.loader()?.find_frames(u64::from(address)).ok()?;
+        let mut innermost = None;
+        while let Some(frame) = frames.next().ok()? {
+            let location = frame.location.and_then(|location| Some((shortened(location.file?), location.line?)));
+            let Some((file, line)) = location else { continue };
+            let line = format!("{file}:{line}");
+            if OURS.iter().any(|part| file.starts_with(part)) {
+                return Some(line);
+            }
+            innermost.get_or_insert(line);
+        }
+        innermost
     }
 }
 
@@ -61,11 +82,14 @@ impl fmt::Debug for Symbols {
     }
 }
 
+/// Where the project's own lines are.
+const OURS: [&str; 2] = ["kernel/src/", "boot/"];
+
 fn demangled(symbol: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(symbol))
 }
 
 /// Returns the part of a path that is in the project, or in the library that it came with.
 fn shortened(file: &str) -> &str {
-    ["kernel/src/", "library/", "boot/"].iter().find_map(|part| file.find(part)).map_or(file, |start| &file[start..])
+    OURS.iter().chain(&["library/"]).find_map(|part| file.find(part)).map_or(file, |start| &file[start..])
 }

@@ -77,7 +77,7 @@ pub enum Verdict {
     Reset(&'static str),
     /// The machine waited for an interrupt with interrupts off.
     Halted(CodeLocation),
-    /// The machine ran around here, up to the limit.
+    /// The machine ran around here, up to the limit, and its test did not get on.
     Hang(CodeLocation, Duration),
     /// The machine faulted at this address for ever.
     FaultLoop {
@@ -88,7 +88,7 @@ pub enum Verdict {
         /// How often it was seen in a moment.
         times: usize,
     },
-    /// The machine was at work, here and there, up to the limit.
+    /// The machine was at work, here and there or in a test that got on, up to the limit.
     Timeout(Duration),
     /// It was not run, since this test, which must hold first, has not passed.
     Skipped(String),

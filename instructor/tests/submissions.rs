@@ -334,6 +334,42 @@ fn the_whole_tree_earns_everything() {
     assert_eq!(results["extra_data"]["not_run"], 0);
 }
 
+/// The designs that stand beside the solution, each a tree of the files in which it differs from it.
+const DESIGNS: &str = "instructor/designs";
+
+/// Makes the submission of a design: the solution, with the design's files over it.
+fn design(name: &str) -> PathBuf {
+    let (submission, files) = (solution(name), Path::new(ROOT).join(DESIGNS).join(name));
+    let list = fs::read_to_string(Path::new(ROOT).join("grader/handout.toml")).expect("it is there");
+    for path in list.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')) {
+        if let Ok(text) = fs::read_to_string(files.join(path)) {
+            write(&submission.join(path), &text);
+        }
+    }
+    submission
+}
+
+/// Demands everything of a design but what the group `cost` asks for. There, a design may be too slow, and is told just
+/// that.
+fn earns_everything_but_cost(name: &str) {
+    let results = grade_with(&[], &design(name), false).0;
+    for test in results["tests"].as_array().expect("tests") {
+        let (id, output) = (test["extra_data"]["id"].as_str().unwrap_or_default(), &test["output"]);
+        let is_slow = id.starts_with("cost/") && output.as_str().is_some_and(|output| output.starts_with("TIMEOUT"));
+        assert!(is_slow || test["score"] == test["max_score"], "{name}: {id}: {output}");
+    }
+}
+
+#[test]
+fn a_bitmap_an_array_of_regions_and_a_list_of_pools_earn_everything_but_cost() {
+    earns_everything_but_cost("array");
+}
+
+#[test]
+fn lists_of_regions_and_pools_earn_everything_but_cost() {
+    earns_everything_but_cost("list");
+}
+
 #[test]
 fn the_handout_builds_without_a_warning() {
     let handout = handout("handout-built");

@@ -36,6 +36,9 @@ const BETWEEN_SAMPLES: Duration = Duration::from_millis(4);
 /// In how many functions a machine is that spins.
 const FUNCTIONS_OF_A_LOOP: usize = 3;
 
+/// The kernel's variable that changes as long as its test gets on.
+const PROGRESS: &str = "scenarios::outcome::DEMANDS_MET";
+
 /// The time that a machine gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Time {
@@ -162,6 +165,8 @@ impl Session {
     /// Finds out what a machine does that has not ended in time, and stops it.
     fn at_limit(&mut self, limit: Duration, symbols: &Symbols) -> io::Result<Ended> {
         self.listen()?;
+        let progress = |session: &Self| symbols.variable(PROGRESS).and_then(|at| session.ram.words(at, 1).ok());
+        let before = progress(self);
         let logged_before = self.log_length();
         self.qmp.monitor("log int")?;
         let until = Instant::now() + LOGGED;
@@ -189,7 +194,9 @@ impl Session {
         functions.sort_unstable();
         functions.dedup();
         Ok(match most {
-            Some(place) if functions.len() <= FUNCTIONS_OF_A_LOOP => Ended::Spinning(place, limit),
+            Some(place) if functions.len() <= FUNCTIONS_OF_A_LOOP && progress(self) == before => {
+                Ended::Spinning(place, limit)
+            }
             _ => Ended::OverLimit(limit),
         })
     }
