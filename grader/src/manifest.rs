@@ -6,12 +6,13 @@
 //! title = "VM pools"                          # as reports print it
 //! hint = "regions.md"                         # the page of the book that helps, in docs/src
 //! cause = "the bound of a region ..."         # what is wrong most often where a test fails that says nothing of it
+//! points = 2                                  # what a test is worth that says nothing of it; 1 if absent
 //!
 //! [[test]]
 //! group = "pools"
 //! id = "release-twice"                        # the kernel's name for it: `test=release-twice`
 //! sentence = "a region is released once"      # what must hold
-//! points = 2                                  # 1 if absent
+//! points = 3                                  # if it is not what the group says
 //! needs = ["lazy-region"]                     # tests that must pass first, or it is skipped
 //! visibility = "hidden"                       # in Gradescope's words; "visible" if absent
 //! hint = "frame-pools.md"                     # if it is not the group's
@@ -69,6 +70,9 @@ pub struct Group {
     pub hint: String,
     /// What is wrong most often where a test fails that says nothing of it.
     pub cause: String,
+    /// What a test is worth that says nothing of it.
+    #[serde(default = "one")]
+    pub points: u32,
 }
 
 /// Who sees how a test went, in Gradescope's words.
@@ -96,9 +100,8 @@ pub struct Test {
     pub sentence: String,
     /// The group in which it is reported.
     pub group: String,
-    /// What it is worth.
-    #[serde(default = "one")]
-    pub points: u32,
+    /// What it is worth, if it is not what the group says.
+    pub points: Option<u32>,
     /// Whether each checkpoint that holds earns its share.
     #[serde(default)]
     pub partial: bool,
@@ -203,6 +206,12 @@ impl Manifest {
         self.tests.iter().map(|test| test.id.clone()).collect()
     }
 
+    /// Returns what all tests are worth together.
+    pub fn possible(&self) -> u32 {
+        let groups = self.groups();
+        self.tests.iter().map(|test| test.worth(groups[test.group.as_str()])).sum()
+    }
+
     /// Returns the groups by name.
     pub fn groups(&self) -> BTreeMap<&str, &Group> {
         self.groups.iter().map(|group| (group.id.as_str(), group)).collect()
@@ -246,6 +255,11 @@ impl Test {
             return Err("has nothing that its points could be parted by");
         }
         Ok(())
+    }
+
+    /// Returns what it is worth in its group.
+    pub fn worth(&self, group: &Group) -> u32 {
+        self.points.unwrap_or(group.points)
     }
 
     /// Returns what must be seen for it to pass.
@@ -292,7 +306,7 @@ mod tests {
     fn a_test_that_says_no_more_than_it_must_runs_on_the_reference_machine() {
         let manifest = parse("[[test]]\nid = 'a'\ngroup = 'g'\nsentence = 's'\n").expect("well-formed");
         let test = &manifest.tests[0];
-        assert_eq!((test.memory.as_str(), test.limit, test.points), ("32M", 1, 1));
+        assert_eq!((test.memory.as_str(), test.limit, test.points), ("32M", 1, None));
         assert_eq!(test.visibility, Visibility::Visible);
     }
 

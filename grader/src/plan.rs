@@ -89,7 +89,7 @@ impl Plan {
                 group: test.group.clone(),
                 id: test.id.clone(),
                 sentence: test.sentence.clone(),
-                points: test.points,
+                points: test.worth(group),
                 partial: test.partial,
                 needs: test.needs.iter().map(|need| format!("{}/{need}", group_of[need.as_str()])).collect(),
                 visibility: test.visibility,
@@ -372,7 +372,7 @@ mod tests {
     fn a_job_says_what_its_test_does_of_limit_marks_and_who_sees_it() {
         let mut manifest = Manifest::load(None).expect("well-formed");
         let test = manifest.tests.last_mut().expect("there are tests");
-        (test.limit, test.points, test.partial, test.visibility) = (7, 9, true, Visibility::Hidden);
+        (test.limit, test.points, test.partial, test.visibility) = (7, Some(9), true, Visibility::Hidden);
         let id = test.id.clone();
         let plan = Plan::new(&manifest, Path::new("droste.elf"), false).expect("a plan");
         let job = plan.jobs.iter().find(|job| job.id == id).expect("each test is a job");

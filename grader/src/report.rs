@@ -274,7 +274,7 @@ mod tests {
             report(false, |job| ["audited-release", "half-touched-region", "standard-pools"].contains(&&*job.id));
         let (lines, end) = written.split_once("\nStart here\n").expect("some failed");
         assert_eq!(lines.matches("\nFAIL  ").count(), 3);
-        assert!(end.starts_with("FAIL  pools/half-touched-region  FAIL, 0 of 1 points"), "{end}");
+        assert!(end.starts_with("FAIL  pools/half-touched-region  FAIL, 0 of 2 points"), "{end}");
         assert!(end.contains("      more       results/failed/pools-half-touched-region\n"), "{end}");
         assert!(end.contains("2 more did not pass, which may follow from this one; each has a folder"), "{end}");
         assert!(end.ends_with(" passed, 3 failed\n"), "{end}");

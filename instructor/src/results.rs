@@ -102,7 +102,7 @@ pub fn refuse(
     provenance: &Provenance,
 ) -> Result<(), Box<dyn Error>> {
     let [name, rule] = refusal.words();
-    let possible: u32 = Manifest::load(overlay)?.tests.iter().map(|test| test.points).sum();
+    let possible = Manifest::load(overlay)?.possible();
     let results = json!({
         "score": 0,
         "output": format!("No test was run: it does not hold that {rule}.\n{taken}"),

@@ -19,6 +19,8 @@ fn main() -> ExitCode {
     let frame_pools = scenarios::FRAME_POOLS.iter().map(|(name, scenario)| {
         Trial::test(*name, move || scenario().map_err(|failure| Failed::from(failure.to_string())))
     });
+    let of_tables = scenarios::of_tables::<SoftMachine>()
+        .map(|(name, scenario)| trial_of(name, 32, move |machine| scenarios::run_without_faults(machine, scenario)));
     let longer = [
         trial("fifty-thousand-random-operations-agree-with-the-model", 32, |machine| {
             scenarios::random_operations(machine, 50_000)
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
             scenarios::random_spaces(machine, 100_000)
         }),
     ];
-    let trials = frame_pools.chain(names.map(own_size)).chain(longer).collect();
+    let trials = frame_pools.chain(of_tables).chain(names.map(own_size)).chain(longer).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -44,12 +46,17 @@ fn find(name: &str) -> fn(&mut SoftMachine) -> Outcome {
     scenario
 }
 
-/// Makes a test of a scenario on a machine of its own.
+/// Makes a test of a scenario in an address space of a machine of its own.
 fn trial(name: &str, megabytes: u32, scenario: fn(&mut SoftMachine) -> Outcome) -> Trial {
+    trial_of(name, megabytes, move |machine| scenarios::run(machine, scenario))
+}
+
+/// Makes a test of what happens on a machine of its own.
+fn trial_of(name: &str, megabytes: u32, run: impl FnOnce(&mut SoftMachine) -> Outcome + Send + 'static) -> Trial {
     let test = name.to_owned();
     Trial::test(name, move || {
         let mut machine = SoftMachine::start(megabytes);
-        let failure = match catch_unwind(AssertUnwindSafe(|| scenarios::run(&mut machine, scenario))) {
+        let failure = match catch_unwind(AssertUnwindSafe(|| run(&mut machine))) {
             Ok(Ok(())) if machine.with(|memory| memory.frames.check()) => return Ok(()),
             Ok(Ok(())) => "the frame pool's records disagree".into(),
             Ok(Err(failure)) => failure.to_string(),

@@ -76,6 +76,7 @@ impl PageTable {
     /// # Errors
     ///
     /// [`OutOfFrames`] if no frame is left for the directory.
+    #[inline(always)] // into the address space's
     pub fn create<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
         let root = memory.frames.get_frame().ok_or(OutOfFrames)?;
         let identity = memory.load(pde_slot(0));
@@ -108,6 +109,7 @@ impl PageTable {
     /// # Errors
     ///
     /// Refused for the current page table, which is returned.
+    #[inline(always)] // into the address space's
     pub fn destroy<M: Mmu, F: FrameSource>(self, memory: &mut Memory<M, F>) -> Result<(), DestroyError> {
         if memory.root() == self.root {
             return Err(DestroyError(self));

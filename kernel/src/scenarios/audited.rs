@@ -184,6 +184,7 @@ fn random<M: Machine>(machine: &mut M) -> Outcome {
     demand("free frames", before, free_frames(machine))
 }
 
+#[track_caller]
 fn release_filled<M: Machine>(machine: &mut M, pool: &mut VmPool, region: PageRange) -> Result<(), Failure> {
     demand("pages released", region.len(), release(machine, pool, region.start.start())?)
 }

@@ -10,12 +10,13 @@ use crate::memory_map::{HOLE, PROCESS_POOL_START};
 pub type FramePoolScenario = (&'static str, fn() -> Outcome);
 
 /// Scenarios of pools alone, by name.
-pub const FRAME_POOLS: [FramePoolScenario; 5] = [
+pub const FRAME_POOLS: [FramePoolScenario; 6] = [
     ("info-frames", info_frames),
     ("runs-of-frames", || in_process_pool(runs_of_frames)),
     ("released-sequences", || in_process_pool(released_sequences)),
     ("releases-that-cannot-be", || in_process_pool(releases_that_cannot_be)),
     ("pools-side-by-side", pools_side_by_side),
+    ("the-map-of-a-pool", the_map_of_a_pool),
 ];
 
 const PROCESS_POOL: FrameRange = FrameRange::new(PROCESS_POOL_START, Frame::new(8192));
@@ -32,6 +33,7 @@ fn in_process_pool(scenario: fn(&mut FramePool<'_>) -> Outcome) -> Outcome {
     demand("pool's metadata agrees", true, pool.check())
 }
 
+#[track_caller]
 fn pool(range: FrameRange, storage: &mut [u32]) -> Result<FramePool<'_>, Failure> {
     done("pool made", FramePool::new(range, storage).ok_or(()))
 }
@@ -41,6 +43,7 @@ fn number(first: Option<Frame>) -> u32 {
     first.map_or(0, Frame::number)
 }
 
+#[track_caller]
 fn release(pool: &mut FramePool<'_>, first: u32) -> Outcome {
     done("sequence released", pool.release_frames(Frame::new(first)))
 }
@@ -53,6 +56,7 @@ fn info_frames() -> Outcome {
 }
 
 /// Takes a sequence of `n` frames, wherever the pool finds it, and demands that it lies inside the pool, not in the hole.
+#[track_caller]
 fn take(pool: &mut FramePool<'_>, n: u32) -> Result<u32, Failure> {
     let first = number(pool.get_frames(n));
     let taken = FrameRange::new(Frame::new(first), Frame::new(first + n));
@@ -122,11 +126,11 @@ fn releases_that_cannot_be(pool: &mut FramePool<'_>) -> Outcome {
         ("frame 0", 0, ReleaseError::Foreign),
     ] {
         let frame = Frame::new(frame);
-        demand(what, true, pool.release_frames(frame) == Err(why(frame)))?;
+        demand(what, Some(why(frame)), pool.release_frames(frame).err())?;
         demand("free frames", free, pool.free_frames())?;
     }
     let in_use = Frame::new(first + 69);
-    demand("frame in use is marked", true, pool.mark_inaccessible(in_use, 1) == Err(MarkError::InUse(in_use)))?;
+    demand("frame in use is marked", Some(MarkError::InUse(in_use)), pool.mark_inaccessible(in_use, 1).err())?;
     release(pool, first)
 }
 
@@ -140,6 +144,27 @@ fn pools_side_by_side() -> Outcome {
     done("the owner is found", release_frames(&mut pools, Frame::new(8192)))?;
     done("the owner is found", release_frames(&mut pools, Frame::new(8000)))?;
     let foreign = release_frames(&mut pools, Frame::new(8292));
-    demand("frame of no pool", true, foreign == Err(ReleaseError::Foreign(Frame::new(8292))))?;
+    demand("frame of no pool", Some(ReleaseError::Foreign(Frame::new(8292))), foreign.err())?;
     demand("free frames of both", 192 + 100, low.free_frames() + high.free_frames())
+}
+
+/// Whoever looks at the machine from outside finds the map by its address, and reads two bits a frame, in pairs of words.
+fn the_map_of_a_pool() -> Outcome {
+    const START: u32 = 8192;
+    let mut storage = [0xDEAD_BEEF; 256];
+    let mut pool = pool(FrameRange::new(Frame::new(START), Frame::new(START + 64)), &mut storage)?;
+    demand("a sequence of three", START, number(pool.get_frames(3)))?;
+    demand("a sequence of two", START + 3, number(pool.get_frames(2)))?;
+    done("the last 31 frames marked", pool.mark_inaccessible(Frame::new(START + 33), 31))?;
+    release(&mut pool, START)?;
+    let map = pool.map_address().wrapping_sub(storage.as_ptr().addr()) / size_of::<u32>();
+    let words = storage.get(map..).and_then(|map| map.first_chunk());
+    let Some([free, head, last_free, last_head]) = words else {
+        return demand("the map lies in the pool's storage", true, false);
+    };
+    // Free is 1 and 1, a head 0 and 1, an inner frame 0 and 0, inaccessible 1 and 0; a frame has the bit of its number.
+    demand("map, first word of frames 0 to 31", 0xFFFF_FFE7, *free)?;
+    demand("map, second word of frames 0 to 31", 0xFFFF_FFEF, *head)?;
+    demand("map, first word of frames 32 to 63", 0xFFFF_FFFF, *last_free)?;
+    demand("map, second word of frames 32 to 63", 0x0000_0001, *last_head)
 }

@@ -41,7 +41,7 @@ pub(super) fn border<M: Machine>(machine: &mut M, bytes: u32, first: u32) -> Res
             break;
         }
     }
-    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)).map_err(|_| ()))?;
+    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))?;
     Ok(found)
 }
 
@@ -91,7 +91,7 @@ fn release_of_a_metadata_page<M: Machine>(machine: &mut M) -> Outcome {
     let before = free_frames(machine);
     demand("metadata page is legitimate", false, legitimate(machine, &pool, own))?;
     let refused = machine.with(|memory| pool.release(memory, own).err());
-    demand("metadata page", true, refused == Some(ReleaseError::Metadata(own)))?;
+    demand("metadata page", Some(ReleaseError::Metadata(own)), refused)?;
     let freed = machine.with(|memory| memory.free_page(Page::containing(own)));
     demand("metadata page freed", true, freed.is_none())?;
     demand("free frames", before, free_frames(machine))?;
@@ -122,7 +122,7 @@ fn no_room_after_all<M: Machine>(machine: &mut M) -> Outcome {
     let before = free_frames(machine);
     let pool = register(machine, HEAP, 64 << 20)?;
     let own = before - free_frames(machine) - 1;
-    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)).map_err(|_| ()))?;
+    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))?;
 
     let mut pool = register(machine, HEAP, (own + number + 3) * 4096)?;
     for _ in 0..number {
@@ -135,7 +135,7 @@ fn no_room_after_all<M: Machine>(machine: &mut M) -> Outcome {
             demand("all three pages are legitimate", true, all == [true; 3])
         }
         Err(refusal) => {
-            demand("refused for want of room", true, refusal == AllocateError::NoRoom(3))?;
+            demand("refused for want of room", Some(AllocateError::NoRoom(3)), Some(refusal))?;
             demand("free frames after the refusal", before, free_frames(machine))?;
             allocate(machine, &mut pool, 2 * 4096).map(|_| ())
         }

@@ -22,6 +22,8 @@ mod random_spaces;
 mod spaces;
 mod standard;
 mod steps;
+mod tables;
+mod words;
 
 /// Hidden tests, if the kernel is built with any: see `kernel/build.rs`.
 mod overlay {
@@ -32,16 +34,23 @@ pub use claims::Claim;
 pub use frame_pools::FRAME_POOLS;
 pub use large::{MOST_FRAMES_A_SPACE, many_spaces};
 pub use machine::Machine;
-pub use outcome::{Failure, Outcome, Scenario, Word, demand, done};
+pub use outcome::{Failure, Outcome, Scenario, demand, done};
 pub use random::Random;
 pub use random_pools::random_operations;
 pub use random_spaces::random_spaces;
 pub use standard::{Filled, fill_pages, fill_regions};
 pub use steps::in_new_space;
+pub use tables::run_without_faults;
+pub use words::{Value, Word};
 
 use steps::free_frames;
 
-/// Returns every scenario.
+/// Returns the scenarios of page tables by themselves, for [`run_without_faults`].
+pub fn of_tables<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
+    tables::all().into_iter()
+}
+
+/// Returns every scenario that has an address space of its own, for [`run`].
 pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
     standard::all()
         .into_iter()

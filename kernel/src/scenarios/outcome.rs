@@ -1,6 +1,6 @@
 //! Demands of scenarios, and their outcomes.
 
-use crate::vm::Refusal;
+use super::words::{Value, Word};
 use core::fmt;
 use core::panic::Location;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -15,9 +15,9 @@ pub struct Failure {
     /// The thing that was looked at.
     pub what: &'static str,
     /// Its expected value.
-    pub expected: u32,
+    pub expected: Value,
     /// Its value.
-    pub seen: u32,
+    pub seen: Value,
     /// Where the demand is made.
     pub at: &'static Location<'static>,
 }
@@ -25,22 +25,17 @@ pub struct Failure {
 impl Failure {
     /// Makes the failure of a demand of the caller's.
     #[track_caller]
-    pub fn new(what: &'static str, expected: u32, seen: u32) -> Self {
+    pub fn new(what: &'static str, expected: Value, seen: Value) -> Self {
         Self { what, expected, seen, at: Location::caller() }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} expected={:#x} seen={:#x} at={}:{}",
-            self.what,
-            self.expected,
-            self.seen,
-            self.at.file(),
-            self.at.line()
-        )
+        let Self { what, expected, seen, at } = self;
+        // The same words of something else: of another address, or another number of pages.
+        let other = if expected == seen { ", but another" } else { "" };
+        write!(f, "{what} expected={expected} seen={seen}{other} at={}:{}", at.file(), at.line())
     }
 }
 
@@ -49,31 +44,6 @@ pub type Outcome = Result<(), Failure>;
 
 /// A scenario's name and what it does.
 pub type Scenario<M> = (&'static str, fn(&mut M) -> Outcome);
-
-/// Something that a demand can be made of: it prints as a word.
-pub trait Word: PartialEq {
-    /// Returns the word.
-    fn word(&self) -> u32;
-}
-
-impl Word for u32 {
-    fn word(&self) -> u32 {
-        *self
-    }
-}
-
-impl Word for bool {
-    fn word(&self) -> u32 {
-        u32::from(*self)
-    }
-}
-
-/// Granted is 0; a refusal is its code.
-impl Word for Result<(), Refusal> {
-    fn word(&self) -> u32 {
-        self.map_or_else(|refusal| refusal.code().get(), |()| 0)
-    }
-}
 
 /// Demands that `seen` is `expected`.
 ///
@@ -95,13 +65,13 @@ pub fn demand<T: Word>(what: &'static str, expected: T, seen: T) -> Outcome {
 ///
 /// A [`Failure`] of the caller's, if `result` is an error.
 #[track_caller]
-pub fn done<T, E>(what: &'static str, result: Result<T, E>) -> Result<T, Failure> {
+pub fn done<T, E: Word>(what: &'static str, result: Result<T, E>) -> Result<T, Failure> {
     // A closure would be the caller that is named.
     match result {
         Ok(value) => {
             DEMANDS_MET.fetch_add(1, Ordering::Relaxed);
             Ok(value)
         }
-        Err(_) => Err(Failure::new(what, 1, 0)),
+        Err(error) => Err(Failure::new(what, Value::Words("success"), error.word())),
     }
 }

@@ -37,18 +37,25 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 20] {
 pub(super) const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
 
 /// Registers a pool of `bytes` at `base` with the current address space.
+#[track_caller]
+#[inline(never)]
 pub(super) fn register<M: Machine>(machine: &mut M, base: VirtAddr, bytes: u32) -> Result<VmPool, Failure> {
     done("pool registered", machine.with(|memory| memory.register_pool(base, bytes)))
 }
 
+#[track_caller]
+#[inline(never)]
 pub(super) fn allocate<M: Machine>(machine: &mut M, pool: &mut VmPool, bytes: u32) -> Result<VirtAddr, Failure> {
     done("region allocated", machine.with(|memory| pool.allocate(memory, bytes)))
 }
 
+#[track_caller]
+#[inline(never)]
 pub(super) fn release<M: Machine>(machine: &mut M, pool: &mut VmPool, start: VirtAddr) -> Result<u32, Failure> {
     done("region released", machine.with(|memory| pool.release(memory, start)))
 }
 
+#[inline(never)]
 pub(super) fn legitimate<M: Machine>(machine: &mut M, pool: &VmPool, address: VirtAddr) -> bool {
     machine.with(|memory: &mut Memory<_, _>| pool.is_legitimate(memory, address))
 }
@@ -135,10 +142,10 @@ fn sizes_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
     let own = own_pages(machine, &pool)?;
     let before = free_frames(machine);
     let mut refusal = |bytes| machine.with(|memory| pool.allocate(memory, bytes).err());
-    demand("0 bytes", true, refusal(0) == Some(AllocateError::Empty))?;
+    demand("0 bytes", Some(AllocateError::Empty), refusal(0))?;
     for bytes in [(1 << 20) - 4095, 1 << 20, 0x8000_0000, 0xFFFF_F000, 0xFFFF_F001, u32::MAX] {
         let pages = bytes.div_ceil(4096);
-        demand("more than the pool has", true, refusal(bytes) == Some(AllocateError::NoRoom(pages)))?;
+        demand("more than the pool has", Some(AllocateError::NoRoom(pages)), refusal(bytes))?;
     }
     demand("free frames", before, free_frames(machine))?;
     // All that there is can still be had.
@@ -237,17 +244,17 @@ fn release_of_what_is_no_region<M: Machine>(machine: &mut M) -> Outcome {
     for address in
         [0, 4096, 0x40_0000, HEAP.as_u32() + 0xF_F000, HEAP.as_u32() + (1 << 20), u32::MAX].map(VirtAddr::new)
     {
-        demand("unknown address", true, refusal(address) == Some(ReleaseError::Unknown(address)))?;
+        demand("unknown address", Some(ReleaseError::Unknown(address)), refusal(address))?;
     }
     for address in [1, 4096, 3 * 4096 - 1].map(|bytes| above(region, bytes)) {
-        demand("inner address", true, refusal(address) == Some(ReleaseError::Inner(address, region)))?;
+        demand("inner address", Some(ReleaseError::Inner(address, region)), refusal(address))?;
     }
-    demand("metadata page", true, refusal(HEAP) == Some(ReleaseError::Metadata(HEAP)))?;
+    demand("metadata page", Some(ReleaseError::Metadata(HEAP)), refusal(HEAP))?;
     demand("free frames", before, free_frames(machine))?;
     demand("word of the region", 9, machine.read(region))?;
     release(machine, &mut pool, region)?;
     let twice = machine.with(|memory| pool.release(memory, region).err());
-    demand("released twice", true, twice == Some(ReleaseError::Unknown(region)))
+    demand("released twice", Some(ReleaseError::Unknown(region)), twice)
 }
 
 fn half_touched_region<M: Machine>(machine: &mut M) -> Outcome {
@@ -302,7 +309,7 @@ fn pools_are_isolated<M: Machine>(machine: &mut M) -> Outcome {
     demand("a region of the other pool", false, legitimate(machine, &low, in_high))?;
     demand("a region of its own", true, legitimate(machine, &high, in_high))?;
     let foreign = machine.with(|memory| low.release(memory, in_high).err());
-    demand("release by the wrong pool", true, foreign == Some(ReleaseError::Unknown(in_high)))?;
+    demand("release by the wrong pool", Some(ReleaseError::Unknown(in_high)), foreign)?;
     machine.write(in_low, 1);
     machine.write(in_high, 2);
     release(machine, &mut low, in_low)?;
@@ -352,7 +359,7 @@ fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
         (0x2000_0000, 0x8000_0000, RegisterError::Overlaps(HEAP)),
     ] {
         let seen = machine.with(|memory| memory.register_pool(VirtAddr::new(base), bytes).err());
-        demand("pool refused for the right reason", true, seen == Some(error))?;
+        demand("pool refused for the right reason", Some(error), seen)?;
     }
     demand("free frames", before, free_frames(machine))?;
     // Up to the edges, side by side, they can be.
@@ -387,7 +394,7 @@ fn strict_after_register<M: Machine>(machine: &mut M) -> Outcome {
     machine.write(early, 2);
     for (base, page) in [(first, first), (above(first, 4096), early), (early, early)] {
         let in_the_way = machine.with(|memory| memory.register_pool(base, 12 << 20).err());
-        demand("pool over a page in use", true, in_the_way == Some(RegisterError::Backed(page)))?;
+        demand("pool over a page in use", Some(RegisterError::Backed(page)), in_the_way)?;
     }
     let pool = register(machine, HEAP, 1 << 20)?;
     demand("a page backed before there was a pool", 2, machine.read(early))?;

@@ -30,6 +30,7 @@ pub fn in_new_space<M: Machine>(machine: &mut M, work: impl FnOnce(&mut M) -> Ou
     done("address space destroyed", machine.with(|memory| space.destroy(memory)))
 }
 
+#[inline(never)]
 pub(crate) fn free_frames<M: Machine>(machine: &mut M) -> u32 {
     machine.with(|memory| memory.frames.free_frames())
 }
@@ -42,6 +43,8 @@ pub(super) const MOST_OWN_PAGES: u32 = 2;
 /// # Errors
 ///
 /// If it keeps none, or more than a pool may.
+#[track_caller]
+#[inline(never)]
 pub(super) fn own_pages<M: Machine>(machine: &mut M, pool: &VmPool) -> Result<u32, Failure> {
     let pages = PageRange::new(pool.base(), Page::new(pool.base().number() + MOST_OWN_PAGES + 1));
     let is_backed = |machine: &mut M, page| machine.with(|memory| memory.pte(page).is_some_and(Entry::is_present));

@@ -8,7 +8,7 @@ use crate::arch::x86::clock;
 use crate::boot_info::{BootInfo, pools};
 use crate::memory_map::{HOLE, PROCESS_POOL_START};
 use crate::paging::{CurrentTable, Entry, Mmu, MmuView, PageTable, Window};
-use crate::scenarios::{self, Failure, Machine, Outcome, demand};
+use crate::scenarios::{self, Failure, Machine, Outcome, Value, demand};
 use crate::system::console::println;
 use crate::system::memory;
 use crate::system::real_machine::RealMachine;
@@ -113,7 +113,7 @@ fn standard_pages(name: &'static str, words: u32, pages: u32) -> Outcome {
         Ok(())
     })?;
     let after = memory::free_frames();
-    let filled = filled.ok_or(Failure::new("the run ended", 1, 0))?;
+    let filled = filled.ok_or(Failure::new("the run", Value::Words("ended"), Value::Words("did not")))?;
     // The directory was taken before the run and given back with the rest.
     let returned = after - free - 1;
     Part {

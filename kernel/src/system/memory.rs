@@ -14,7 +14,6 @@ use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
 use crate::paging::{Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable};
-use crate::vm::AddressSpace;
 use core::fmt;
 
 /// Frames of the kernel pool that the heap gets: 1 MiB.
@@ -74,7 +73,7 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     let mut memory = Memory { mmu, frames, events: Events::NONE };
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
     let home = table.root();
-    AddressSpace::from_table(table).load(&mut memory);
+    table.load(&mut memory.mmu);
     if SCREEN.lock().has_pixels() {
         pixels::keep(&mut memory.mmu);
     }

@@ -27,7 +27,9 @@ type Check = fn(&mut RealMachine) -> Outcome;
 enum Test {
     /// A scenario that needs no memory to be given.
     Alone(fn() -> Outcome),
-    /// A scenario or a check: it returns.
+    /// A scenario or a check under the first page table, in which nothing faults.
+    WithoutFaults(Check),
+    /// A scenario or a check in an address space of its own.
     Returns(Check),
     /// A fatal test: it ends the machine, and has failed if it returns.
     Dies(fn()),
@@ -42,18 +44,24 @@ fn before_memory() -> impl Iterator<Item = (&'static str, Test)> {
 
 fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
     let scenarios = scenarios::all::<RealMachine>().map(|(name, scenario)| (name, Test::Returns(scenario)));
-    let checks: [(_, Check); 9] = [
+    let of_tables = scenarios::of_tables::<RealMachine>();
+    let without_faults: [(_, Check); 4] = [
         ("process-pool-yields-6912", process_pool_yields_6912),
         ("process-pool-on-64M", |machine| process_pool_ends_at(machine, 64 << 8)),
         ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
         ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
+    ];
+    let checks: [(_, Check); 5] = [
         ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
         ("faults-keep-interrupts-on", faults_keep_interrupts_on),
         ("threads", threads_in_their_spaces),
     ];
-    scenarios
+    of_tables
+        .chain(without_faults)
+        .map(|(name, check)| (name, Test::WithoutFaults(check)))
+        .chain(scenarios)
         .chain(checks.map(|(name, check)| (name, Test::Returns(check))))
         .chain(fatal::ALL.iter().map(|(name, provoke)| (*name, Test::Dies(*provoke))))
 }
@@ -84,6 +92,10 @@ fn run_test(name: &str, test: Test) -> Verdict {
     control!("begin {name}");
     let outcome = match test {
         Test::Alone(scenario) => scenario(),
+        Test::WithoutFaults(check) => {
+            let outcome = scenarios::run_without_faults(&mut RealMachine, check);
+            outcome.inspect(|()| RealMachine.checkpoint("end", &[], &[]))
+        }
         Test::Returns(check) => scenarios::run(&mut RealMachine, |machine| {
             check(machine)?;
             machine.checkpoint("end", &[], &[]);
@@ -127,8 +139,8 @@ fn process_pool_yields_6912(machine: &mut RealMachine) -> Outcome {
     }
     let in_hole = frames.iter().filter(|frame| HOLE.contains(**frame)).count();
     demand("frames in the hole", 0, in_hole as u32)?;
-    // The first page table's directory and table, and the directory of this test's address space.
-    demand("frames of the process pool", 6912 - 3, frames.len() as u32)?;
+    // The first page table's directory and table are in use.
+    demand("frames of the process pool", 6912 - 2, frames.len() as u32)?;
     let lowest = frames.iter().min().copied();
     demand("frames below 4 MiB", false, lowest < Some(PROCESS_POOL_START))?;
     demand("last frame of memory was had", true, frames.contains(&Frame::new(8191)))?;
@@ -140,12 +152,12 @@ fn process_pool_yields_6912(machine: &mut RealMachine) -> Outcome {
 }
 
 fn process_pool_ends_at(machine: &mut RealMachine, end: u32) -> Outcome {
-    // As above, three frames are in use; they are the lowest.
+    // As above, two frames are in use; they are the lowest.
     let usable = end - PROCESS_POOL_START.number() - HOLE.len();
     machine.with(|memory| {
         let pool = &mut memory.frames;
         demand("end of the process pool", end, pool.range().end.number())?;
-        demand("free frames", usable - 3, pool.free_frames())?;
+        demand("free frames", usable - 2, pool.free_frames())?;
         demand("longest run, from the hole up to the end of memory", end - HOLE.end.number(), pool.longest_run())?;
         let run = pool.get_frames(end - HOLE.end.number());
         demand("the run", true, run == Some(HOLE.end))?;

@@ -85,11 +85,6 @@ pub struct AddressSpace {
 }
 
 impl AddressSpace {
-    /// Makes the address space of a page table that nothing else owns.
-    pub fn from_table(table: PageTable) -> Self {
-        Self { table }
-    }
-
     /// Makes an address space that shares the first 4 MiB with the current one and has no pools.
     ///
     /// # Errors
@@ -98,7 +93,7 @@ impl AddressSpace {
     pub fn create<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
         let table = PageTable::create(memory)?;
         memory.events.record(EventKind::Create, VirtAddr::new(0), table.root().number(), memory.mmu.root());
-        Ok(Self::from_table(table))
+        Ok(Self { table })
     }
 
     /// Returns the frame of its directory: what CR3 holds while it is the current one.

@@ -7,7 +7,7 @@ use droste::memory_map::{HOLE, PROCESS_POOL_START};
 use droste::paging::soft::SoftMmu;
 use droste::paging::{Entry, Fault, Memory, Mmu, PageTable};
 use droste::scenarios::Machine;
-use droste::vm::{AddressSpace, Refusal};
+use droste::vm::Refusal;
 use std::cell::Cell;
 use std::fmt::Write;
 
@@ -41,7 +41,7 @@ impl SoftMachine {
             256..280 => Entry::read_only(Frame::new(page.number())),
             number => Entry::writable(Frame::new(number)),
         });
-        AddressSpace::from_table(table.unwrap()).load(&mut memory);
+        table.unwrap().load(&mut memory.mmu);
         Self { memory, faults: 0, seed_asked: Cell::new(false), said: String::new() }
     }
 

@@ -2,12 +2,12 @@
 
 use super::regions::Regions;
 use super::samples::Samples;
-use super::setup::{SEED, largest_pool};
+use super::setup::{SEED, done, largest_pool};
 use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, PageRange};
 use crate::arch::x86::floor;
 use crate::frames::FrameSource;
 use crate::memory_map::POOL_PAGES;
-use crate::scenarios::{Machine, Outcome, Random, done};
+use crate::scenarios::{Machine, Outcome, Random};
 use crate::system::console::control;
 use crate::system::real_machine::RealMachine;
 use crate::vm::VmPool;

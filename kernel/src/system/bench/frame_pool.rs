@@ -1,10 +1,10 @@
 //! A frame pool of 4 GiB: single frames and runs, got and released in every state that makes it hard.
 
 use super::samples::Samples;
-use super::setup::SEED;
+use super::setup::{SEED, done};
 use crate::addr::{Frame, FrameRange, PAGES_IN_SPACE};
 use crate::frames::{FramePool, FrameState};
-use crate::scenarios::{Outcome, Random, demand, done};
+use crate::scenarios::{Outcome, Random, demand};
 use crate::system::real_machine::RealMachine;
 use alloc::vec;
 

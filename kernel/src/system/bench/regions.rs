@@ -1,10 +1,10 @@
 //! Regions: allocated, released untouched, and asked for, by how many there are.
 
 use super::samples::Samples;
-use super::setup::{SEED, largest_pool};
+use super::setup::{SEED, done, largest_pool};
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::floor;
-use crate::scenarios::{Failure, Machine, Outcome, Random, demand, done};
+use crate::scenarios::{Failure, Machine, Outcome, Random, demand};
 use crate::system::real_machine::RealMachine;
 use crate::vm::VmPool;
 use alloc::vec::Vec;

@@ -1,10 +1,11 @@
 //! Address spaces: made, loaded, given back.
 
 use super::samples::Samples;
+use super::setup::done;
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::floor;
 use crate::paging::{Mmu, MmuView};
-use crate::scenarios::{Failure, Machine, Outcome, done};
+use crate::scenarios::{Failure, Machine, Outcome};
 use crate::system::real_machine::RealMachine;
 use crate::vm::AddressSpace;
 
