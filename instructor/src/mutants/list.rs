@@ -5,10 +5,13 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the lists are, in the tree.
 const LISTS: &str = "grader/mutants";
+
+/// Where the plain designs are, in the tree: each has the files in which it differs from the solution.
+const DESIGNS: &str = "instructor/designs";
 
 /// A mistake that is planted.
 #[derive(Deserialize, Debug)]
@@ -22,18 +25,25 @@ pub struct Mutant {
     pub note: Option<String>,
     /// The tests that must catch it, as GROUP/ID, each with the verdict that it must give.
     pub caught_by: BTreeMap<String, String>,
+    /// In a design: words of what is shown of its one test, which is the first failure of a run.
+    pub shows: Option<String>,
     /// The mistake itself.
     #[serde(rename = "edit")]
     pub edits: Vec<Edit>,
     /// The heading under which it is listed: that of its file.
     #[serde(skip)]
     pub part: String,
+    /// The directory of the design in which it is planted, if that is not the solution.
+    #[serde(skip)]
+    pub design: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     part: String,
+    /// The plain design that its mistakes are planted in.
+    design: Option<String>,
     mutant: Vec<Mutant>,
 }
 
@@ -48,6 +58,9 @@ impl Mutant {
         }
         if self.edits.iter().any(|edit| edit.find.trim() == edit.replace.trim()) {
             return Err("replaces a text by itself");
+        }
+        if self.design.is_some() != (self.shows.is_some() && self.caught_by.len() == 1) {
+            return Err("must say what one failure shows, if it is in a design, and only then");
         }
         Ok(())
     }
@@ -69,7 +82,9 @@ pub fn load(root: &Path) -> Result<Vec<Mutant>, Box<dyn Error>> {
     for path in paths {
         let file: File =
             toml::from_str(&fs::read_to_string(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
-        mutants.extend(file.mutant.into_iter().map(|mutant| Mutant { part: file.part.clone(), ..mutant }));
+        let design = file.design.map(|name| root.join(DESIGNS).join(name));
+        let listed = |mutant| Mutant { part: file.part.clone(), design: design.clone(), ..mutant };
+        mutants.extend(file.mutant.into_iter().map(listed));
     }
     let mut names = BTreeSet::new();
     for mutant in &mutants {
@@ -92,9 +107,11 @@ mod tests {
         for mutant in load(&root).unwrap() {
             let mut texts = BTreeMap::new();
             for edit in &mutant.edits {
-                let text = texts
-                    .entry(edit.file.clone())
-                    .or_insert_with(|| fs::read_to_string(root.join(&edit.file)).unwrap_or_default());
+                let text = texts.entry(edit.file.clone()).or_insert_with(|| {
+                    let designs = mutant.design.as_ref().map(|design| design.join(&edit.file));
+                    let text = designs.and_then(|file| fs::read_to_string(file).ok());
+                    text.unwrap_or_else(|| fs::read_to_string(root.join(&edit.file)).unwrap_or_default())
+                });
                 match edit.apply(text) {
                     Ok(changed) => *text = changed,
                     Err(why) => misfits.push(format!("{}: {why}", mutant.name)),

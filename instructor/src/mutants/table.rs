@@ -10,6 +10,10 @@ const HEAD: &str = "# Mutants\n\n\
     the grader must give the verdict that is named here, on each of the tests that are named here. `make mutants` does \
     that and fails if a mistake is missed, or no longer fits the code.\n";
 
+/// What stands above the table of a plain design.
+const DESIGN_HEAD: &str = "Planted alone in the design that `instructor/designs/` has under this name. The failure that a \
+    run tells to start with must be this one, and say so.\n\n| mistake | first failure | it says |\n|---|---|---|\n";
+
 /// Returns the page.
 pub fn page(mutants: &[Mutant]) -> String {
     let mut page = HEAD.to_owned();
@@ -17,11 +21,16 @@ pub fn page(mutants: &[Mutant]) -> String {
     for mutant in mutants {
         if mutant.part != part {
             part = &mutant.part;
-            page += &format!("\n## {part}\n\n| mistake | caught by | verdict |\n|---|---|---|\n");
+            page += &format!("\n## {part}\n\n");
+            page += match mutant.design {
+                None => "| mistake | caught by | verdict |\n|---|---|---|\n",
+                Some(_) => DESIGN_HEAD,
+            };
         }
         let note = mutant.note.as_ref().map_or(String::new(), |note| format!(" *{}*", note.trim()));
         for (row, (test, verdict)) in mutant.caught_by.iter().enumerate() {
             let mistake = if row == 0 { format!("{}{note}", mutant.mistake) } else { String::new() };
+            let verdict = mutant.shows.as_ref().unwrap_or(verdict);
             // Writing to a string cannot fail.
             let _ = writeln!(page, "| {mistake} | `{test}` | {verdict} |");
         }

@@ -4,9 +4,10 @@ use super::list::Mutant;
 use crate::kernel::{self, Build, Builder, Built, KERNEL};
 use crate::source::Edit;
 use crate::tree;
-use grader::marks::Conditions;
+use grader::manifest::Manifest;
+use grader::marks::{Conditions, Results};
 use grader::provenance::Provenance;
-use grader::report::Report;
+use grader::report::{self, Report};
 use grader::session::{FIXED_SEED, Request};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -69,6 +70,9 @@ impl<'a> Workshop<'a> {
     /// If something cannot be read, written or started.
     pub fn try_out(&self, mutant: &Mutant) -> Result<Fate, Failure> {
         let mut originals = BTreeMap::new();
+        if let Some(design) = &mutant.design {
+            self.lay_over(design, &mut originals)?;
+        }
         let planted = mutant.edits.iter().try_for_each(|edit| self.plant(edit, &mut originals));
         let fate = match planted {
             Ok(()) => self.judge(mutant),
@@ -78,6 +82,16 @@ impl<'a> Workshop<'a> {
             fs::write(path, text)?;
         }
         fate
+    }
+
+    /// Puts the files of `design` in the place of the tree's.
+    fn lay_over(&self, design: &Path, originals: &mut BTreeMap<PathBuf, String>) -> Result<(), Failure> {
+        for file in tree::below(design, Path::new("")) {
+            let path = self.tree.join(&file);
+            originals.insert(path.clone(), fs::read_to_string(&path)?);
+            fs::write(path, fs::read_to_string(design.join(file))?)?;
+        }
+        Ok(())
     }
 
     fn plant(&self, edit: &Edit, originals: &mut BTreeMap<PathBuf, String>) -> Result<(), String> {
@@ -92,7 +106,10 @@ impl<'a> Workshop<'a> {
         if let Err(words) = self.build()? {
             return Ok(Fate::Unfit(format!("it doesn't build:\n{words}")));
         }
-        let misses = self.misses(&mutant.caught_by, 1)?;
+        let misses = match (&mutant.shows, mutant.caught_by.first_key_value()) {
+            (Some(shows), Some(wanted)) => self.first_misses(wanted, shows)?,
+            _ => self.misses(&mutant.caught_by, 1)?,
+        };
         Ok(if misses.is_empty() { Fate::Caught } else { Fate::Survived(misses) })
     }
 
@@ -103,6 +120,35 @@ impl<'a> Workshop<'a> {
     ///
     /// If the grader fails.
     pub fn misses(&self, wanted: &BTreeMap<String, String>, workers: usize) -> Result<Vec<String>, Failure> {
+        let results = self.results_of(wanted.keys().cloned().collect(), workers)?;
+        Ok(misses(wanted, |test| kernel::verdict(&results, test)))
+    }
+
+    /// Has the grader run all tests up to the group of the one that is wanted with its verdict. Returns what is missing, in
+    /// words, if that is not the first failure, or does not show these words.
+    fn first_misses(&self, (test, verdict): (&String, &String), shows: &str) -> Result<Vec<String>, Failure> {
+        let last = test.split('/').next().unwrap_or_default();
+        let mut groups: Vec<String> = Vec::new();
+        for group in Manifest::load(None)?.groups {
+            groups.push(format!("{}/", group.id));
+            if group.id == last {
+                break;
+            }
+        }
+        let results = self.results_of(groups, 1)?;
+        let Some((job, judged)) = results.first_failure() else {
+            return Ok(vec!["every test passes".into()]);
+        };
+        let lines: Vec<String> = report::message(job, judged, &results.conditions)
+            .into_iter()
+            .map(|(label, text)| format!("{label}: {text}"))
+            .collect();
+        let is_right = job.name() == *test && judged.verdict.name() == verdict && lines.concat().contains(shows);
+        let seen = || format!("{test}: {verdict} expected first, with \"{shows}\"; {} seen: {lines:?}", job.name());
+        Ok(if is_right { Vec::new() } else { vec![seen()] })
+    }
+
+    fn results_of(&self, filters: Vec<String>, workers: usize) -> Result<Results, Failure> {
         let request = Request {
             kernel: self.tree.join(KERNEL),
             overlay: None,
@@ -112,14 +158,14 @@ impl<'a> Workshop<'a> {
             workers,
             results: self.results.clone(),
             told: None,
-            filters: wanted.keys().cloned().collect(),
+            filters,
         };
         // Between threads, the error itself cannot go, its words can.
         let results = request.run(&mut Report::new(io::sink(), false), self.stop).map_err(|error| error.to_string())?;
         if self.stop.load(Ordering::Relaxed) {
             return Err("it was told to end".into());
         }
-        Ok(misses(wanted, |test| kernel::verdict(&results, test)))
+        Ok(results)
     }
 }
 

@@ -115,6 +115,8 @@ fn backed_and_unmapped<M: Machine>(machine: &mut M) -> Outcome {
     let unmap = |machine: &mut M, page| machine.with(|memory| memory.unmap_page(page).map_or(0, Frame::number));
     let frame = entries[1].frame().map_or(0, Frame::number);
     demand("frame that was behind a page", frame, unmap(machine, page(0)))?;
+    let entry = machine.with(|memory| memory.pte(page(0)).unwrap_or_default().bits());
+    demand("entry of an unmapped page", 0, entry)?;
     demand("page unmapped twice", 0, unmap(machine, page(0)))?;
     demand("frames while a page of the table is left", 2, before - free_frames(machine))?;
     demand("last page unmapped", true, unmap(machine, page(1)) != 0)?;
@@ -131,25 +133,29 @@ fn unmapped_and_flushed<M: Machine>(machine: &mut M) -> Outcome {
     // A page that stays, so that the table does: with a new table, all would be flushed.
     back(machine, page(1023))?;
     for count in [1, 5, 100] {
-        let pages = PageRange::new(page(0), page(count));
-        for page in pages.iter() {
-            back(machine, page)?;
-            machine.write(page.start(), 0xAAAA);
-        }
+        let [pages, others] = [0, 128].map(|first| PageRange::new(page(first), page(first + count)));
+        back_and_write(machine, pages, 0xAAAA)?;
         demand("pages unmapped", count, machine.with(|memory| memory.unmap_pages(pages)))?;
-        // The frames go elsewhere, so each page gets another one now.
-        let mut elsewhere = Vec::new();
-        for _ in pages.iter() {
-            elsewhere.push(done("a frame", machine.with(|memory| memory.frames.get_frame()).ok_or(()))?);
-        }
-        for page in pages.iter() {
-            back(machine, page)?;
-            demand("word of a page that got another frame", 0, machine.read(page.start()))?;
+        // Their frames go to other pages, so they get others themselves.
+        back_and_write(machine, others, 0xBBBB)?;
+        back_and_write(machine, pages, 0xCCCC)?;
+        for page in others.iter() {
+            demand("word of a page whose frame was another page's", 0xBBBB, machine.read(page.start()))?;
         }
         machine.with(|memory| memory.unmap_pages(pages));
-        give_back(machine, elsewhere)?;
+        machine.with(|memory| memory.unmap_pages(others));
     }
     destroy(machine, home, table)
+}
+
+/// Backs `pages` and writes `word` to each.
+#[track_caller]
+fn back_and_write<M: Machine>(machine: &mut M, pages: PageRange, word: u32) -> Outcome {
+    for page in pages.iter() {
+        back(machine, page)?;
+        machine.write(page.start(), word);
+    }
+    Ok(())
 }
 
 fn unmapped_together<M: Machine>(machine: &mut M) -> Outcome {
