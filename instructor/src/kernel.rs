@@ -39,13 +39,7 @@ impl Build {
     fn env(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Full | Self::Check => &[],
-            Self::Quick => &[
-                ("CARGO_PROFILE_RELEASE_LTO", "off"),
-                ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
-                ("CARGO_PROFILE_RELEASE_INCREMENTAL", "true"),
-                ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
-                ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
-            ],
+            Self::Quick => &[("KERNEL_PROFILE", "quick"), ("CARGO_PROFILE_QUICK_DEBUG", "0")],
         }
     }
 }
