@@ -1,7 +1,7 @@
 //! The plan: what is run, in the order in which people read it, and the running of it.
 
 use crate::job::Job;
-use crate::manifest::{Group, MATRIX, Manifest};
+use crate::manifest::{Group, MATRIX, Manifest, Visibility};
 use crate::matrix;
 use crate::qemu::{Reference, Time};
 use crate::verdict::{Expects, Outcome, Verdict};
@@ -187,7 +187,7 @@ impl<'a> Queue<'a> {
                 let needs = &self.needs[place];
                 if let Some(failed) = needs.iter().find(|need| states[**need] == State::NotPassed) {
                     states[place] = State::Running;
-                    return Some(Next::Skip(place, self.jobs[*failed].name()));
+                    return Some(Next::Skip(place, self.name_for(place, *failed)));
                 }
                 if needs.iter().all(|need| states[*need] == State::Passed) {
                     states[place] = State::Running;
@@ -198,6 +198,13 @@ impl<'a> Queue<'a> {
             // What it waits for runs: needs come before those that need them.
             states = self.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Returns the name of the job at `needed`, as whoever sees the job at `reader` may know it.
+    fn name_for(&self, reader: usize, needed: usize) -> String {
+        let [reader, needed] = [reader, needed].map(|place| &self.jobs[place]);
+        let is_known = needed.visibility == Visibility::Visible || needed.visibility == reader.visibility;
+        if is_known { needed.name() } else { "a hidden test".into() }
     }
 
     fn settle(&self, place: usize, state: State) {
@@ -249,7 +256,6 @@ impl RunSettings<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Visibility;
     use crate::vm::Script;
 
     fn plan() -> Plan {
@@ -342,6 +348,20 @@ mod tests {
         for workers in [1, 4] {
             assert_eq!(run(&jobs, workers, false), expected.map(|(id, verdict)| (id.into(), verdict.into())));
         }
+    }
+
+    #[test]
+    fn what_is_skipped_names_no_test_that_its_reader_does_not_see() {
+        let hidden = |job| Job { visibility: Visibility::Hidden, ..job };
+        let jobs = [
+            hidden(script("secret", "exit 1", &[])),
+            script("seen", "exit 33", &["secret"]),
+            hidden(script("unseen", "exit 33", &["secret"])),
+        ];
+        let queue = Queue::new(&jobs, false);
+        queue.settle(0, State::NotPassed);
+        let names: Vec<String> = (1..3).map(|reader| queue.name_for(reader, 0)).collect();
+        assert_eq!(names, ["a hidden test", "boot/secret"]);
     }
 
     #[test]

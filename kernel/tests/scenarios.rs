@@ -10,6 +10,9 @@ use machine::{SoftMachine, seed};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::{sleep, spawn};
+use std::time::Duration;
 use toml::{Table, Value};
 
 fn main() -> ExitCode {
@@ -17,7 +20,7 @@ fn main() -> ExitCode {
     let own_size = |name: &str| trial(name, megabytes(&manifest, name), find(name));
     let names = scenarios::all::<SoftMachine>().map(|(name, _)| name);
     let frame_pools = scenarios::FRAME_POOLS.iter().map(|(name, scenario)| {
-        Trial::test(*name, move || scenario().map_err(|failure| Failed::from(failure.to_string())))
+        Trial::test(*name, move || within(LIMIT, move || scenario().map_err(|failure| failure.to_string())))
     });
     let of_tables = scenarios::of_tables::<SoftMachine>()
         .map(|(name, scenario)| trial_of(name, 32, move |machine| scenarios::run_without_faults(machine, scenario)));
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
             scenarios::random_spaces(machine, 100_000)
         }),
     ];
-    let trials = frame_pools.chain(of_tables).chain(names.map(own_size)).chain(longer).collect();
+    let trials = frame_pools.chain(of_tables).chain(names.map(own_size)).chain(longer).chain([limits()]).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -54,17 +57,48 @@ fn trial(name: &str, megabytes: u32, scenario: fn(&mut SoftMachine) -> Outcome) 
 /// Makes a test of what happens on a machine of its own.
 fn trial_of(name: &str, megabytes: u32, run: impl FnOnce(&mut SoftMachine) -> Outcome + Send + 'static) -> Trial {
     let test = name.to_owned();
-    Trial::test(name, move || {
-        let mut machine = SoftMachine::start(megabytes);
-        let failure = match catch_unwind(AssertUnwindSafe(|| run(&mut machine))) {
-            Ok(Ok(())) if machine.with(|memory| memory.frames.check()) => return Ok(()),
-            Ok(Ok(())) => "the frame pool's records disagree".into(),
-            Ok(Err(failure)) => failure.to_string(),
-            Err(panic) => format!("a panic: {}", words(&*panic)),
+    Trial::test(name, move || within(LIMIT, move || outcome(&test, megabytes, run)))
+}
+
+/// Runs it on a machine of its own. What went wrong is in words.
+fn outcome(test: &str, megabytes: u32, run: impl FnOnce(&mut SoftMachine) -> Outcome) -> Result<(), String> {
+    let mut machine = SoftMachine::start(megabytes);
+    let failure = match catch_unwind(AssertUnwindSafe(|| run(&mut machine))) {
+        Ok(Ok(())) if machine.with(|memory| memory.frames.check()) => return Ok(()),
+        Ok(Ok(())) => "the frame pool's records disagree".into(),
+        Ok(Err(failure)) => failure.to_string(),
+        Err(panic) => format!("a panic: {}", words(&*panic)),
+    };
+    let repeat = if machine.seed_asked.get() { seed::command(test) } else { format!("cargo test -p droste {test}") };
+    Err(format!("{failure}\n{}repeat: {repeat}", machine.said))
+}
+
+/// How long a test may take: the longest takes two seconds where nothing else runs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Does `work` in a thread of its own, which is left to itself after `limit`: it ends with the others.
+fn within(limit: Duration, work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), Failed> {
+    let (sender, receiver) = channel();
+    // Nobody may be listening any more.
+    spawn(move || sender.send(work()).ok());
+    match receiver.recv_timeout(limit) {
+        Ok(done) => done.map_err(Failed::from),
+        Err(RecvTimeoutError::Timeout) => {
+            Err(format!("still at work after {} s: a loop whose end never comes, or far too slow", limit.as_secs())
+                .into())
+        }
+        Err(RecvTimeoutError::Disconnected) => Err("its thread has died".into()),
+    }
+}
+
+/// Shows the limit, a shorter one, on what never ends.
+fn limits() -> Trial {
+    Trial::test("a-test-that-never-ends-fails-and-the-others-go-on", || {
+        let endless = || loop {
+            sleep(LIMIT);
         };
-        let repeat =
-            if machine.seed_asked.get() { seed::command(&test) } else { format!("cargo test -p droste {test}") };
-        Err(Failed::from(format!("{failure}\n{}repeat: {repeat}", machine.said)))
+        let failed = within(Duration::from_millis(10), endless).is_err();
+        if failed && within(LIMIT, || Ok(())).is_ok() { Ok(()) } else { Err("it did not fail".into()) }
     })
 }
 
