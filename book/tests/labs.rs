@@ -1,8 +1,10 @@
 //! What the chapters of the labs say of numbers, functions and failures is true.
 
-use droste::addr::{Frame, FrameRange};
+use droste::addr::{Frame, FrameRange, Page, VirtAddr};
 use droste::frames::{FramePool, ReleaseError};
-use droste::memory_map::{HOLE, PROCESS_POOL_START};
+use droste::memory_map::{HOLE, POOL_PAGES, PROCESS_POOL_START};
+use droste::paging::PageTable;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -127,4 +129,49 @@ fn a_scan_looks_at_as_many_frames_as_lab_1_says() {
     }
     assert_eq!((handed_out, looks), (6912, 24_939_904));
     says(&lab(1), &["1 048 576 more, 24 939 904 together", "6912 can be had"]);
+}
+
+/// Returns a number as the prompt writes it.
+fn hex(address: VirtAddr) -> String {
+    let number = address.as_u32();
+    format!("0x{:04X}_{:04X}", number >> 16, number & 0xFFFF)
+}
+
+#[test]
+fn entries_are_seen_where_lab_2_says() {
+    if is_handout() {
+        return;
+    }
+    let page = lab(2);
+    for address in [0x2000_5000, 0xFFC8_0014].map(VirtAddr::new) {
+        let (pde, pte) = (PageTable::pde_address(address), PageTable::pte_address(address));
+        let says_way = |words: &str| says(&page, &[words]);
+        says_way(&format!(
+            "{} is {:010b} {:010b}",
+            hex(address),
+            address.as_u32() >> 22,
+            address.as_u32() >> 12 & 1023
+        ));
+        says_way(&format!("-> PDE at {}: ", hex(pde)));
+        says_way(&format!("PTE at {}: ", hex(pte)));
+    }
+    let [pde, pte] = [PageTable::pde_address, PageTable::pte_address].map(|seen| hex(seen(VirtAddr::new(0x4000_1000))));
+    says(&page, &[&format!("4 × 0x4_0001 = {pte}"), &format!("4 × 256 = {pde}")]);
+    let unseen = hex(PageTable::pte_address(VirtAddr::new(0x5000_0000)));
+    says(&page, &[&format!("PTE of 0x5000_0000 at {unseen}: not to be seen, there is no page table")]);
+    let last = VirtAddr::new(0xFFFF_FFFC);
+    assert_eq!([PageTable::pde_address(last), PageTable::pte_address(last)], [last; 2]);
+}
+
+#[test]
+fn tables_and_pages_are_as_many_as_lab_2_says() {
+    let tables: BTreeSet<u32> = [0, 1, 1023, 1024, 0x8_0000]
+        .map(|number| Page::new(POOL_PAGES.start.number() + number).directory_index())
+        .into();
+    assert_eq!(Vec::from_iter(tables), [1, 2, 513]);
+    assert_eq!((3_u32 << 30) / 4096, 786_432);
+    says(
+        &lab(2),
+        &["one directory, three tables and five pages: 9 frames", "786 432 entries", "768 directory entries"],
+    );
 }
