@@ -7,6 +7,7 @@
 //! it shows in the next event. So a switch between threads costs nothing here, and many switches push nothing out.
 
 use crate::addr::{Frame, Page, PageRange, VirtAddr};
+use crate::text::plural;
 use core::{fmt, mem};
 
 /// How many events are kept: a power of two.
@@ -66,19 +67,19 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, address, amount, .. } = *self;
-        let s = if amount == 1 { "" } else { "s" };
+        let pages = plural(amount, "page", "pages");
         let space = Frame::new(amount & 0xF_FFFF).start();
         match kind {
-            EventKind::Allocate => write!(f, "allocate {address}, {amount} page{s}"),
-            EventKind::Release => write!(f, "release {address}, {amount} page{s}"),
+            EventKind::Allocate => write!(f, "allocate {address}, {amount} {pages}"),
+            EventKind::Release => write!(f, "release {address}, {amount} {pages}"),
             EventKind::Backed => write!(f, "backed {address} by frame {amount:#x}"),
             EventKind::Refused => {
                 let access = if amount & WRITE == 0 { "read of" } else { "write to" };
                 write!(f, "refused {access} {address}")
             }
             EventKind::FreePage => write!(f, "free_page {address}, frame {amount:#x}"),
-            EventKind::Register => write!(f, "register {address}, {amount} page{s}"),
-            EventKind::Drop => write!(f, "drop {address}, {amount} page{s}"),
+            EventKind::Register => write!(f, "register {address}, {amount} {pages}"),
+            EventKind::Drop => write!(f, "drop {address}, {amount} {pages}"),
             EventKind::Create => write!(f, "create space {space}"),
             EventKind::Load => write!(f, "load space {space}"),
             EventKind::Destroy => write!(f, "destroy space {space}"),

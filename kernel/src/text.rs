@@ -1,4 +1,4 @@
-//! A string in a fixed buffer, for the time before there is a heap.
+//! Words: a string in a fixed buffer, for the time before there is a heap, and plural forms.
 
 use core::fmt;
 
@@ -55,6 +55,11 @@ impl<const N: usize> fmt::Debug for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }
+}
+
+/// Returns the form of a noun that goes with `count`.
+pub const fn plural<'a>(count: u32, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::addr::{PAGES_IN_SPACE, Page, PageRange, VirtAddr};
 use crate::events::{EventKind, Events};
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, RECURSIVE_ENTRY, WINDOWS};
 use crate::paging::{CurrentTable, MmuView};
+use crate::text::plural;
 use crate::vm::{CurrentSpace, Kind, VmPool};
 use core::fmt;
 
@@ -156,7 +157,7 @@ pub fn addresses(pages: PageRange) -> impl fmt::Display {
 
 /// Prints how long ago something was.
 fn ago(operations: u32) -> impl fmt::Display {
-    fmt::from_fn(move |f| write!(f, "{operations} operation{} ago", if operations == 1 { "" } else { "s" }))
+    fmt::from_fn(move |f| write!(f, "{operations} {} ago", plural(operations, "operation", "operations")))
 }
 
 impl fmt::Display for Location {

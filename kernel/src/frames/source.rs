@@ -56,7 +56,8 @@ pub trait FrameSource {
     fn release_frame(&mut self, frame: Frame) -> Result<(), ReleaseError>;
 
     /// Takes back many frames, each as [`release_frame`](Self::release_frame) does, for less: neighbours that follow each
-    /// other are taken back together, and one that is named twice among them only once.
+    /// other are taken back together, and one that is named twice among them only once: whether the second counts as refused
+    /// is the pool's choice.
     ///
     /// Returns how many were refused, as [`release_frame`](Self::release_frame) would. Each of them is left as it was.
     #[must_use = "whoever releases a frame twice has lost count of its frames"]

@@ -136,7 +136,7 @@ impl VmPool {
     }
 
     /// Allocates a region of `bytes`, rounded up to whole pages, at the lowest address where it fits. No page of it is
-    /// backed before it is touched.
+    /// backed before it is touched. Records the event [`EventKind::Allocate`].
     ///
     /// Costs the logarithm of the number of regions, whatever the size.
     ///
@@ -176,7 +176,7 @@ impl VmPool {
     }
 
     /// Releases the region that starts at `start` and gives back every frame behind it. Returns how many pages of it were
-    /// backed.
+    /// backed. Records the event [`EventKind::Release`].
     ///
     /// # Errors
     ///
@@ -222,13 +222,17 @@ impl VmPool {
         in_region(view, Record::at(Page::containing(pool.address())), page)
     }
 
-    /// Returns what holds `page` of this pool, or comes next above it: pages and kind.
+    /// Returns what holds `page` of this pool, or comes next above it: pages and kind. The pool's first page is no extent;
+    /// other pages of its own are.
+    ///
+    /// A report calls this on records that may be damaged, through a view on which every read succeeds and after a million
+    /// gives 0: so whatever the words are, it must return.
     pub fn extent_at_or_after(&self, view: &impl MmuView, page: Page) -> Option<(PageRange, Kind)> {
         let node = self.record(view)?.regions(view).at_or_after(view, page)?;
         Some((node.extent(view), Kind::from_node(view, node)))
     }
 
-    /// Returns the highest extent that starts below `page`: pages and kind.
+    /// Returns the highest extent that starts below `page`: pages and kind. It must return on damaged records, too.
     pub fn extent_before(&self, view: &impl MmuView, page: Page) -> Option<(PageRange, Kind)> {
         let node = self.record(view)?.regions(view).before(view, page)?;
         Some((node.extent(view), Kind::from_node(view, node)))

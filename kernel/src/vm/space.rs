@@ -85,7 +85,8 @@ pub struct AddressSpace {
 }
 
 impl AddressSpace {
-    /// Makes an address space that shares the first 4 MiB with the current one and has no pools.
+    /// Makes an address space that shares the first 4 MiB with the current one and has no pools. Records the event
+    /// [`EventKind::Create`].
     ///
     /// # Errors
     ///
@@ -112,7 +113,8 @@ impl AddressSpace {
         self.table.load(&mut memory.mmu);
     }
 
-    /// Gives back every frame of the address space: pages, tables, pools' metadata and directory.
+    /// Gives back every frame of the address space: pages, tables, pools' metadata and directory. Records the event
+    /// [`EventKind::Destroy`].
     ///
     /// # Errors
     ///
@@ -133,7 +135,7 @@ pub trait CurrentSpace: MmuView {
         pools(self).find(self, page).map(|node| VmPool::from_node(self, node))
     }
 
-    /// Returns the pool that holds `page`, or the next above it.
+    /// Returns the pool that holds `page`, or the next above it. It must return on damaged records, too: a report calls it.
     fn pool_at_or_after(&self, page: Page) -> Option<VmPool> {
         pools(self).at_or_after(self, page).map(|node| VmPool::from_node(self, node))
     }
@@ -168,7 +170,8 @@ impl<V: MmuView> CurrentSpace for V {}
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Registers a pool of `bytes` bytes from `base` on.
     ///
-    /// Once it has a pool, an address space backs nothing but pages of regions (rule **strict-after-register**).
+    /// Once it has a pool, an address space backs nothing but pages of regions (rule **strict-after-register**). Records
+    /// the event [`EventKind::Register`].
     ///
     /// # Errors
     ///
@@ -203,7 +206,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(pool)
     }
 
-    /// Takes a pool out of use and gives back every frame in it.
+    /// Takes a pool out of use and gives back every frame in it. Records the event [`EventKind::Drop`].
     ///
     /// # Errors
     ///
@@ -225,7 +228,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Answers a page fault: a legitimate page gets a frame of zeros, and a page table if it needs one. Nothing else gives a
     /// lazy page its frame (rule **one-way-to-back**).
     ///
-    /// Costs the logarithm of the number of pools and of regions, and nothing that grows with the memory.
+    /// Costs the logarithm of the number of pools and of regions, and nothing that grows with the memory. Records the event
+    /// [`EventKind::Backed`]; that of a refusal is the caller's to record.
     ///
     /// # Errors
     ///
@@ -248,7 +252,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was
-    /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows.
+    /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows. Records the event
+    /// [`EventKind::FreePage`] if there was one.
     pub fn free_page(&mut self, page: Page) -> Option<Frame> {
         let pool = pools(self).find(self, page);
         let is_metadata = pool.is_some_and(|pool| !VmPool::holds(self, pool, page));

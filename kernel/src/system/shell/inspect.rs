@@ -9,6 +9,7 @@ use crate::system::console::println;
 use crate::system::crash;
 use crate::system::memory::{self, KernelMemory};
 use crate::terminal::words::{BadWords, Words};
+use crate::text::plural;
 use crate::vm::{CurrentSpace, Kind, Refusal, VmPool};
 
 /// Lines after which a list is cut off, so that it fits on the screen: who wants more asks for less.
@@ -121,7 +122,7 @@ fn mapped(list: &mut List, range: Option<(PageRange, bool)>) {
         && list.line()
     {
         let rights = if writable { "read, write" } else { "read only" };
-        println!("{} {:7} pages  {rights}", addresses(pages), pages.len());
+        println!("{} {:7} {:5}  {rights}", addresses(pages), pages.len(), plural(pages.len(), "page", "pages"));
     }
 }
 
@@ -136,8 +137,9 @@ pub fn pools(words: &mut Words<'_>) -> Result<(), BadWords> {
             Kind::Metadata => own += 1,
         });
         if list.line() {
-            let backed = backed(mmu, pages) - own;
-            println!("{} {regions} regions, {backed} pages backed, {own} of its own", addresses(pages));
+            let backed = backed(mmu, pages).saturating_sub(own);
+            let [region, page] = [plural(regions, "region", "regions"), plural(backed, "page", "pages")];
+            println!("{} {regions} {region}, {backed} {page} backed, {own} of its own", addresses(pages));
         }
     });
     if list.lines == 0 {
@@ -164,7 +166,8 @@ pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
                 match kind {
                     Kind::Region => {
                         let backed = backed(mmu, extent);
-                        println!("{} {:6} pages, {backed} backed", addresses(extent), extent.len());
+                        let page = plural(extent.len(), "page", "pages");
+                        println!("{} {:6} {page}, {backed} backed", addresses(extent), extent.len());
                     }
                     Kind::Metadata => println!("{} the pool's own", addresses(extent)),
                 }
@@ -222,7 +225,8 @@ pub fn events(words: &mut Words<'_>) -> Result<(), BadWords> {
 pub fn faults(words: &mut Words<'_>) -> Result<(), BadWords> {
     let count = words.number_or(LINES as u32)?;
     words.end()?;
-    println!("{} faults were answered with a frame since the start; of the last events:", memory::faults());
+    let (faults, were) = (memory::faults(), plural(memory::faults(), "fault was", "faults were"));
+    println!("{faults} {were} answered with a frame since the start; of the last events:");
     memory::with(|memory| {
         show_events(memory, count, |event| matches!(event.kind, EventKind::Backed | EventKind::Refused));
     });

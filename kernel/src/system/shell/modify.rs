@@ -12,6 +12,7 @@ use crate::paging::{Mmu, MmuView};
 use crate::system::console::println;
 use crate::system::{main_job, memory, trap};
 use crate::terminal::words::{BadWords, Words};
+use crate::text::plural;
 use crate::vm::{AddressSpace, CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
@@ -137,7 +138,10 @@ fn destroy(number: u32) {
     let (number, space) = spaces.made.swap_remove(place);
     let before = memory::free_frames();
     match memory::with(|memory| space.destroy(memory)) {
-        Ok(()) => println!("{} frames came back", memory::free_frames() - before),
+        Ok(()) => {
+            let frames = memory::free_frames() - before;
+            println!("{frames} {} came back", plural(frames, "frame", "frames"));
+        }
         Err(space) => {
             println!("space {number} is the current one: load another first");
             spaces.made.push((number, space));
@@ -195,7 +199,9 @@ pub fn touch(words: &mut Words<'_>) -> Result<(), BadWords> {
     let addresses = (0..pages).map_while(|page| address.as_u32().checked_add(page.checked_mul(PAGE_SIZE)?));
     // A refusal is a screen of its own, with nothing behind it.
     if addresses.map(VirtAddr::new).all(|address| granted(address, true)) {
-        println!("{} faults, {} frames", memory::faults() - faults, frames - memory::free_frames());
+        let (faults, frames) = (memory::faults() - faults, frames - memory::free_frames());
+        let [fault, frame] = [plural(faults, "fault", "faults"), plural(frames, "frame", "frames")];
+        println!("{faults} {fault}, {frames} {frame}");
     }
     Ok(())
 }
