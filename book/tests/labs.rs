@@ -175,3 +175,39 @@ fn tables_and_pages_are_as_many_as_lab_2_says() {
         &["one directory, three tables and five pages: 9 frames", "786 432 entries", "768 directory entries"],
     );
 }
+
+/// A list of regions as lab 3 begins with it: first page and number of pages, in order.
+#[test]
+fn regions_come_and_go_as_lab_3_says() {
+    let (page, mut regions) = (lab(3), Vec::<(u32, u32)>::new());
+    // Pages to allocate, or where to release; and the first page that is returned.
+    let steps = [(3, 0x40001), (1, 0x40004), (2, 0x40005), (0, 0x40004), (2, 0x40007), (1, 0x40004), (0, 0x40001)];
+    for (pages, first) in steps {
+        let command = if pages == 0 {
+            regions.retain(|(start, _)| *start != first);
+            format!("| `free 0x{first:x}000` |")
+        } else {
+            let mut from = 0x40001;
+            let holes = regions.iter().take_while(|(start, length)| {
+                let is_too_short = start - from < pages;
+                from = if is_too_short { start + length } else { from };
+                is_too_short
+            });
+            let index = holes.count();
+            assert_eq!(from, first);
+            regions.insert(index, (first, pages));
+            format!("| `alloc 0x40000000 {}` | 0x{:04X}_{:04X}", pages * 4096, first >> 4, (first & 15) << 12)
+        };
+        let array: Vec<_> = regions.iter().map(|(start, pages)| format!("0x{start:05x}, {pages}")).collect();
+        let array = array.join("; ");
+        let is_there = page.lines().any(|row| row.starts_with(&command) && row.ends_with(&format!("| {array} |")));
+        assert!(is_there, "{command} … | {array} |");
+    }
+}
+
+#[test]
+fn faults_are_as_many_as_lab_3_says() {
+    let pages: u32 = (1..=49_u32).map(|number| (400 * number).div_ceil(4096)).sum();
+    assert_eq!((pages, (1_u32 << 20) / 4096), (145, 256));
+    says(&lab(3), &["each rounded up: 145", "256 faults, one a page, and 257 frames"]);
+}
