@@ -211,3 +211,12 @@ fn faults_are_as_many_as_lab_3_says() {
     assert_eq!((pages, (1_u32 << 20) / 4096), (145, 256));
     says(&lab(3), &["each rounded up: 145", "256 faults, one a page, and 257 frames"]);
 }
+
+#[test]
+fn address_spaces_take_what_lab_4_says() {
+    let free = PROCESS_POOL.len() - HOLE.len() - 2;
+    assert_eq!((free, free / 4, free % 4), (6910, 1727, 2));
+    says(&lab(4), &["fit into 6910 frames", "1727 fit, with two frames left over"]);
+    // Three address spaces, three times, each with three tables beside that of its pool.
+    assert_eq!((0x1afd - 0x1ad9, 0x1afd - 0x1af4), (36, 9));
+}
