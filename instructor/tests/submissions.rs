@@ -100,12 +100,18 @@ fn submission_of(name: &str, text: &str) -> PathBuf {
 /// Makes the submission `name` of all the students' files, as the project has them.
 fn solution(name: &str) -> PathBuf {
     let submission = submission_of(name, "");
-    let list = fs::read_to_string(Path::new(ROOT).join("grader/handout.toml")).expect("it is there");
-    for path in list.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')) {
-        let text = fs::read_to_string(Path::new(ROOT).join(path)).expect("the file is the project's");
+    for path in students_files() {
+        let text = fs::read_to_string(Path::new(ROOT).join(&path)).expect("the file is the project's");
         write(&submission.join(path), &text);
     }
     submission
+}
+
+/// Returns the paths of the students' files.
+fn students_files() -> Vec<String> {
+    let list = fs::read_to_string(Path::new(ROOT).join("grader/handout.toml")).expect("it is there");
+    let paths = list.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"'));
+    paths.map(String::from).collect()
 }
 
 fn write(path: &Path, text: &str) {
@@ -340,9 +346,8 @@ const DESIGNS: &str = "instructor/designs";
 /// Makes the submission of a design: the solution, with the design's files over it.
 fn design(name: &str) -> PathBuf {
     let (submission, files) = (solution(name), Path::new(ROOT).join(DESIGNS).join(name));
-    let list = fs::read_to_string(Path::new(ROOT).join("grader/handout.toml")).expect("it is there");
-    for path in list.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')) {
-        if let Ok(text) = fs::read_to_string(files.join(path)) {
+    for path in students_files() {
+        if let Ok(text) = fs::read_to_string(files.join(&path)) {
             write(&submission.join(path), &text);
         }
     }
