@@ -8,6 +8,8 @@
 .set WORDS, 1024                   # in a page
 .set PRESENT, 0b01
 .set PRESENT_WRITABLE, 0b11
+.set TIMER_LINE, 0x20              # vectors of the interrupt controllers' lines 0 and 3
+.set IDLE_LINE, 0x23
 
 # From here on EBX and EDI are the first argument; ESI is the first reading, and has to be there at the end.
 .macro measured
@@ -74,6 +76,23 @@ floor_load_root:
     mov ecx, cr3
     measured
     mov cr3, ebx
+    end_measured
+
+# An interrupt whose line nobody waits for.
+.global floor_interrupt
+floor_interrupt:
+    measured
+    int IDLE_LINE
+    end_measured
+
+# A tick, which may switch threads: then the first reading is that of the thread that was left, the second one that of the
+# thread that goes on here. Each of them called this.
+.global floor_tick
+floor_tick:
+    measured
+    mov [left], esi
+    int TIMER_LINE
+    mov esi, [left]
     end_measured
 
 # Takes the page at ECX away: clears its entry, keeps the frame, forgets the translation.
@@ -172,3 +191,5 @@ kept:
     .skip 4
 kept_frames:
     .skip 4 * 4
+left:
+    .skip 4

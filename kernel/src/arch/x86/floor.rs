@@ -1,5 +1,5 @@
-//! The floor: what the bare processor needs for the kernel's work, measured with nothing around it; and the one measured
-//! access to memory that may fault.
+//! The floor: what the bare processor needs for the kernel's work, measured with nothing around it; and what is measured of
+//! the kernel from outside Rust: the access to memory that may fault, and interrupts.
 //!
 //! Everything here returns ticks of the time-stamp counter, without what reading it twice costs.
 
@@ -25,6 +25,8 @@ unsafe extern "fastcall" {
     fn floor_copy(page: u32) -> u32;
     fn floor_flush(page: u32) -> u32;
     fn floor_load_root(unused: u32) -> u32;
+    fn floor_interrupt(unused: u32) -> u32;
+    fn floor_tick(unused: u32) -> u32;
     fn floor_release(page: u32) -> u32;
     fn floor_keep(frame: u32);
     fn floor_take() -> u32;
@@ -54,6 +56,22 @@ pub fn touch(page: Page) -> u32 {
     // SAFETY: (1) none of Rust's objects lie in such a page; (2) if it is absent, the fault gives it a frame or ends the
     // machine.
     net(unsafe { floor_touch(page.start().as_u32()) }, 1)
+}
+
+/// Interrupts as a line does that nobody waits for, and returns what that cost.
+pub fn interrupt() -> u32 {
+    let _masked = Masked::new();
+    // SAFETY: the line's entry saves every register, and what serves it ends a request that is not there.
+    net(unsafe { floor_interrupt(0) }, 0)
+}
+
+/// Interrupts as the timer does, and returns what that cost. If threads are switched, another thread that waits in here
+/// returns instead, with what it took to get to it.
+pub fn tick() -> u32 {
+    let _masked = Masked::new();
+    // SAFETY: (1) as above; (2) a switch keeps what a thread has on its stack, and the word that is not there was written
+    // just before, with interrupts masked.
+    net(unsafe { floor_tick(0) }, 2)
 }
 
 /// The bare processor's ways, shown on one page.

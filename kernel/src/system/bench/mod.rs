@@ -18,6 +18,7 @@ mod floors;
 mod frame_pool;
 mod heap;
 mod image;
+mod interrupts;
 mod regions;
 mod samples;
 mod setup;
@@ -40,7 +41,7 @@ pub struct Boot {
 /// A group of measurements: its name, and what takes them.
 type Group = (&'static str, fn(&mut RealMachine) -> Outcome);
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     ("floor", floors::measure),
     ("one-fault", faults::measure_one),
     ("faults", faults::measure),
@@ -49,6 +50,7 @@ const GROUPS: [Group; 9] = [
     ("frames", frame_pool::measure),
     ("heap", heap::measure),
     ("events", events::measure),
+    ("interrupts", interrupts::measure),
     ("image", image::measure),
 ];
 
