@@ -9,8 +9,8 @@ handout: ## Make the tree that students start from, build/handout
 
 # The instructor's program ends with status 1 if the submission did not earn everything, and with another one if grading
 # itself has failed. Make cannot pass on which: so the first is a success, unless a script asks.
-grade: ## Grade a submission, results in build/grades/NAME: SUBMISSION=dir [OVERLAY=dir] [RESULTS=dir] [STRICT=1]
-	@[ -n "$$SUBMISSION" ] || { echo 'SUBMISSION=dir says what is graded' >&2; exit 1; }
+grade: ## Grade a submission, results in build/grades/NAME: SUBMISSION=dir or zip [OVERLAY=dir] [RESULTS=dir] [STRICT=1]
+	@[ -n "$$SUBMISSION" ] || { echo 'SUBMISSION=dir or zip says what is graded' >&2; exit 1; }
 	@$(INSTRUCTOR) grade $${RESULTS:+--results "$$RESULTS"} $${OVERLAY:+--overlay "$$OVERLAY"} -- "$$SUBMISSION" || \
 		{ [ $$? = 1 ] && [ -z "$$STRICT" ]; }
 

@@ -6,11 +6,12 @@
 //! 1. [`source`] and [`tree`]: text with places in it, files of a project.
 //! 2. [`handout`]: what students start from.
 //! 3. [`kernel`]: a kernel built in a tree, and the grader's word on it.
-//! 4. [`submission`]: what comes back; [`confinement`]: where it is built; [`scan`]: what it may not say; [`results`]: what is told of it.
+//! 4. [`submission`]: what comes back; [`archive`]: a zip of it; [`confinement`]: where it is built; [`scan`]: what it may not say; [`results`]: what is told of it.
 //! 5. [`gradescope`]: all of that, packed for a platform.
 //! 6. [`mutants`]: mistakes that the grader must catch.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod confinement;
 mod gradescope;
 mod handout;

@@ -22,6 +22,8 @@ const OWNER: &str = "submission";
 /// Why a submission was not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
+    /// It is neither a directory nor a zip, or the zip is not to be trusted.
+    Unpacked,
     /// None of the students' files is there.
     Empty,
     /// A file is none that can be taken, or says what it may not.
@@ -34,6 +36,7 @@ impl Refusal {
     /// Returns a name for programs, and what does not hold.
     fn words(self) -> [&'static str; 2] {
         match self {
+            Self::Unpacked => ["unpacks", "it is a directory, or a zip that unpacks to plain files"],
             Self::Empty => ["files", "a file of the students' is there"],
             Self::Forbidden => ["words", "the submission says only what memory management needs"],
             Self::Broken => ["compiles", "the submission compiles"],

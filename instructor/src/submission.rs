@@ -1,5 +1,6 @@
 //! A submission: the students' files, laid over a clean tree, built without network, and graded.
 
+use crate::archive;
 use crate::confinement::{Confinement, Wall};
 use crate::handout::Handout;
 use crate::kernel::{self, Build, Builder, Built, KERNEL};
@@ -30,7 +31,7 @@ const LISTED: usize = 20;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// What was submitted: a directory with the students' files at their places in the tree, or with one directory around
+    /// What was submitted: the students' files at their places in the tree, or with one directory around; a directory or a zip
     submission: PathBuf,
     /// Where the results go [default: build/grades/NAME]
     #[arg(long)]
@@ -58,9 +59,8 @@ pub struct Arguments {
 pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Result<bool, Box<dyn Error>> {
     let started = Instant::now();
     let Arguments { submission, workplace, .. } = arguments;
-    let no_directory = |error| format!("{}: {error}: SUBMISSION is a directory", submission.display());
-    let submission = submission.canonicalize().map_err(no_directory)?;
-    let directory = inner_directory(&submission).map_err(no_directory)?;
+    let nothing = |error| format!("{}: {error}: SUBMISSION is a directory or a zip", submission.display());
+    let submission = submission.canonicalize().map_err(nothing)?;
     let workplace = workplace.clone().map_or_else(default_workplace, Ok)?;
 
     let _claim = tree::claim(&workplace)?;
@@ -86,6 +86,14 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
         println!("the results are in {}", to.display());
         Ok(false)
     };
+    let mut directory = submission.clone();
+    if !submission.is_dir() {
+        directory = workplace.join("submitted");
+        if let Err(words) = archive::unpack(&submission, &directory)? {
+            return refuse(Refusal::Unpacked, "", &words);
+        }
+    }
+    let directory = inner_directory(&directory)?;
     let handout = Handout::load(root)?;
     let tree = workplace.join("tree");
     handout.make(root, &tree)?;
@@ -95,7 +103,7 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     if taken.files.is_empty() && taken.findings.is_empty() {
         let words = format!(
             "None of these is in {}: {}",
-            plain::name(directory.file_name().unwrap_or_default()),
+            plain::name(submission.file_name().unwrap_or_default()),
             taken.missing.join(", ")
         );
         return refuse(Refusal::Empty, &told, &words);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a build leaves behind; never part of a tree.
-const BUILT: [&str; 3] = ["target", "build", ".git"];
+pub const BUILT: [&str; 3] = ["target", "build", ".git"];
 
 /// How deep directories of a submission are looked into, and how many files and directories are looked at.
 const DEEPEST: usize = 8;

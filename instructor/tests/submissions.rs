@@ -6,9 +6,11 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use serde_json::Value;
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// The root of the project.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -319,6 +321,25 @@ fn an_empty_submission_says_what_to_hand_in() {
     let results = grade(&empty, false);
     let words = results["tests"][0]["output"].as_str().unwrap_or_default();
     assert!(words.contains(POOL), "{results:#}");
+}
+
+#[test]
+fn a_zip_is_graded_as_what_is_in_it_and_one_that_is_hostile_is_not_run() {
+    let zip = place("zip").join("submission.zip");
+    fs::create_dir_all(place("zip")).expect("the directory is ours");
+    let pack = |name: &str, text: &str| {
+        let mut writer = ZipWriter::new(File::create(&zip).expect("the directory is ours"));
+        writer.start_file(name, SimpleFileOptions::default()).expect("the zip takes it");
+        writer.write_all(text.as_bytes()).expect("the zip takes it");
+        writer.finish().expect("the zip takes it");
+    };
+    let told = || grade(&zip, false)["tests"][0]["output"].as_str().unwrap_or_default().to_owned();
+    pack(&format!("lab/{POOL}"), "unsafe fn f() {}\n");
+    assert!(told().starts_with(POOL) && told().contains("`unsafe`"), "{}", told());
+    pack(&format!("../../{POOL}"), "");
+    assert_eq!(told(), format!("../../{POOL}: its path leaves the zip"));
+    write(&zip, "a text\n");
+    assert!(told().starts_with("it is neither a directory nor a zip"), "{}", told());
 }
 
 #[test]
