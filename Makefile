@@ -12,7 +12,7 @@ export KERNEL_PROFILE
 
 # What people set, on make's command line or in the environment: passed on to the scripts in the environment, as it is.
 # Neither make nor a shell reads these values: recipes have "$$NAME", never $(NAME) but to ask whether it is set.
-SETTINGS = ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY ADDR SUBMISSION RESULTS STRICT RELEASE
+SETTINGS = ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY ADDR SUBMISSION SUBMISSIONS RESULTS STRICT RELEASE
 SET = $(foreach name,$(SETTINGS),$(if $(filter-out undefined,$(origin $(name))),$(name)))
 $(foreach name,$(SET),$(eval override $(name) := $$(value $(name))))
 export $(SET)

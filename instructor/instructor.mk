@@ -1,6 +1,6 @@
 # What an instructor makes.
 
-.PHONY: handout grade gradescope mutants check-grading
+.PHONY: handout grade grade-class gradescope mutants check-grading
 
 INSTRUCTOR = scripts/cargo run --quiet --package instructor --
 
@@ -14,6 +14,10 @@ grade: ## Grade a submission, results in build/grades/NAME: SUBMISSION=dir or zi
 	@$(INSTRUCTOR) grade $${RESULTS:+--results "$$RESULTS"} $${OVERLAY:+--overlay "$$OVERLAY"} -- "$$SUBMISSION" || \
 		{ [ $$? = 1 ] && [ -z "$$STRICT" ]; }
 
+grade-class: ## Grade each folder and zip of a directory, or go on with it, results in build/classes/NAME: SUBMISSIONS=dir [OVERLAY=dir] [RESULTS=dir]
+	@[ -n "$$SUBMISSIONS" ] || { echo 'SUBMISSIONS=dir says where the submissions are' >&2; exit 1; }
+	@$(INSTRUCTOR) grade-class $${RESULTS:+--results "$$RESULTS"} $${OVERLAY:+--overlay "$$OVERLAY"} -- "$$SUBMISSIONS"
+
 gradescope: ## Pack an autograder for Gradescope, build/autograder.zip [OVERLAY=dir: hidden tests]
 	@$(INSTRUCTOR) gradescope $${OVERLAY:+--overlay "$$OVERLAY"}
 
@@ -22,4 +26,4 @@ mutants: ## Plant mistakes, one at a time, and demand that the grader catches ea
 	@set -f; $(INSTRUCTOR) mutants $${ONLY:---table docs/src/mutants.md}
 
 check-grading: mutants ## Check the grader by mistakes that it must catch, and grading by submissions of all kinds
-	@scripts/cargo test --quiet --package instructor --test submissions
+	@scripts/cargo test --quiet --package instructor --test submissions --test class

@@ -7,11 +7,13 @@
 //! 2. [`handout`]: what students start from.
 //! 3. [`kernel`]: a kernel built in a tree, and the grader's word on it.
 //! 4. [`submission`]: what comes back; [`archive`]: a zip of it; [`confinement`]: where it is built; [`scan`]: what it may not say; [`results`]: what is told of it.
-//! 5. [`gradescope`]: all of that, packed for a platform.
-//! 6. [`mutants`]: mistakes that the grader must catch.
+//! 5. [`class`]: many of them, one after the other.
+//! 6. [`gradescope`]: all of that, packed for a platform.
+//! 7. [`mutants`]: mistakes that the grader must catch.
 #![forbid(unsafe_code)]
 
 mod archive;
+mod class;
 mod confinement;
 mod gradescope;
 mod handout;
@@ -48,6 +50,8 @@ enum Command {
     },
     /// Grades a submission
     Grade(submission::Arguments),
+    /// Grades every folder and zip of a directory, and goes on where it was interrupted
+    GradeClass(class::Arguments),
     /// Packs an autograder for Gradescope
     Gradescope {
         /// A directory with hidden tests
@@ -87,6 +91,7 @@ fn run(command: Command) -> Result<bool, Box<dyn Error>> {
             Ok(true)
         }
         Command::Grade(arguments) => submission::grade(root, &arguments, stop),
+        Command::GradeClass(arguments) => class::grade(root, &arguments, &stop),
         Command::Gradescope { overlay, to } => {
             gradescope::pack(root, &to, overlay.as_deref())?;
             println!("the autograder is {}", to.display());

@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Grading ends after so many seconds; what was not run earns nothing
     #[arg(long, default_value_t = 1800)]
     seconds: u64,
+    /// How many machines run at once [default: the number of cores]
+    #[arg(short, long)]
+    jobs: Option<usize>,
     /// Where kernels are built; what it holds is used again by the next submission [default: ~/.cache/droste/grade]
     #[arg(long)]
     workplace: Option<PathBuf>,
@@ -61,7 +64,7 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     let Arguments { submission, workplace, .. } = arguments;
     let nothing = |error| format!("{}: {error}: SUBMISSION is a directory or a zip", submission.display());
     let submission = submission.canonicalize().map_err(nothing)?;
-    let workplace = workplace.clone().map_or_else(default_workplace, Ok)?;
+    let workplace = workplace.clone().map_or_else(|| self::workplace("grade"), Ok)?;
 
     let _claim = tree::claim(&workplace)?;
     let workplace = workplace.canonicalize()?;
@@ -133,7 +136,7 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
         overlay,
         provenance,
         deadline: Some(deadline),
-        workers: available_parallelism()?.get(),
+        workers: arguments.jobs.map_or_else(|| available_parallelism().map(usize::from), Ok)?.max(1),
         results: written.clone(),
         told: Some(to.clone()),
     };
@@ -144,10 +147,14 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
 }
 
 /// Returns where submissions are built if nobody says: far from any solution, and kept for the next one.
-fn default_workplace() -> Result<PathBuf, &'static str> {
+///
+/// # Errors
+///
+/// In words, if there is no home.
+pub fn workplace(name: &str) -> Result<PathBuf, &'static str> {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()).map(PathBuf::from);
     let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
-    Ok(cache.ok_or("HOME is not set: --workplace says where submissions are built")?.join("droste/grade"))
+    Ok(cache.ok_or("HOME is not set: --workplace says where submissions are built")?.join("droste").join(name))
 }
 
 /// Where submissions are built.
@@ -225,7 +232,11 @@ impl Workshop<'_> {
 }
 
 /// Returns the directory in which the tree of a submission starts: it is submitted with a directory around it, or without.
-fn inner_directory(submission: &Path) -> io::Result<PathBuf> {
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn inner_directory(submission: &Path) -> io::Result<PathBuf> {
     let mut directories = Vec::new();
     for entry in fs::read_dir(submission)?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir())

@@ -117,6 +117,17 @@ pub fn claim(workplace: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Writes a file so that whoever reads it meanwhile sees the old one or the new one.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let new = file.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(&new, file)
+}
+
 fn clear(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     for entry in fs::read_dir(directory)? {

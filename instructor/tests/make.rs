@@ -8,7 +8,7 @@ fn make(status: u32, words: &[&str]) -> Output {
     let mut make = Command::new("make");
     make.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     make.arg(format!("INSTRUCTOR=sh -c 'printf \"<%s>\\n\" \"$$@\"; exit {status}' instructor")).args(words);
-    for name in ["MAKEFLAGS", "MAKELEVEL", "OVERLAY", "RESULTS", "STRICT", "SUBMISSION", "ONLY"] {
+    for name in ["MAKEFLAGS", "MAKELEVEL", "OVERLAY", "RESULTS", "STRICT", "SUBMISSION", "SUBMISSIONS", "ONLY"] {
         make.env_remove(name);
     }
     make.output().expect("make is there")
@@ -25,6 +25,14 @@ fn a_submission_may_have_any_name() {
         let words = ["grade", "--results", "the results", "--overlay", "hidden tests", "--", name];
         assert_eq!(said(&output), words.map(|word| format!("<{word}>\n")).concat());
     }
+}
+
+#[test]
+fn a_class_may_have_any_name_and_fails_as_its_grading_does() {
+    let words = ["grade-class", "SUBMISSIONS=O'Brien's class", "RESULTS=the results"];
+    let told = ["grade-class", "--results", "the results", "--", "O'Brien's class"];
+    assert_eq!(said(&make(0, &words)), told.map(|word| format!("<{word}>\n")).concat());
+    assert!(!make(1, &words).status.success() && !make(0, &words[..1]).status.success());
 }
 
 #[test]
@@ -49,4 +57,10 @@ fn make_tells_failed_tests_from_failed_grading() {
 fn grading_asks_what_is_to_be_graded() {
     let output = make(0, &["grade"]);
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("SUBMISSION=dir"));
+}
+
+#[test]
+fn the_book_shows_the_workflow_as_it_is() {
+    let page = include_str!("../../docs/src/instructors.md");
+    assert!(page.contains(include_str!("../github/grade.yml")));
 }
