@@ -2,8 +2,9 @@
 //! `make check-grading` runs it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -60,8 +61,7 @@ fn add(zip: &mut ZipWriter<File>, name: &str, text: &[u8]) {
 
 /// Makes the class.
 fn class() -> PathBuf {
-    let class = place("submissions");
-    let _ = fs::remove_dir_all(&class);
+    let class = place("twelve/submissions");
     let folder = |name: &str, files: BTreeMap<String, String>| {
         files.iter().for_each(|(path, text)| write(&class.join(name).join(path), text));
     };
@@ -91,9 +91,9 @@ fn class() -> PathBuf {
     class
 }
 
-/// Starts grading the class.
-fn grade(class: &Path) -> Child {
-    let (results, workplace, log) = (place("results"), place("workplace"), place("log"));
+/// Starts grading the class at `class`, with results and all else at the place `name`, and `env` in the environment.
+fn grade(class: &Path, name: &str, env: &[(&str, &str)]) -> Child {
+    let (results, workplace, log) = (place(name).join("results"), place("workplace"), place(name).join("log"));
     let log = File::options().create(true).append(true).open(log).expect("the directory is ours");
     let words = ["grade-class", "--seconds", "400", "--results"].map(Into::into);
     let paths = [results, "--workplace".into(), workplace, class.to_owned()];
@@ -101,26 +101,27 @@ fn grade(class: &Path) -> Child {
         .args(words.into_iter().chain(paths))
         .current_dir(ROOT)
         .env_remove("OVERLAY")
+        .envs(env.iter().copied())
         .stdout(log.try_clone().map_or(Stdio::null(), Stdio::from))
         .stderr(log)
         .spawn()
         .expect("cargo has built it")
 }
 
-/// Returns the lines of the table, by submission: a cell for each column. None while there is no table yet.
-fn marks() -> Option<BTreeMap<String, BTreeMap<String, String>>> {
-    let mut table = csv::Reader::from_path(place("results/marks.csv")).ok()?;
+/// Returns the lines of the table at the place `name`, by submission: a cell for each column. None while there is no table.
+fn table(name: &str) -> Option<BTreeMap<String, BTreeMap<String, String>>> {
+    let mut table = csv::Reader::from_path(place(name).join("results/marks.csv")).ok()?;
     let lines = table.deserialize::<BTreeMap<String, String>>().map(|line| line.expect("a line of the table"));
     Some(lines.map(|line| (line["submission"].clone(), line)).collect())
 }
 
 fn having_marks() -> usize {
-    marks().map_or(0, |marks| marks.values().filter(|line| !line["earned"].is_empty()).count())
+    table("twelve").map_or(0, |marks| marks.values().filter(|line| !line["earned"].is_empty()).count())
 }
 
 /// Returns when each submission that has a note got it.
 fn notes() -> BTreeMap<PathBuf, SystemTime> {
-    let students = fs::read_dir(place("results/students")).expect("there are results");
+    let students = fs::read_dir(place("twelve/results/students")).expect("there are results");
     let notes = students.map(|entry| entry.expect("an entry").path().join("outcome.json"));
     let when = |note: &PathBuf| fs::metadata(note).and_then(|metadata| metadata.modified()).ok();
     notes.filter_map(|note| Some((note.clone(), when(&note)?))).collect()
@@ -128,15 +129,13 @@ fn notes() -> BTreeMap<PathBuf, SystemTime> {
 
 #[test]
 fn a_class_that_is_killed_in_the_middle_is_graded_to_the_end() {
-    let _ = fs::remove_dir_all(place("results"));
-    fs::create_dir_all(place("")).expect("the directory is ours");
+    let _ = fs::remove_dir_all(place("twelve"));
     let class = class();
-    let log = || fs::read_to_string(place("log")).unwrap_or_default();
-    let _ = fs::remove_file(place("log"));
+    let log = || fs::read_to_string(place("twelve/log")).unwrap_or_default();
 
     // Once asked to end, and once not even asked.
     for (signal, wanted) in [("TERM", 1), ("KILL", 6)] {
-        let (mut first, started) = (grade(&class), Instant::now());
+        let (mut first, started) = (grade(&class, "twelve", &[]), Instant::now());
         while having_marks() < wanted {
             assert!(started.elapsed() < PATIENCE, "{}", log());
             assert_eq!(first.try_wait().expect("it is ours"), None, "{}", log());
@@ -147,16 +146,16 @@ fn a_class_that_is_killed_in_the_middle_is_graded_to_the_end() {
         let status = first.wait().expect("it is ours");
         assert_eq!(status.code(), (signal == "TERM").then_some(1), "{}", log());
         assert!(having_marks() < 12, "it was too late to kill it");
-        assert_eq!(marks().expect("a table").len(), 12);
+        assert_eq!(table("twelve").expect("a table").len(), 12);
     }
     let before = notes();
     assert!(before.len() >= 6, "{before:?}");
-    let status = grade(&class).wait().expect("it is ours");
+    let status = grade(&class, "twelve", &[]).wait().expect("it is ours");
     assert_eq!(status.code(), Some(0), "{}", log());
     let after = notes();
     assert!(before.iter().all(|(note, when)| after[note] == *when), "what had marks was graded again");
 
-    let marks = marks().expect("a table");
+    let marks = table("twelve").expect("a table");
     assert_eq!((marks.len(), having_marks()), (12, 12));
     let cell = |name: &str, column: &str| marks[name][column].as_str();
     for (name, words) in [
@@ -190,11 +189,37 @@ fn a_class_that_is_killed_in_the_middle_is_graded_to_the_end() {
     let sum: f64 = tests.map(|(_, points)| points.parse::<f64>().expect("points")).sum();
     assert!((sum - earned("'=bad")).abs() < 0.01, "{sum}");
 
-    let page = fs::read_to_string(place("results/index.html")).expect("there is a page");
+    let page = fs::read_to_string(place("twelve/results/index.html")).expect("there is a page");
     assert!(page.contains("12 of 12 submissions have marks"), "{page}");
     let links: Vec<&str> = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(links.len(), 12);
     for link in links {
-        assert!(place("results").join(link.replace("%3D", "=")).is_file(), "{link}");
+        assert!(place("twelve/results").join(link.replace("%3D", "=")).is_file(), "{link}");
+    }
+}
+
+#[test]
+fn what_ends_the_grader_ends_nothing_else_gets_no_zero_and_is_tried_again() {
+    let _ = fs::remove_dir_all(place("two"));
+    let class = place("two/submissions");
+    for name in ["a", "b"] {
+        write(&class.join(name).join(POOL), "unsafe fn f() {}\n");
+    }
+    // The program by which all others are started, as if the system had ended what it starts.
+    let programs = place("two/programs");
+    write(&programs.join("setpriv"), "#!/bin/sh\nkill -9 $$\n");
+    fs::set_permissions(programs.join("setpriv"), Permissions::from_mode(0o755)).expect("the file is ours");
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").expect("there is one"));
+    for (env, status, state, what, points) in [
+        (&[("PATH", path.as_str())][..], 1, "not graded", "ended by signal 9", ""),
+        (&[], 0, "refused", "line 1: `unsafe`", "0"),
+    ] {
+        assert_eq!(grade(&class, "two", env).wait().expect("it is ours").code(), Some(status));
+        let table = table("two").expect("a table");
+        assert_eq!(table.len(), 2);
+        for line in table.values() {
+            assert_eq!([&line["state"], &line["earned"], &line["boot/noop"]], [state, points, points]);
+            assert!(line["what"].contains(what), "{}", line["what"]);
+        }
     }
 }
