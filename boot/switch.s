@@ -19,6 +19,15 @@ switch_stacks:
     pop ebp
     ret
 
+# Calls the function at ECX, which never returns, on the empty kernel stack. What was on the stack is lost. EBP is 0, which
+# ends a backtrace.
+.global start_over
+start_over:
+    mov esp, offset stack_top
+    xor ebp, ebp
+    call ecx
+    ud2
+
 # Where a new thread goes on after its first switch: ESI = its argument, EBX = its function, which never returns. EBP is
 # 0, which ends a backtrace.
 .global thread_start

@@ -3,7 +3,7 @@
 //! Each test boots build/droste.elf by itself. Screens are compared as a whole; what differs from build to build is masked.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -304,13 +304,71 @@ fn an_illegal_touch_is_reported_and_the_prompt_goes_on() {
     says(
         &said,
         &[
-            "illegal-access: kernel ",
+            "illegal-access: kernel write to an absent page",
             "16 bytes past the end of region 0x4000_1000..0x4000_3000",
             "names file and line\ndroste> write",
             "protection: kernel write to a read-only page",
             "names file and line\ndroste> spaces\n",
         ],
     );
+}
+
+/// The words at +4 and +8 of the only region's node are its neighbours in the tree.
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn damaged_records_are_told_and_not_followed() {
+    let damaged = "the records of the pools are damaged";
+    let commands =
+        "pools\nregions\nwhy 4000_1000\nwalk 4000_1000\ntouch 4000_1000\nalloc 4000_0000 4K\nfree 4000_1000\n";
+    for (place, neighbour) in [("4000_0064", "0x4000_0060"), ("4000_0068", "0x4000_0060"), ("4000_0068", "0x1234_5678")]
+    {
+        let (said, success) = session(&format!(
+            "alloc 4000_0000 4K\nwrite {place} {neighbour}\n{commands}space new\nspace load 2\nalloc 4000_0000 4K\n"
+        ));
+        assert!(success, "{said}");
+        let told: Vec<String> = commands.lines().map(|command| format!("droste> {command}\n")).collect();
+        let told: Vec<&str> = told.iter().flat_map(|command| [command.as_str(), damaged]).collect();
+        says(&said, &told);
+        says(&said, &["space load 2\n", "0x4000_1000\n"]);
+    }
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn deaths_at_the_prompt_do_not_pile_up() {
+    const DEATHS: usize = 12;
+    let (said, success) = session(&"run dies-null-pointer\nrun dies-stack-overflow\n".repeat(DEATHS));
+    assert!(!success, "{said}");
+    for death in ["illegal-access: ", "stack-overflow: "] {
+        let reports = said.lines().filter(|line| line.starts_with(death)).count();
+        assert_eq!(reports, DEATHS, "{death}in {said}");
+    }
+}
+
+/// As on the terminal of `make run`, which `script` provides.
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn control_c_on_a_terminal_is_a_key_of_the_prompt() {
+    let command = "KERNEL=1 scripts/run-qemu build/droste.elf";
+    let mut run = Command::new("timeout");
+    run.args(["60", "script", "--quiet", "--return", "--command", command, "/dev/null"]).current_dir(root());
+    let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script starts");
+    let (mut keys, mut said) = (run.stdin.take().expect("piped"), run.stdout.take().expect("piped"));
+    let mut wait_for = |end: &str| {
+        let mut seen = Vec::new();
+        while !seen.ends_with(end.as_bytes()) {
+            let mut byte = [0];
+            said.read_exact(&mut byte).unwrap_or_else(|_| panic!("no {end} in {}", String::from_utf8_lossy(&seen)));
+            seen.push(byte[0]);
+        }
+    };
+    wait_for("droste> ");
+    keys.write_all(b"half a line\x03").expect("a key is typed");
+    wait_for("Ctrl-C once more ends the machine");
+    wait_for("droste> ");
+    keys.write_all(b"\x03").expect("a key is typed");
+    wait_for("the machine ends");
+    assert!(run.wait().expect("it ends").success());
 }
 
 #[test]

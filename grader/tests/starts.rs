@@ -173,3 +173,14 @@ fn a_module_that_leaves_no_memory_is_named_with_its_size() {
     assert!(console.contains("module, 28672 KiB at 0x0040_1000"), "{console}");
     assert!(console.contains("Droste cannot start: available memory ends at 0x0040_1000"), "{console}");
 }
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn a_command_line_that_is_too_long_is_refused_with_its_length() {
+    let words = format!("{MACHINE} -kernel {} -append", kernel());
+    let mut words: Vec<String> = words.split_whitespace().map(String::from).collect();
+    words.push(format!("interactive=no {}", "x".repeat(600)));
+    let console = run(Script { program: QEMU.into(), args: words, env: Vec::new() }, FAILURE);
+    assert!(console.contains("Droste cannot start: the command line has "), "{console}");
+    assert!(console.contains(" bytes, but 512 are the most: shorten it"), "{console}");
+}

@@ -46,7 +46,8 @@ pub struct BootInfo {
     module_count: usize,
     command_line: Text<MAX_COMMAND_LINE>,
     loader: Text<MAX_LOADER_NAME>,
-    left_out: LeftOut,
+    /// The modules for which there was no room.
+    modules_left_out: usize,
 }
 
 /// A file that the boot loader put into memory beside the kernel.
@@ -55,13 +56,6 @@ pub struct Module {
     frames: FrameRange,
     name: Text<MAX_MODULE_NAME>,
     in_memory: bool,
-}
-
-/// The memory and modules for which there was no room.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct LeftOut {
-    modules: usize,
-    command_line_bytes: usize,
 }
 
 /// Why the kernel cannot use what the boot loader left.
@@ -77,6 +71,8 @@ pub enum BootError {
     NoMemoryMap,
     /// Available memory ends with this frame, too early.
     TooLittleMemory(Frame),
+    /// The command line has this many bytes, more than are kept. A part of it could mean something else.
+    CommandLine(usize),
 }
 
 impl fmt::Display for BootError {
@@ -88,6 +84,9 @@ impl fmt::Display for BootError {
             Self::NoMemoryMap => write!(f, "the boot loader gave no memory map"),
             Self::TooLittleMemory(end) => {
                 write!(f, "available memory ends at {}, but a machine of 8 MiB is needed", end.start())
+            }
+            Self::CommandLine(bytes) => {
+                write!(f, "the command line has {bytes} bytes, but {MAX_COMMAND_LINE} are the most: shorten it")
             }
         }
     }
@@ -102,8 +101,6 @@ pub enum Warning {
     NotInMemory(Module),
     /// The places of this many modules are not kept, but their memory is.
     Modules(usize),
-    /// The last bytes of the command line, this many, are not kept.
-    CommandLine(usize),
 }
 
 impl fmt::Display for Warning {
@@ -114,9 +111,6 @@ impl fmt::Display for Warning {
             }
             Self::NotInMemory(module) => write!(f, "module {module} is where there is no memory"),
             Self::Modules(modules) => write!(f, "more than {MAX_MODULES} modules: {modules} left out"),
-            Self::CommandLine(bytes) => {
-                write!(f, "command line is longer than {MAX_COMMAND_LINE} bytes: the last {bytes} left out")
-            }
         }
     }
 }
@@ -191,16 +185,11 @@ impl BootInfo {
 
     /// Walks through what did not fit.
     pub fn warnings(&self) -> impl Iterator<Item = Warning> {
-        let LeftOut { modules, command_line_bytes } = self.left_out;
-        let frames = self.available.left_out();
-        [
-            (frames > 0).then_some(Warning::Frames(frames)),
-            (modules > 0).then_some(Warning::Modules(modules)),
-            (command_line_bytes > 0).then_some(Warning::CommandLine(command_line_bytes)),
-        ]
-        .into_iter()
-        .flatten()
-        .chain(self.modules().iter().filter(|module| !module.in_memory).cloned().map(Warning::NotInMemory))
+        let (frames, modules) = (self.available.left_out(), self.modules_left_out);
+        [(frames > 0).then_some(Warning::Frames(frames)), (modules > 0).then_some(Warning::Modules(modules))]
+            .into_iter()
+            .flatten()
+            .chain(self.modules().iter().filter(|module| !module.in_memory).cloned().map(Warning::NotInMemory))
     }
 
     /// Starts with memory, modules and the frames of the framebuffer. Reserved wins: what any entry of the map calls other
@@ -224,7 +213,7 @@ impl BootInfo {
             module_count: 0,
             command_line: Text::EMPTY,
             loader: Text::EMPTY,
-            left_out: LeftOut::default(),
+            modules_left_out: 0,
         };
         for mut module in modules.clone() {
             module.in_memory = Sweep::new(&memory).any(|range| range.contains_range(module.frames));
@@ -239,14 +228,17 @@ impl BootInfo {
                 *place = module;
                 self.module_count += 1;
             }
-            None => self.left_out.modules += 1,
+            None => self.modules_left_out += 1,
         }
     }
 
-    fn set_command_line(&mut self, bytes: &[u8]) {
+    fn set_command_line(&mut self, bytes: &[u8]) -> Result<(), BootError> {
         let length = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        if length > MAX_COMMAND_LINE {
+            return Err(BootError::CommandLine(length));
+        }
         self.command_line = Text::copied(bytes);
-        self.left_out.command_line_bytes = length.saturating_sub(MAX_COMMAND_LINE);
+        Ok(())
     }
 
     fn set_loader(&mut self, bytes: &[u8]) {

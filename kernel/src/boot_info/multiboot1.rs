@@ -68,7 +68,7 @@ pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootI
     let mut boot_info = BootInfo::new(map, modules, screen.frames());
 
     if flags & HAS_COMMAND_LINE != 0 {
-        boot_info.set_command_line(text(memory, address(COMMAND_LINE)?)?);
+        boot_info.set_command_line(text(memory, address(COMMAND_LINE)?)?)?;
     }
     if flags & HAS_LOADER_NAME != 0 {
         boot_info.set_loader(text(memory, address(LOADER_NAME)?)?);

@@ -33,7 +33,7 @@ pub(super) fn read(info: PhysAddr, memory: &impl PhysicalMemory) -> Result<BootI
     for tag in tags {
         let payload = tag.payload();
         match tag.header().typ.into() {
-            TagType::Cmdline => boot_info.set_command_line(payload),
+            TagType::Cmdline => boot_info.set_command_line(payload)?,
             TagType::BootLoaderName => boot_info.set_loader(payload),
             _ => {}
         }

@@ -261,9 +261,6 @@ fn whatever_the_structure_holds_reading_it_ends_without_a_panic() {
 #[test]
 fn what_does_not_fit_is_told() {
     let mut memory = multiboot1(&usual_map());
-    memory.put_word(16, BASE + 0x800);
-    memory.put(0x800, &[b'x'; MAX_COMMAND_LINE + 7]);
-    memory.put(0x800 + MAX_COMMAND_LINE + 7, b"\0");
     let modules = MAX_MODULES as u32 + 4;
     let (module, last) = (|number: u32| 0x100_0000 + 0x2000 * number, modules - 1);
     memory.put_word(20, modules);
@@ -274,10 +271,22 @@ fn what_does_not_fit_is_told() {
     }
 
     let info = read(multiboot1::MAGIC, &memory).unwrap();
-    assert_eq!(info.warnings().collect::<Vec<_>>(), [Warning::Modules(4), Warning::CommandLine(7)]);
+    assert_eq!(info.warnings().collect::<Vec<_>>(), [Warning::Modules(4)]);
     // What is not remembered is not handed out either.
     let forgotten = Frame::containing(PhysAddr::new(module(last)));
     assert!(!info.available().iter().any(|range| range.contains(forgotten)));
+}
+
+#[test]
+fn a_command_line_is_taken_whole_or_refused() {
+    let mut memory = multiboot1(&usual_map());
+    memory.put_word(16, BASE + 0x800);
+    memory.put(0x800, &[b'x'; MAX_COMMAND_LINE]);
+    memory.put(0x800 + MAX_COMMAND_LINE, b"\0");
+    assert_eq!(read(multiboot1::MAGIC, &memory).unwrap().command_line().len(), MAX_COMMAND_LINE);
+
+    memory.put(0x800 + MAX_COMMAND_LINE, b"x\0");
+    assert_eq!(read(multiboot1::MAGIC, &memory).err(), Some(BootError::CommandLine(MAX_COMMAND_LINE + 1)));
 }
 
 /// As after GRUB's `badram`: more holes than there is room for in the table, and most of the memory behind them.

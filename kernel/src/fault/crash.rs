@@ -7,7 +7,8 @@ use core::fmt;
 
 /// Bits of a page fault's error code (Intel SDM volume 3, section 4.7).
 pub(super) const PRESENT: u32 = 1 << 0;
-const WRITE: u32 = 1 << 1;
+/// The bit of an error code that says that the access was a write.
+pub const WRITE: u32 = 1 << 1;
 /// Bits that no access of the kernel should set.
 const USER: u32 = 1 << 2;
 pub(super) const RESERVED_BIT: u32 = 1 << 3;

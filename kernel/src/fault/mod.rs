@@ -12,8 +12,8 @@ mod untrusted;
 mod walk;
 
 pub use causes::{CAUSES, Cause, Evidence, cause};
-pub use consistency::metadata_agrees;
-pub use crash::{Crash, FaultError, decode};
+pub use consistency::{follows, metadata_agrees};
+pub use crash::{Crash, FaultError, WRITE, decode};
 pub use location::{Layout, Location, addresses};
 pub use untrusted::Untrusted;
 pub use walk::{Walk, is_directory};

@@ -13,12 +13,23 @@ const LOOKS: u32 = 1 << 20;
 pub struct Untrusted<'a, V> {
     view: &'a V,
     left: Cell<u32>,
+    misled: Cell<bool>,
 }
 
 impl<'a, V: MmuView> Untrusted<'a, V> {
     /// Looks through `view`. The current directory must be sound.
     pub fn new(view: &'a V) -> Self {
-        Self { view, left: Cell::new(LOOKS) }
+        Self { view, left: Cell::new(LOOKS), misled: Cell::new(false) }
+    }
+
+    /// Looks through the same view, with nothing looked at yet.
+    pub fn afresh(&self) -> Self {
+        Self::new(self.view)
+    }
+
+    /// Says whether a look was led to where nothing is, or in so long a circle that no more are taken.
+    pub fn is_misled(&self) -> bool {
+        self.misled.get()
     }
 
     /// Reads the word at `address` if it is aligned and its page is present.
@@ -29,7 +40,9 @@ impl<'a, V: MmuView> Untrusted<'a, V> {
         let mapped = entry.is_present() && (large || self.view.load(Window::Own.pte_slot(page)).is_present());
         let left = self.left.get();
         self.left.set(left.saturating_sub(1));
-        (mapped && left > 0 && address.as_u32().is_multiple_of(4)).then(|| self.view.read(address))
+        let sound = mapped && left > 0 && address.as_u32().is_multiple_of(4);
+        self.misled.set(self.misled.get() || !sound);
+        sound.then(|| self.view.read(address))
     }
 }
 

@@ -22,13 +22,16 @@ pub fn page_fault(frame: &mut TrapFrame, address: VirtAddr) {
 /// Reports the fault and ends the machine, unless the access was one that may be refused.
 #[cold]
 fn refuse(frame: &mut TrapFrame, address: VirtAddr, error: FaultError) {
-    let fault = fault::decode(frame.error, address);
-    let context = CrashContext::in_trap(Crash::PageFault { fault, code: frame.error, error }, frame);
+    let probe_writes = access::probe_writes(frame);
+    // Some emulators read before they write back, and report the read: the access was to write all the same.
+    let code = if probe_writes == Some(true) { frame.error | fault::WRITE } else { frame.error };
+    let fault = fault::decode(code, address);
+    let context = CrashContext::in_trap(Crash::PageFault { fault, code, error }, frame);
     let FaultError::Refused(refusal) = error else {
         crash::die(&context);
     };
     memory::record_refusal(fault);
-    if !access::is_probe(frame) {
+    if probe_writes.is_none() {
         crash::die(&context);
     }
     if REFUSALS_TOLD.load(Ordering::Relaxed) {

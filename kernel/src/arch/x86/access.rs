@@ -63,10 +63,10 @@ pub fn probe(address: VirtAddr, write: bool) -> Result<(), NonZero<u32>> {
     NonZero::new(refused).map_or(Ok(()), Err)
 }
 
-/// Says whether an access of [`probe`] faulted.
-pub fn is_probe(frame: &TrapFrame) -> bool {
+/// Says whether the access of [`probe`] that faulted was to write; `None` if it was another access that faulted.
+pub fn probe_writes(frame: &TrapFrame) -> Option<bool> {
     let [read, write, _] = places();
-    frame.eip == read || frame.eip == write
+    if frame.eip == write { Some(true) } else { (frame.eip == read).then_some(false) }
 }
 
 /// Lets a refused access of [`probe`] go on, which returns `reason`.

@@ -14,6 +14,7 @@ use crate::addr::Frame;
 use core::cell::UnsafeCell;
 use core::mem::size_of;
 use x86::Ring;
+use x86::bits32::eflags::{EFlags, set as write_eflags};
 use x86::bits32::task::TaskStateSegment;
 use x86::dtables::{DescriptorTablePointer, lgdt, load_ldtr};
 use x86::segmentation::{
@@ -102,13 +103,7 @@ pub fn start() {
 
     keep_root(image::boot_directory());
 
-    GDT.set([
-        Descriptor::NULL,
-        flat(DescriptorBuilder::code_descriptor(0, 0xF_FFFF, CodeSegmentType::ExecuteRead)),
-        flat(DescriptorBuilder::data_descriptor(0, 0xF_FFFF, DataSegmentType::ReadWrite)),
-        task(&KERNEL_STATE),
-        task(&DOUBLE_FAULT_STATE),
-    ]);
+    set_descriptors();
 
     // SAFETY: (1) the table stays where it is; (2) the selectors name flat segments like those that the boot
     // loader left, so no address changes its meaning; (3) a null selector means that there is no local table; (4) the task
@@ -137,6 +132,29 @@ pub(super) fn keep_root(root: Frame) {
 /// Returns the registers that a switch to the double fault's task left behind.
 pub(super) fn interrupted_state() -> TaskStateSegment {
     KERNEL_STATE.get()
+}
+
+/// Makes the kernel's task the current one, without a switch, so that the next double fault finds its own available. Nothing if
+/// no double fault was.
+pub(super) fn leave_double_fault_task() {
+    // The descriptors with no task marked busy.
+    set_descriptors();
+    // SAFETY: (1) the descriptor is marked available, as ltr demands; (2) nested-task is a flag of nobody's after this: no task
+    // is returned from.
+    unsafe {
+        load_tr(KERNEL_TASK);
+        write_eflags(EFlags::from_bits_truncate(PLAIN_EFLAGS));
+    }
+}
+
+fn set_descriptors() {
+    GDT.set([
+        Descriptor::NULL,
+        flat(DescriptorBuilder::code_descriptor(0, 0xF_FFFF, CodeSegmentType::ExecuteRead)),
+        flat(DescriptorBuilder::data_descriptor(0, 0xF_FFFF, DataSegmentType::ReadWrite)),
+        task(&KERNEL_STATE),
+        task(&DOUBLE_FAULT_STATE),
+    ]);
 }
 
 /// A segment of 32 bits from 0 to 4 GiB.

@@ -1,6 +1,7 @@
 //! Stacks of kernel threads, and the switch between them.
 
-use super::lock::Locked;
+use super::gdt;
+use super::lock::{Dying, Locked};
 use super::storage;
 use crate::addr::{Frame, FrameRange, Page};
 use crate::memory_map::{IDENTITY, KERNEL_POOL};
@@ -11,10 +12,20 @@ global_asm!(include_str!("../../../../boot/switch.s"));
 
 unsafe extern "fastcall" {
     fn switch_stacks(keep: *mut u32, go_on: u32);
+    fn start_over(go_on: extern "C" fn() -> !) -> !;
 }
 
 unsafe extern "C" {
     fn thread_start();
+}
+
+/// Calls `go_on` on the kernel stack from its top, in the kernel's task: so what goes on after one crash is not above it on the
+/// stack, and can crash any number of times.
+pub fn leave_crash(_: &Dying, go_on: extern "C" fn() -> !) -> ! {
+    gdt::leave_double_fault_task();
+    // SAFETY: (1) whoever has a `Dying` never returns to what is on any stack; (2) no other thread runs; (3) the stack is
+    // always mapped, writable.
+    unsafe { start_over(go_on) }
 }
 
 /// Pages of a stack, the guard page below it included.

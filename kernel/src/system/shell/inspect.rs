@@ -2,7 +2,9 @@
 
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::events::{Event, EventKind};
-use crate::fault::{Crash, Evidence, FaultError, Location, Walk, addresses, cause};
+use crate::fault::{
+    Crash, Evidence, FaultError, Location, Untrusted, Walk, addresses, cause, follows, metadata_agrees,
+};
 use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
 use crate::paging::{CurrentTable, Fault, Memory, Mmu, MmuView, PageTable};
 use crate::system::console::println;
@@ -19,11 +21,15 @@ const LINES: usize = 20;
 pub fn walk(words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let (walk, place) = memory::with(|memory| (Walk::new(memory, address), place(memory, address)));
+    let (walk, place, sound) = look_at(address);
     println!("{address} is {}", walk.split());
     println!("{}", walk.first_step());
     println!("{}", walk.second_step());
-    println!("{place}");
+    if sound {
+        println!("{place}")
+    } else {
+        println!("where it lies is not to be told: {DAMAGED}")
+    }
     Ok(())
 }
 
@@ -49,9 +55,27 @@ pub fn pte(words: &mut Words<'_>) -> Result<(), BadWords> {
     Ok(())
 }
 
-fn place(memory: &KernelMemory, address: VirtAddr) -> Location {
-    Location::new(memory, &memory.events, &crash::layout(Some(address)), address)
+/// Looks at an address: the way to it, where it lies, and whether the pools' records make sense.
+fn look_at(address: VirtAddr) -> (Walk, Location, bool) {
+    memory::with(|memory| {
+        let view = Untrusted::new(memory);
+        let walk = Walk::new(&view, address);
+        let place = Location::new(&view.afresh(), &memory.events, &crash::layout(Some(address)), address);
+        (walk, place, metadata_agrees(&view))
+    })
 }
+
+/// Says whether the records of the current address space's pools make sense, and if not, tells so: whoever uses them then
+/// may go in circles.
+pub fn records_agree() -> bool {
+    let agree = memory::with(|memory| metadata_agrees(&Untrusted::new(memory)));
+    if !agree {
+        println!("{DAMAGED}; space new makes a space with sound ones");
+    }
+    agree
+}
+
+const DAMAGED: &str = "the records of the pools are damaged";
 
 /// `why ADDR [write]`
 pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
@@ -62,10 +86,12 @@ pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
         Some(_) => return Err(BadWords),
     };
     words.end()?;
-    let (walk, place, legitimate) = memory::with(|memory| {
-        let legitimate = memory.is_legitimate(address);
-        (Walk::new(memory, address), place(memory, address), legitimate)
-    });
+    let (walk, place, sound) = look_at(address);
+    let legitimate = memory::with(|memory| Untrusted::new(memory).is_legitimate(address));
+    if !sound {
+        println!("not to be told: {DAMAGED}");
+        return Ok(());
+    }
     println!("{address} is {place}");
     if walk.allows(write) {
         println!("yes: it is backed, {:?}", walk.page_entry().unwrap_or_default());
@@ -132,7 +158,7 @@ pub fn pools(words: &mut Words<'_>) -> Result<(), BadWords> {
     let mut list = List::default();
     each_pool(|mmu, pool, pages| {
         let (mut regions, mut own) = (0, 1);
-        each_extent(mmu, pool, |_, kind| match kind {
+        each_extent(mmu, pool, pages, |_, kind| match kind {
             Kind::Region => regions += 1,
             Kind::Metadata => own += 1,
         });
@@ -161,7 +187,7 @@ pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
         if wanted.is_some_and(|page| !pages.contains(page)) {
             return;
         }
-        each_extent(mmu, pool, |extent, kind| {
+        each_extent(mmu, pool, pages, |extent, kind| {
             if list.line() {
                 match kind {
                     Kind::Region => {
@@ -184,22 +210,48 @@ pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
 fn each_pool(mut show: impl FnMut(&KernelMemory, &VmPool, PageRange)) {
     memory::with(|memory| {
         let mut from = POOL_PAGES.start;
-        while let Some(pool) = memory.pool_at_or_after(from) {
-            let Some(pages) = pool.pages(memory) else {
+        loop {
+            let view = Untrusted::new(memory);
+            let found = view.pool_at_or_after(from);
+            if tell_misled(&view) {
+                return;
+            }
+            let Some(pool) = found else {
                 return;
             };
-            show(memory, &pool, pages);
-            from = pages.end;
+            match pool.pages(&view).filter(|pages| follows(*pages, from, POOL_PAGES.end)) {
+                Some(pages) => {
+                    show(memory, &pool, pages);
+                    from = pages.end;
+                }
+                None => return println!("{DAMAGED}: a pool at {}", pool.base().start()),
+            }
         }
     });
 }
 
-fn each_extent(view: &impl MmuView, pool: &VmPool, mut show: impl FnMut(PageRange, Kind)) {
-    let mut from = pool.base();
-    while let Some((extent, kind)) = pool.extent_at_or_after(view, from) {
-        show(extent, kind);
-        from = extent.end;
+fn each_extent(memory: &KernelMemory, pool: &VmPool, pages: PageRange, mut show: impl FnMut(PageRange, Kind)) {
+    let mut from = pages.start;
+    loop {
+        let view = Untrusted::new(memory);
+        match pool.extent_at_or_after(&view, from) {
+            _ if tell_misled(&view) => return,
+            Some((extent, kind)) if follows(extent, from, pages.end) => {
+                show(extent, kind);
+                from = extent.end;
+            }
+            Some((extent, _)) => return println!("{DAMAGED}: a region {}", addresses(extent)),
+            None => return,
+        }
     }
+}
+
+/// Says whether the records led `view` in a circle or to where nothing is, and if so, tells it.
+fn tell_misled(view: &Untrusted<'_, KernelMemory>) -> bool {
+    if view.is_misled() {
+        println!("{DAMAGED}: they lead in a circle, or to where nothing is");
+    }
+    view.is_misled()
 }
 
 /// Counts the pages in `pages` that are present.

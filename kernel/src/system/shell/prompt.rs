@@ -4,6 +4,7 @@ use super::{frame_map, inspect, modify};
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::interrupts;
 use crate::arch::x86::lock::{Dying, Locked};
+use crate::arch::x86::stack;
 use crate::boot_info::BootInfo;
 use crate::log_levels::Levels;
 use crate::system::console::{self, Console, print, println};
@@ -91,10 +92,10 @@ fn run_after_crash(dying: &Dying) {
     modify::force_unlock(dying);
     FAILED.store(true, Ordering::Relaxed);
     DEAD.store(true, Ordering::Relaxed);
-    read_commands();
+    stack::leave_crash(dying, read_commands)
 }
 
-fn read_commands() -> ! {
+extern "C" fn read_commands() -> ! {
     loop {
         let line = read_line();
         exit::reset_crash_depth();
