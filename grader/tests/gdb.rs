@@ -144,12 +144,12 @@ fn gdb_explains_a_death() {
     session.says(
         "fault",
         &[
-            "page fault: kernel read of an absent page at v0x4000_3010 (error code 0x0)",
+            "page fault: kernel read of an absent page at 0x4000_3010 (error code 0x0)",
             "droste::arch::x86::provoke::read, kernel/src/arch/x86/provoke.rs:",
             "0100000000 0000000011 000000010000: entries 256, 3, byte 0x10",
             "PTE   absent(0x00000000)",
-            "seen at v0xFFD0_000C",
-            "refused: 16 bytes past the end of region v0x4000_1000..v0x4000_3000, in pool v0x4000_0000..v0x4010_0000",
+            "seen at 0xFFD0_000C",
+            "refused: 16 bytes past the end of region 0x4000_1000..0x4000_3000, in pool 0x4000_0000..0x4010_0000",
         ],
     );
     session.says(
@@ -181,21 +181,21 @@ fn gdb_sees_the_tables_that_the_machine_sees() {
     );
     let frame = session.frame_by_monitor();
     let in_frame = format!("is    p0x{:04X}_{:X}ABC, read and write", frame >> 4, frame & 0xF);
-    session.says("walk 0x4000_1ABC", &[&in_frame, "lies  in region v0x4000_1000..v0x4000_3000 of pool v0x4000_0000"]);
+    session.says("walk 0x4000_1ABC", &[&in_frame, "lies  in region 0x4000_1000..0x4000_3000 of pool 0x4000_0000"]);
     let entry = format!("PTE   p0x{:04X}_{:X}000 PW---AD--", frame >> 4, frame & 0xF);
-    session.says("walk 0x4000_1ABC", &[&entry, "seen at v0xFFD0_0004"]);
-    session.says("walk 0xFFD0_0004", &["the recursive window: table 256, entry 1, of page v0x4000_1000"]);
+    session.says("walk 0x4000_1ABC", &[&entry, "seen at 0xFFD0_0004"]);
+    session.says("walk 0xFFD0_0004", &["the recursive window: table 256, entry 1, of page 0x4000_1000"]);
     session.says("walk 0x1000_0000", &["PDE   absent(0x00000000)", "stops here: no page table", "in no pool"]);
 
     let maps = session.answer("maps");
     let seen = maps.lines().filter(|line| line.contains(" page") && line.contains("read ")).map(pages);
     assert_eq!(seen.sum::<u64>(), pages_by_monitor(session.answer(MAPPED_BY_MONITOR)), "{maps}");
     session.says("maps", &["read only   kernel text", "metadata: frame", "recursive window: 2 page tables"]);
-    session.says("maps", &[&format!("region v0x4000_1000..v0x4000_3000: frame {frame:#x}")]);
+    session.says("maps", &[&format!("region 0x4000_1000..0x4000_3000: frame {frame:#x}")]);
 
     session.says("regions", &["only pages of regions are backed", "256 pages, 2 backed, 1 region"]);
-    session.says("regions", &["v0x4000_0000..v0x4000_1000      1 page, 1 backed  metadata"]);
-    session.says("regions", &["v0x4000_1000..v0x4000_3000     2 pages, 1 backed  region"]);
+    session.says("regions", &["0x4000_0000..0x4000_1000      1 page, 1 backed  metadata"]);
+    session.says("regions", &["0x4000_1000..0x4000_3000     2 pages, 1 backed  region"]);
     // Of 6912 frames: a directory, the table of the first 4 MiB, one of the pool's, the pool's record, a page.
     session.says("frames", &["6907 free", "D directory: 1", "T page table: 2", "M metadata of a pool: 1", "P page: 1"]);
     session.says("frames", &["x inaccessible: 256", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"]);
@@ -203,9 +203,9 @@ fn gdb_sees_the_tables_that_the_machine_sees() {
     session.says("spaces", &["1 pool, 1 page table, 2 pages"]);
     let accepted = session.answer("events").lines().filter(|line| !line.contains("refused"));
     let order = [
-        format!("backed v0x4000_1000 by frame {frame:#x}"),
-        "allocate v0x4000_1000, 2 pages".into(),
-        "register v0x4000_0000, 256 pages".into(),
+        format!("backed 0x4000_1000 by frame {frame:#x}"),
+        "allocate 0x4000_1000, 2 pages".into(),
+        "register 0x4000_0000, 256 pages".into(),
     ];
     for (line, words) in accepted.zip(order) {
         assert!(line.contains(&words), "no \"{words}\" in {line} of:\n{}", session.answer("events"));
@@ -314,8 +314,8 @@ fn gdb_stops_at_the_first_touch_of_a_page() {
         PAST_A_REGION,
         &["break-fault 0x4000_1FFF", "break-fault 0x4000_0000", "continue", "fault", "continue 1", "info breakpoints"],
     );
-    session.says("continue", &["page fault: kernel write to an absent page at v0x4000_1000"]);
-    session.says("fault", &["legitimate: in region v0x4000_1000..v0x4000_3000"]);
+    session.says("continue", &["page fault: kernel write to an absent page at 0x4000_1000"]);
+    session.says("fault", &["legitimate: in region 0x4000_1000..0x4000_3000"]);
     // A metadata page never faults (rule eager-metadata), so the next stop is the death.
     session.says("continue 1", &["droste::system::crash::die"]);
     assert!(!session.answer("continue 1").contains("page fault:"), "{}", session.answer("continue 1"));
@@ -387,7 +387,7 @@ fn gdb_finds_what_is_wrong_with_frames_and_trees() {
     session.says("frames 0x600", &["frame 0x600: free", "page 0x40002 of space p0x"]);
     session.says("frames ", &["WRONG: in use by an address space, but free: 0x600\n"]);
     session.says("frames 9000000", &["frame 0x895440 is in no frame pool"]);
-    session.refuses("the tree leads back to its node at v0x4000_0060");
+    session.refuses("the tree leads back to its node at 0x4000_0060");
     session.refuses("usage: walk ADDRESS [SPACE]");
     session.refuses("0x1_0000_0000: 0x100000000 is not a 32-bit address");
     session.refuses("nothing: not an address");

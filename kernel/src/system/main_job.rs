@@ -30,10 +30,11 @@ pub fn run(boot_info: &BootInfo) -> bool {
 fn parts(boot_info: &BootInfo) -> Outcome {
     show_pools(boot_info)?;
     println!();
-    heading(["", "faults", "frames taken", "given back", "free frames", "ticks"]);
-    heading(["", "seen / due", "seen / due", "seen / due", "before  after", "a fault"]);
-    standard_pages("page table, 2048 words from 4 MiB", 2048, 2)?;
-    standard_pages("page table, 262144 words from 4 MiB", 262_144, 256)?;
+    // A line fits on the screen.
+    heading(["", "faults", "taken", "returned", "free", "ticks"]);
+    heading(["", "seen/due", "seen/due", "seen/due", "before after", "a fault"]);
+    standard_pages("2048 words from 4 MiB", 2048, 2)?;
+    standard_pages("262144 words from 4 MiB", 262_144, 256)?;
     standard_pools()?;
     first_touches()?;
     spaces()?;
@@ -50,7 +51,7 @@ fn show_pools(boot_info: &BootInfo) -> Outcome {
     let used = 2;
     println!("kernel pool:  frames 512..1024, {kernel_free} free; the rest is bookkeeping and heap");
     println!(
-        "process pool: frames {}..{}, {} usable without {}..{}; {used} used by the first page table, {free} free",
+        "process pool: frames {}..{}, {} usable without {}..{};\n              {used} used by the first page table, {free} free",
         range.start.number(),
         range.end.number(),
         free + used,
@@ -63,7 +64,7 @@ fn show_pools(boot_info: &BootInfo) -> Outcome {
 
 fn heading(columns: [&str; 6]) {
     let [name, faults, taken, returned, free, ticks] = columns;
-    println!("{name:38} {faults:^13}  {taken:^13}  {returned:^13} {free:>13} {ticks:>8}");
+    println!("{name:29}{faults:^10}{taken:^10}{returned:^10}{free:^12}{ticks:>8}");
 }
 
 /// A line of the table.
@@ -81,7 +82,7 @@ impl Part {
     fn close(self) -> Outcome {
         let Self { name, faults, taken, returned, free, ticks } = self;
         println!(
-            "{name:38} {:5} / {:<5}  {:5} / {:<5}  {:5} / {:<5} {:6} {:6} {:8}",
+            "{name:29}{:4}/{:<5}{:4}/{:<5}{:4}/{:<5}{:6}{:6}{:8}",
             faults[0],
             faults[1],
             taken[0],
@@ -131,9 +132,7 @@ fn standard_pages(name: &'static str, words: u32, pages: u32) -> Outcome {
 fn standard_pools() -> Outcome {
     let before = memory::free_frames();
     scenarios::in_new_space(&mut RealMachine, |machine| {
-        for (name, base) in
-            [("code pool at 512 MiB, 49 regions", 0x2000_0000), ("heap pool at 1 GiB, 49 regions", 0x4000_0000)]
-        {
+        for (name, base) in [("code pool, 49 regions", 0x2000_0000), ("heap pool, 49 regions", 0x4000_0000)] {
             let base = VirtAddr::new(base);
             let registered = machine.with(|memory| memory.register_pool(base, 256 << 20).is_ok());
             demand("pool registered", true, registered)?;
@@ -192,12 +191,9 @@ fn first_touches() -> Outcome {
 fn spaces() -> Outcome {
     let before = memory::free_frames();
     let count = (before / scenarios::MOST_FRAMES_A_SPACE / 4 * 3).min(1000);
-    println!("\n{count} address spaces, each with a pool of 3 GiB and a touched page of its own at the same address:");
+    println!("\n{count} address spaces, each with a pool of 3 GiB\nand a touched page of its own at the same address:");
     let least = scenarios::many_spaces(&mut RealMachine, count)?;
-    println!(
-        "  {} frames, {least} a space, which is the least: directory, page table, pool metadata, page",
-        least * count
-    );
+    println!("  {} frames, {least} a space, the least: directory, page table, pool metadata, page", least * count);
     println!("  each held its own word; all are destroyed; {} frames free, as before", memory::free_frames());
     demand("free frames after the spaces", before, memory::free_frames())
 }
@@ -216,7 +212,7 @@ fn tour() -> Outcome {
 fn entry_1023(machine: &mut RealMachine) -> Outcome {
     let last = VirtAddr::new(0xFFFF_FFFC);
     let (root, entry) = (machine.with(|memory| memory.root()), Entry::from_bits(machine.read(last)));
-    println!("  the directory is at {:?}; its entry 1023, the word at {last:?}, is {entry:?}", root.start());
+    println!("  the directory is at {:?}; its entry 1023, the word at\n  {last}, is {entry:?}", root.start());
     demand("entry 1023 leads to the directory", root.number(), entry.frame().map_or(0, |frame| frame.number()))
 }
 
@@ -231,13 +227,12 @@ fn show(machine: &mut RealMachine, page: Page) -> Option<Entry> {
     machine.with(|memory| {
         let directory = memory.pde(page);
         let entry = memory.pte(page);
-        println!("    PDE of {address:?}, seen at {:?}: {directory:?}", PageTable::pde_address(address));
+        println!("    PDE of {address}, seen at {}: {directory:?}", PageTable::pde_address(address));
         match entry {
-            Some(entry) => println!("    PTE of {address:?}, seen at {:?}: {entry:?}", PageTable::pte_address(address)),
-            None => println!(
-                "    PTE of {address:?}: no table, so nothing is seen at {:?}",
-                PageTable::pte_address(address)
-            ),
+            Some(entry) => println!("    PTE of {address}, seen at {}: {entry:?}", PageTable::pte_address(address)),
+            None => {
+                println!("    PTE of {address}: no table, so nothing is seen at {}", PageTable::pte_address(address))
+            }
         }
         entry
     })
@@ -262,10 +257,7 @@ fn table_entry(machine: &mut RealMachine) -> Outcome {
         [HERE, THERE].into_iter().for_each(|page| memory.mmu.flush(page));
     });
     let words = [HERE, THERE].map(|page| machine.read(page.start()));
-    println!(
-        "  two page-table entries exchanged: the words of the two pages are now {:#x} and {:#x}",
-        words[0], words[1]
-    );
+    println!("  two page-table entries exchanged: the words are now {:#x} and {:#x}", words[0], words[1]);
     demand("word of the first page", 0xD00D, words[0])?;
     demand("word of the second page", 0xCAFE, words[1])
 }
@@ -281,7 +273,7 @@ fn directory_entry(machine: &mut RealMachine) -> Outcome {
     });
     let present = machine.with(|memory| memory.first_present(PageRange::new(HERE, NEXT_TABLE)).is_some());
     let word = machine.read(NEXT_TABLE.start());
-    println!("  a directory entry moved: the word {word:#x} is now at {:?}, 4 MiB higher", NEXT_TABLE.start());
+    println!("  a directory entry moved: the word {word:#x} is now at {}, 4 MiB higher", NEXT_TABLE.start());
     demand("old place of the table", false, present)?;
     demand("word at the new place", 0xD00D, word)
 }

@@ -12,8 +12,8 @@ SPACE_END = 1 << 32
 def virtual(address):
     """Prints a virtual address as the kernel does. The end of the space has a digit more."""
     if address == SPACE_END:
-        return "v0x1_0000_0000"
-    return f"v0x{address >> 16:04X}_{address & 0xFFFF:04X}"
+        return "0x1_0000_0000"
+    return f"0x{address >> 16:04X}_{address & 0xFFFF:04X}"
 
 
 def physical(address):
