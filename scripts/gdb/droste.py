@@ -31,7 +31,7 @@ class Command(gdb.Command):
             for line in self.lines(words):
                 print(line)
         except (gdb.error, gdb.MemoryError, pools.Broken) as error:
-            raise gdb.GdbError(f"{self.usage}\n{error}") from None
+            raise gdb.GdbError(str(error)) from None
 
     def lines(self, words):
         with Memory.opened() as memory:
@@ -56,7 +56,10 @@ class Walk(SpaceCommand):
         address = evaluate(words[0])
         lines = tables.describe_walk(space, address)
         if address // PAGE_SIZE in pools.POOL_PAGES:
-            lines.append(f"  lies  {pools.place(space, address)[0]}")
+            try:
+                lines.append(f"  lies  {pools.place(space, address)[0]}")
+            except pools.Broken as error:
+                lines.append(f"  lies  not to be told: {error}")
         return lines
 
 

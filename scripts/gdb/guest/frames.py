@@ -7,13 +7,13 @@ the kernel, or something that the kernel is just doing.
 import collections
 import gdb
 
-from .memory import PAGE_SIZE, count, state
+from .memory import PAGE_SIZE, count, state, virtual
 from .pools import METADATA, Broken, pools
 from .tables import PRESENT, RECURSIVE_ENTRY, Entry, Space
 
 FREE, HEAD, INNER, INACCESSIBLE = ".", "h", "i", "x"
 
-#: What a frame is used for, most telling first: where a letter stands for several frames, that of the most.
+#: What a frame is used for, most telling first: where a letter stands for several frames, the first counts.
 USES = {
     "D": "directory",
     "T": "page table",
@@ -24,7 +24,7 @@ USES = {
     "x": "inaccessible",
 }
 COLUMNS = 64
-MOST_ROWS = 16
+MOST_ROWS = 15
 #: Each complaint is followed by this many frames at most.
 NAMED = 8
 
@@ -123,14 +123,14 @@ def describe(memory):
     """Returns a picture of the process pool, and what is wrong with it."""
     kernel_pool, pool = frame_pools(memory)
     uses = Uses(memory, pool)
-    each = 1
-    while len(pool.numbers()) > each * COLUMNS * MOST_ROWS:
-        each *= 2
-    bounds = f"frames {pool.start:#x}..{pool.end:#x}, {pool.free} free"
-    lines = [f"process pool: {bounds}; a letter is {count(each, 'frame')}"]
-    for row in range(pool.start, pool.end, each * COLUMNS):
-        cells = range(row, min(row + each * COLUMNS, pool.end), each)
-        lines.append(f"  {row:#07x}  " + "".join(_letter(uses, cell, min(cell + each, pool.end)) for cell in cells))
+    in_use = [frame for frame in pool.numbers() if uses.of[frame] not in (FREE, INACCESSIBLE)]
+    end = max(in_use, default=pool.start - 1) + 1
+    each = max(1, -(-(end - pool.start) // (COLUMNS * MOST_ROWS)))
+    lines = [f"process pool: frames {pool.start:#x}..{pool.end:#x}, {pool.free} free"]
+    for row in range(pool.start, end, each * COLUMNS):
+        cells = range(row, min(row + each * COLUMNS, end), each)
+        lines.append(f"  {row:#07x}  " + "".join(_letter(uses, cell, min(cell + each, end)) for cell in cells))
+    lines.append(f"a letter is {count(each, 'frame')}; none in use from {end:#x} on")
     totals = collections.Counter(uses.of.values())
     lines += [f"  {letter} {what}: {totals[letter]}" for letter, what in USES.items() if totals[letter]]
     lines.append(f"kernel pool: frames {kernel_pool.start:#x}..{kernel_pool.end:#x}, {kernel_pool.free} free")
@@ -138,9 +138,9 @@ def describe(memory):
 
 
 def _letter(uses, start, end):
-    """Returns the letter of what most of the frames in use are; of free or inaccessible ones only if none is in use."""
-    totals = collections.Counter(uses.of[frame] for frame in range(start, end))
-    return max(USES, key=lambda letter: (letter not in ".x" and totals[letter] > 0, totals[letter]))
+    """Returns the letter of the first use of all that one of the frames has."""
+    present = {uses.of[frame] for frame in range(start, end)}
+    return next(letter for letter in USES if letter in present)
 
 
 def _complaints(uses):
@@ -172,5 +172,5 @@ def describe_one(memory, frame):
                 lines.append(f"  page table {index} of {space}")
             for page, entry in space.pages(index, pde):
                 if entry.frame == frame:
-                    lines.append(f"  page {page:#x} of {space}: v{page:#x}000")
+                    lines.append(f"  page {page:#x} of {space}: {virtual(page * PAGE_SIZE)}")
     return lines

@@ -1,33 +1,37 @@
-//! A map of the process frame pool: a letter for a few frames each.
+//! A map of the process frame pool: a letter a frame, or for a few frames each, up to the last one in use.
+//!
+//! GDB's command draws the same (scripts/gdb/guest/frames.py).
 
 use super::modify;
 use crate::addr::{Frame, FrameRange, Page, PageRange};
 use crate::frames::FrameState;
 use crate::memory_map::OTHER_WINDOW_ENTRY;
 use crate::paging::{CurrentTable, Mmu, MmuView};
-use crate::system::console::{print, println};
+use crate::system::console::println;
 use crate::system::memory;
 use crate::terminal::words::{BadWords, Words};
+use crate::text::plural;
 use crate::vm::CurrentSpace;
 use alloc::vec;
 use alloc::vec::Vec;
 
 const COLUMNS: u32 = 64;
-const ROWS: u32 = 16;
+const ROWS: u32 = 15;
 
 /// The use of a frame: on the map, of several the first counts.
 const USES: [(u8, &str); 7] = [
     (b'D', "directory"),
     (b'T', "page table"),
-    (b'M', "a pool's own"),
+    (b'M', "metadata of a pool"),
     (b'P', "page"),
-    (b'?', "handed out, and in none of these spaces"),
+    (b'?', "handed out, in no address space"),
     (b'.', "free"),
     (b'x', "inaccessible"),
 ];
 
 /// The letters of a map, and how often each use was seen.
 struct FrameMap {
+    /// The frames that are drawn.
     frames: FrameRange,
     /// Frames that one letter stands for.
     scale: u32,
@@ -37,12 +41,12 @@ struct FrameMap {
 
 impl FrameMap {
     fn mark(&mut self, frame: Frame, letter: u8) {
-        if !self.frames.contains(frame) {
-            return;
-        }
         let place = |letter| USES.iter().position(|(other, _)| *other == letter);
         if let Some(letter_use) = place(letter) {
             self.counts[letter_use] += 1;
+        }
+        if !self.frames.contains(frame) {
+            return;
         }
         let cell = &mut self.cells[((frame.number() - self.frames.start.number()) / self.scale) as usize];
         if *cell == b' ' || place(letter) < place(*cell) {
@@ -75,14 +79,20 @@ fn is_metadata(view: &impl MmuView, page: Page) -> bool {
 pub fn frames(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     let roots = modify::roots();
-    let frames = memory::with(|memory| memory.frames.range());
+    let pool = memory::with(|memory| memory.frames.range());
+    let is_in_use = |frame: &Frame| {
+        let state = memory::with(|memory| memory.frames.state(*frame));
+        !matches!(state, Some(FrameState::Free | FrameState::Inaccessible))
+    };
+    let end = pool.iter().rfind(is_in_use).map_or(pool.start, |last| Frame::new(last.number() + 1));
+    let frames = FrameRange::new(pool.start, end);
     let scale = frames.len().div_ceil(COLUMNS * ROWS).max(1);
     let cells = vec![b' '; frames.len().div_ceil(scale) as usize];
     let mut map = FrameMap { frames, scale, cells, counts: [0; USES.len()] };
     memory::with(|memory| {
         let current = memory.root();
         let mut taken = 0;
-        for frame in frames.iter() {
+        for frame in pool.iter() {
             match memory.frames.state(frame) {
                 Some(FrameState::Free) => map.mark(frame, b'.'),
                 Some(FrameState::Inaccessible) => map.mark(frame, b'x'),
@@ -111,11 +121,11 @@ pub fn frames(words: &mut Words<'_>) -> Result<(), BadWords> {
 fn show(map: &FrameMap) {
     for (row, cells) in map.cells.chunks(COLUMNS as usize).enumerate() {
         let first = map.frames.start.number() + row as u32 * COLUMNS * map.scale;
-        println!("{first:#8x} {}", str::from_utf8(cells).unwrap_or_default());
+        println!("  {first:#07x}  {}", str::from_utf8(cells).unwrap_or_default());
     }
-    println!("a letter is {} frames, what is rarest in them:", map.scale);
+    let (scale, frame) = (map.scale, plural(map.scale, "frame", "frames"));
+    println!("a letter is {scale} {frame}; none in use from {:#x} on", map.frames.end.number());
     for ((letter, name), count) in USES.iter().zip(map.counts).filter(|(_, count)| *count > 0) {
-        print!("{} {name} ({count})  ", char::from(*letter));
+        println!("  {} {name}: {count}", char::from(*letter));
     }
-    println!();
 }
