@@ -296,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn no_two_tests_name_the_same_cause() {
+        let manifest = Manifest::load(None).expect("it is");
+        let mut seen = BTreeSet::new();
+        for test in &manifest.tests {
+            let Some(cause) = &test.cause else { continue };
+            assert!(seen.insert(cause), "{} names a cause that another test names: {cause}", test.id);
+        }
+    }
+
+    #[test]
     fn every_page_in_the_contents_of_the_book_is_there() {
         let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
         let pages = CONTENTS.split("](").skip(1).filter_map(|link| link.split(')').next());
