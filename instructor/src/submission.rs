@@ -36,21 +36,28 @@ pub struct Arguments {
     /// Where the results go [default: build/grades/NAME]
     #[arg(long)]
     results: Option<PathBuf>,
-    /// A directory with hidden tests
-    #[arg(long)]
-    overlay: Option<PathBuf>,
-    /// Grading ends after so many seconds; what was not run earns nothing
-    #[arg(long, default_value_t = 1800)]
-    seconds: u64,
+    #[command(flatten)]
+    terms: Terms,
     /// How many machines run at once [default: the number of cores]
     #[arg(short, long)]
     jobs: Option<usize>,
     /// Where kernels are built; what it holds is used again by the next submission [default: ~/.cache/droste/grade]
     #[arg(long)]
     workplace: Option<PathBuf>,
+}
+
+/// The terms on which a submission is graded, whether by itself or in a class.
+#[derive(clap::Args)]
+pub struct Terms {
+    /// A directory with hidden tests
+    #[arg(long)]
+    pub overlay: Option<PathBuf>,
+    /// Grading of a submission ends after so many seconds; what was not run earns nothing
+    #[arg(long, default_value_t = 1800)]
+    pub seconds: u64,
     /// What hides files from the build [default: the first that works]
     #[arg(long, value_enum)]
-    wall: Option<Wall>,
+    pub wall: Option<Wall>,
 }
 
 /// Grades what `arguments` name against the project at `root`. Returns whether every test passed. Once `stop` is true, it
@@ -65,7 +72,6 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     let nothing = |error| format!("{}: {error}: SUBMISSION is a directory or a zip", submission.display());
     let submission = submission.canonicalize().map_err(nothing)?;
     let workplace = workplace.clone().map_or_else(|| self::workplace("grade"), Ok)?;
-
     let _claim = tree::claim(&workplace)?;
     let workplace = workplace.canonicalize()?;
     let to = match &arguments.results {
@@ -74,8 +80,9 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     };
     results::clear(&to)?;
     let no_tests = |error| format!("the hidden tests cannot be read: {error}");
-    let overlay = arguments.overlay.as_ref().map(|overlay| overlay.canonicalize()).transpose().map_err(no_tests)?;
-    let wall = match arguments.wall {
+    let overlay =
+        arguments.terms.overlay.as_ref().map(|overlay| overlay.canonicalize()).transpose().map_err(no_tests)?;
+    let wall = match arguments.terms.wall {
         Some(wall) if !wall.works() => return Err(format!("this system can't build so: {wall}").into()),
         Some(wall) => wall,
         None => Wall::best(),
@@ -119,7 +126,7 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     if let Some(words) = workshop.build(&tree, overlay.as_deref())? {
         return refuse(Refusal::Broken, &told, &words);
     }
-    let deadline = started + Duration::from_secs(arguments.seconds);
+    let deadline = started + Duration::from_secs(arguments.terms.seconds);
     let in_time = stop.clone();
     spawn(move || {
         sleep(deadline.saturating_duration_since(Instant::now()));

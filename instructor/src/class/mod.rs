@@ -8,8 +8,8 @@ mod overview;
 mod roster;
 mod student;
 
-use crate::confinement::Wall;
-use crate::{plain, results, submission, tree};
+use crate::submission::{self, Terms};
+use crate::{plain, results, tree};
 use clap::ValueEnum;
 use grader::child::{Exit, Running};
 use grader::provenance::Provenance;
@@ -48,18 +48,11 @@ pub struct Arguments {
     /// Where the results go [default: build/classes/NAME]
     #[arg(long)]
     results: Option<PathBuf>,
-    /// A directory with hidden tests
-    #[arg(long)]
-    overlay: Option<PathBuf>,
-    /// Grading of a submission ends after so many seconds; what was not run earns nothing
-    #[arg(long, default_value_t = 1800)]
-    seconds: u64,
+    #[command(flatten)]
+    terms: Terms,
     /// Where kernels are built [default: ~/.cache/droste/class]
     #[arg(long)]
     workplace: Option<PathBuf>,
-    /// What hides files from the build [default: the first that works]
-    #[arg(long, value_enum)]
-    wall: Option<Wall>,
 }
 
 /// Grades what `arguments` name. Returns whether every submission has marks.
@@ -80,18 +73,18 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: &AtomicBool) -> Result<bo
         return Err(format!("{} has no folder and no zip", submissions.display()).into());
     }
     let workplace = arguments.workplace.clone().map_or_else(|| submission::workplace("class"), Ok)?;
-    let provenance = Provenance::gather(root, arguments.overlay.as_deref()).0;
+    let provenance = Provenance::gather(root, arguments.terms.overlay.as_deref()).0;
     let mut students = Vec::new();
     for entry in entries {
         let place = results::place(&to.join("students"), &entry.path)?;
-        let made_of = made_of(&entry, &(&provenance, arguments.seconds));
+        let made_of = made_of(&entry, &(&provenance, arguments.terms.seconds));
         let note = fs::read(place.join(NOTE)).ok().and_then(|note| serde_json::from_slice::<Outcome>(&note).ok());
         let waiting = Outcome { made_of, state: State::Waiting, words: String::new() };
         let keeps = |note: &Outcome| note.made_of == made_of && note.state != State::NotGraded;
         students.push(Student { entry, place, outcome: note.filter(keeps).unwrap_or(waiting) });
     }
     let class = Class { arguments, workplace, stop, started: Instant::now(), next: AtomicUsize::new(0) };
-    let overview = Overview::new(to.clone(), arguments.overlay.as_deref())?;
+    let overview = Overview::new(to.clone(), arguments.terms.overlay.as_deref())?;
     overview.write(&students)?;
     let left: Vec<usize> =
         (0..students.len()).filter(|place| students[*place].outcome.state == State::Waiting).collect();
@@ -174,16 +167,16 @@ impl Class<'_> {
         let mut words = vec!["grade".into(), "--jobs".into(), workers.to_string()];
         let workplace = self.workplace.join(lane.to_string());
         words.extend(["--workplace".into(), text(&workplace), "--results".into(), text(place)]);
-        words.extend(["--seconds".into(), self.arguments.seconds.to_string()]);
-        words.extend(self.arguments.overlay.iter().flat_map(|overlay| ["--overlay".into(), text(overlay)]));
-        let wall = self.arguments.wall.and_then(|wall| wall.to_possible_value());
+        words.extend(["--seconds".into(), self.arguments.terms.seconds.to_string()]);
+        words.extend(self.arguments.terms.overlay.iter().flat_map(|overlay| ["--overlay".into(), text(overlay)]));
+        let wall = self.arguments.terms.wall.and_then(|wall| wall.to_possible_value());
         words.extend(wall.iter().flat_map(|wall| ["--wall".into(), wall.get_name().into()]));
         words.extend(["--".into(), text(&student.entry.path)]);
         let log = File::create(place.join(LOG))?;
         let started = Instant::now();
         let program = text(&std::env::current_exe()?);
         let mut child = Running::start(&program, &words, &[], Stdio::null(), [log.try_clone()?, log])?;
-        let limit = Duration::from_secs(self.arguments.seconds) + BESIDE_TESTS;
+        let limit = Duration::from_secs(self.arguments.terms.seconds) + BESIDE_TESTS;
         let exit = loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -195,7 +188,7 @@ impl Class<'_> {
             }
         };
         drop(child);
-        let in_time = started.elapsed() < Duration::from_secs(self.arguments.seconds);
+        let in_time = started.elapsed() < Duration::from_secs(self.arguments.terms.seconds);
         Ok(Some(match exit {
             Some(Exit::Status(0 | 1)) => judged(&results_of(place), in_time),
             Some(Exit::Status(_)) => {
