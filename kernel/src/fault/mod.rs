@@ -12,7 +12,7 @@ mod untrusted;
 mod walk;
 
 pub use causes::{CAUSES, Cause, Evidence, cause};
-pub use consistency::{follows, metadata_agrees};
+pub use consistency::{Damaged, extents, follow_records, metadata_agrees, pools};
 pub use crash::{Crash, FaultError, WRITE, decode};
 pub use location::{Layout, Location, addresses};
 pub use untrusted::Untrusted;

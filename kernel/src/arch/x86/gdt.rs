@@ -134,19 +134,19 @@ pub(super) fn interrupted_state() -> TaskStateSegment {
     KERNEL_STATE.get()
 }
 
-/// Makes the kernel's task the current one, without a switch, so that the next double fault finds its own available. Nothing if
-/// no double fault was.
+/// Makes the kernel's task the current one, without a switch, whichever is: so the next double fault finds its task available,
+/// in the state that it starts from. Interrupts are masked afterwards.
 pub(super) fn leave_double_fault_task() {
-    // The descriptors with no task marked busy.
     set_descriptors();
-    // SAFETY: (1) the descriptor is marked available, as ltr demands; (2) nested-task is a flag of nobody's after this: no task
-    // is returned from.
+    // SAFETY: (1) the descriptor is marked available, as ltr demands; (2) the flags say no more that a task is nested in
+    // another, and nothing returns to the one that it was nested in.
     unsafe {
         load_tr(KERNEL_TASK);
         write_eflags(EFlags::from_bits_truncate(PLAIN_EFLAGS));
     }
 }
 
+/// Writes the segments, and the tasks, of which none is marked busy.
 fn set_descriptors() {
     GDT.set([
         Descriptor::NULL,

@@ -4,6 +4,7 @@
 
 use super::modify;
 use crate::addr::{Frame, FrameRange, Page, PageRange};
+use crate::fault::{Untrusted, follow_records};
 use crate::frames::FrameState;
 use crate::memory_map::OTHER_WINDOW_ENTRY;
 use crate::paging::{CurrentTable, Mmu, MmuView};
@@ -24,14 +25,16 @@ const USES: [(u8, &str); 7] = [
     (b'T', "page table"),
     (b'M', "metadata of a pool"),
     (b'P', "page"),
-    (b'?', "handed out, in no address space"),
+    (b'?', "handed out, in no space of this prompt"),
     (b'.', "free"),
     (b'x', "inaccessible"),
 ];
 
 /// The letters of a map, and how often each use was seen.
 struct FrameMap {
-    /// The frames that are drawn.
+    /// The frames of the pool, which are counted.
+    pool: FrameRange,
+    /// Those of them that are drawn.
     frames: FrameRange,
     /// Frames that one letter stands for.
     scale: u32,
@@ -41,6 +44,9 @@ struct FrameMap {
 
 impl FrameMap {
     fn mark(&mut self, frame: Frame, letter: u8) {
+        if !self.pool.contains(frame) {
+            return;
+        }
         let place = |letter| USES.iter().position(|(other, _)| *other == letter);
         if let Some(letter_use) = place(letter) {
             self.counts[letter_use] += 1;
@@ -57,6 +63,8 @@ impl FrameMap {
     /// Marks what the current address space leads to.
     fn mark_space(&mut self, view: &impl MmuView) {
         self.mark(view.root(), b'D');
+        // Damaged records can't tell a pool's own pages from others.
+        let told = follow_records(&Untrusted::new(view)).is_ok();
         for table in (1..OTHER_WINDOW_ENTRY).map(PageRange::of_table) {
             let Some(frame) = view.pde(table.start).frame() else {
                 continue;
@@ -64,7 +72,7 @@ impl FrameMap {
             self.mark(frame, b'T');
             for page in table.iter() {
                 if let Some(frame) = view.pte(page).and_then(|entry| entry.frame()) {
-                    self.mark(frame, if is_metadata(view, page) { b'M' } else { b'P' });
+                    self.mark(frame, if told && is_metadata(view, page) { b'M' } else { b'P' });
                 }
             }
         }
@@ -80,15 +88,12 @@ pub fn frames(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     let roots = modify::roots();
     let pool = memory::with(|memory| memory.frames.range());
-    let is_in_use = |frame: &Frame| {
-        let state = memory::with(|memory| memory.frames.state(*frame));
-        !matches!(state, Some(FrameState::Free | FrameState::Inaccessible))
-    };
-    let end = pool.iter().rfind(is_in_use).map_or(pool.start, |last| Frame::new(last.number() + 1));
-    let frames = FrameRange::new(pool.start, end);
+    let is_in_use = |state| !matches!(state, Some(FrameState::Free | FrameState::Inaccessible));
+    let last = memory::with(|memory| pool.iter().rfind(|frame| is_in_use(memory.frames.state(*frame))));
+    let frames = FrameRange::new(pool.start, last.map_or(pool.start, |last| Frame::new(last.number() + 1)));
     let scale = frames.len().div_ceil(COLUMNS * ROWS).max(1);
     let cells = vec![b' '; frames.len().div_ceil(scale) as usize];
-    let mut map = FrameMap { frames, scale, cells, counts: [0; USES.len()] };
+    let mut map = FrameMap { pool, frames, scale, cells, counts: [0; USES.len()] };
     memory::with(|memory| {
         let current = memory.root();
         let mut taken = 0;

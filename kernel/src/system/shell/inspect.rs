@@ -3,16 +3,16 @@
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::events::{Event, EventKind};
 use crate::fault::{
-    Crash, Evidence, FaultError, Location, Untrusted, Walk, addresses, cause, follows, metadata_agrees,
+    self, Crash, Damaged, Evidence, FaultError, Location, Untrusted, Walk, addresses, cause, follow_records,
 };
-use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
+use crate::memory_map::{OTHER_WINDOW_ENTRY, RECURSIVE_ENTRY};
 use crate::paging::{CurrentTable, Fault, Memory, Mmu, MmuView, PageTable};
-use crate::system::console::println;
+use crate::system::console::{print, println};
 use crate::system::crash;
-use crate::system::memory::{self, KernelMemory};
+use crate::system::memory;
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
-use crate::vm::{CurrentSpace, Kind, Refusal, VmPool};
+use crate::vm::{CurrentSpace, Kind, Refusal};
 
 /// Lines after which a list is cut off, so that it fits on the screen: who wants more asks for less.
 const LINES: usize = 20;
@@ -21,14 +21,13 @@ const LINES: usize = 20;
 pub fn walk(words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let (walk, place, sound) = look_at(address);
+    let (walk, place) = look_at(address);
     println!("{address} is {}", walk.split());
     println!("{}", walk.first_step());
     println!("{}", walk.second_step());
-    if sound {
-        println!("{place}")
-    } else {
-        println!("where it lies is not to be told: {DAMAGED}")
+    match place {
+        Ok(place) => println!("{place}"),
+        Err(damaged) => println!("{damaged}"),
     }
     Ok(())
 }
@@ -55,27 +54,31 @@ pub fn pte(words: &mut Words<'_>) -> Result<(), BadWords> {
     Ok(())
 }
 
-/// Looks at an address: the way to it, where it lies, and whether the pools' records make sense.
-fn look_at(address: VirtAddr) -> (Walk, Location, bool) {
+/// Looks at an address: the way to it, and where it lies, if the pools' records can tell.
+fn look_at(address: VirtAddr) -> (Walk, Result<Location, Damaged>) {
     memory::with(|memory| {
         let view = Untrusted::new(memory);
-        let walk = Walk::new(&view, address);
-        let place = Location::new(&view.afresh(), &memory.events, &crash::layout(Some(address)), address);
-        (walk, place, metadata_agrees(&view))
+        let place = || Location::new(&view, &memory.events, &crash::layout(Some(address)), address);
+        (Walk::new(&view, address), follow_records(&view).map(|()| place()))
     })
 }
 
-/// Says whether the records of the current address space's pools make sense, and if not, tells so: whoever uses them then
-/// may go in circles.
+/// Says whether the records of the current address space's pools can be worked with, and if not, tells so: whoever follows
+/// them then may go in circles.
 pub fn records_agree() -> bool {
-    let agree = memory::with(|memory| metadata_agrees(&Untrusted::new(memory)));
-    if !agree {
-        println!("{DAMAGED}; space new makes a space with sound ones");
+    // Records that can be followed lead in no circle, so the check ends.
+    let agree = memory::with(|memory| {
+        let view = Untrusted::new(memory);
+        follow_records(&view).map(|()| view.afresh().check_pools())
+    });
+    match agree {
+        Ok(true) => return true,
+        Ok(false) => print!("the records of the pools contradict each other"),
+        Err(damaged) => print!("{damaged}"),
     }
-    agree
+    println!("; space new makes a space with sound ones");
+    false
 }
-
-const DAMAGED: &str = "the records of the pools are damaged";
 
 /// `why ADDR [write]`
 pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
@@ -86,12 +89,15 @@ pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
         Some(_) => return Err(BadWords),
     };
     words.end()?;
-    let (walk, place, sound) = look_at(address);
-    let legitimate = memory::with(|memory| Untrusted::new(memory).is_legitimate(address));
-    if !sound {
-        println!("not to be told: {DAMAGED}");
-        return Ok(());
-    }
+    let (walk, place) = look_at(address);
+    let place = match place {
+        Ok(place) => place,
+        Err(damaged) => {
+            println!("{damaged}");
+            return Ok(());
+        }
+    };
+    let legitimate = memory::with(|memory| memory.is_legitimate(address));
     println!("{address} is {place}");
     if walk.allows(write) {
         println!("yes: it is backed, {:?}", walk.page_entry().unwrap_or_default());
@@ -156,22 +162,30 @@ fn mapped(list: &mut List, range: Option<(PageRange, bool)>) {
 pub fn pools(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     let mut list = List::default();
-    each_pool(|mmu, pool, pages| {
-        let (mut regions, mut own) = (0, 1);
-        each_extent(mmu, pool, pages, |_, kind| match kind {
-            Kind::Region => regions += 1,
-            Kind::Metadata => own += 1,
-        });
-        if list.line() {
-            let backed = backed(mmu, pages).saturating_sub(own);
-            let [region, page] = [plural(regions, "region", "regions"), plural(backed, "page", "pages")];
-            println!("{} {regions} {region}, {backed} {page} backed, {own} of its own", addresses(pages));
+    let looked = memory::with(|memory| {
+        let view = Untrusted::new(memory);
+        for pool in fault::pools(&view) {
+            let (pool, pages) = pool?;
+            let (mut regions, mut own) = (0, 1);
+            for extent in fault::extents(&view, &pool, pages) {
+                match extent?.0 {
+                    Kind::Region => regions += 1,
+                    Kind::Metadata => own += 1,
+                }
+            }
+            if list.line() {
+                let backed = backed(memory, pages).saturating_sub(own);
+                let [region, page] = [plural(regions, "region", "regions"), plural(backed, "page", "pages")];
+                println!("{} {regions} {region}, {backed} {page} backed, {own} of its own", addresses(pages));
+            }
         }
+        Ok(())
     });
-    if list.lines == 0 {
-        println!("none: without a pool, any page from 4 MiB up to the windows is backed when it is touched");
-    }
-    list.end("pools");
+    list.end_of_walk(
+        "pools",
+        looked,
+        "none: without a pool, any page from 4 MiB up to the windows is backed when it is touched",
+    );
     Ok(())
 }
 
@@ -183,75 +197,31 @@ pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
     };
     words.end()?;
     let mut list = List::default();
-    each_pool(|mmu, pool, pages| {
-        if wanted.is_some_and(|page| !pages.contains(page)) {
-            return;
-        }
-        each_extent(mmu, pool, pages, |extent, kind| {
-            if list.line() {
-                match kind {
-                    Kind::Region => {
-                        let backed = backed(mmu, extent);
-                        let page = plural(extent.len(), "page", "pages");
-                        println!("{} {:6} {page}, {backed} backed", addresses(extent), extent.len());
-                    }
-                    Kind::Metadata => println!("{} the pool's own", addresses(extent)),
-                }
-            }
-        });
-    });
-    if list.lines == 0 {
-        println!("none");
-    }
-    list.end("regions");
-    Ok(())
-}
-
-fn each_pool(mut show: impl FnMut(&KernelMemory, &VmPool, PageRange)) {
-    memory::with(|memory| {
-        let mut from = POOL_PAGES.start;
-        loop {
-            let view = Untrusted::new(memory);
-            let found = view.pool_at_or_after(from);
-            if tell_misled(&view) {
-                return;
-            }
-            let Some(pool) = found else {
-                return;
-            };
-            match pool.pages(&view).filter(|pages| follows(*pages, from, POOL_PAGES.end)) {
-                Some(pages) => {
-                    show(memory, &pool, pages);
-                    from = pages.end;
-                }
-                None => return println!("{DAMAGED}: a pool at {}", pool.base().start()),
-            }
-        }
-    });
-}
-
-fn each_extent(memory: &KernelMemory, pool: &VmPool, pages: PageRange, mut show: impl FnMut(PageRange, Kind)) {
-    let mut from = pages.start;
-    loop {
+    let looked = memory::with(|memory| {
         let view = Untrusted::new(memory);
-        match pool.extent_at_or_after(&view, from) {
-            _ if tell_misled(&view) => return,
-            Some((extent, kind)) if follows(extent, from, pages.end) => {
-                show(extent, kind);
-                from = extent.end;
+        for pool in fault::pools(&view) {
+            let (pool, pages) = pool?;
+            if wanted.is_some_and(|page| !pages.contains(page)) {
+                continue;
             }
-            Some((extent, _)) => return println!("{DAMAGED}: a region {}", addresses(extent)),
-            None => return,
+            for extent in fault::extents(&view, &pool, pages) {
+                let (kind, extent) = extent?;
+                if list.line() {
+                    match kind {
+                        Kind::Region => {
+                            let backed = backed(memory, extent);
+                            let page = plural(extent.len(), "page", "pages");
+                            println!("{} {:6} {page}, {backed} backed", addresses(extent), extent.len());
+                        }
+                        Kind::Metadata => println!("{} the pool's own", addresses(extent)),
+                    }
+                }
+            }
         }
-    }
-}
-
-/// Says whether the records led `view` in a circle or to where nothing is, and if so, tells it.
-fn tell_misled(view: &Untrusted<'_, KernelMemory>) -> bool {
-    if view.is_misled() {
-        println!("{DAMAGED}: they lead in a circle, or to where nothing is");
-    }
-    view.is_misled()
+        Ok(())
+    });
+    list.end_of_walk("regions", looked, "none");
+    Ok(())
 }
 
 /// Counts the pages in `pages` that are present.
@@ -315,6 +285,16 @@ impl List {
     fn line(&mut self) -> bool {
         self.lines += 1;
         self.lines <= self.most
+    }
+
+    /// Ends a list of what the pools' records tell: says if there is `none`, or if they are damaged.
+    fn end_of_walk(&self, of: &str, looked: Result<(), Damaged>, none: &str) {
+        self.end(of);
+        match looked {
+            Ok(()) if self.lines == 0 => println!("{none}"),
+            Ok(()) => {}
+            Err(damaged) => println!("{damaged}"),
+        }
     }
 
     /// Says how many lines were not shown.

@@ -1,0 +1,272 @@
+//! Sessions at the prompt: commands are piped in, or typed on a terminal.
+//!
+//! Each test boots build/droste.elf by itself.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Pipes `commands` into the prompt. Returns what it answered, and whether the run was a success.
+fn session(commands: &str) -> (String, bool) {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    fs::write(scratch.path().join("commands"), commands).expect("the directory is ours");
+    let run = Command::new("scripts/run-qemu")
+        .arg("build/droste.elf")
+        .env("KERNEL", "1")
+        .env("TMPDIR", scratch.path())
+        .env_remove("ARGS")
+        .env_remove("MEM")
+        .current_dir(root())
+        .stdin(File::open(scratch.path().join("commands")).expect("it was just written"))
+        .output()
+        .expect("bash is there");
+    let said = String::from_utf8_lossy(&run.stdout).replace('\r', "");
+    let (_, answers) = said.split_once("list of commands.\n").unwrap_or_else(|| panic!("no prompt:\n{said}"));
+    (answers.into(), run.status.success())
+}
+
+#[track_caller]
+fn says(said: &str, words: &[&str]) {
+    let mut rest = said;
+    for words in words {
+        (_, rest) = rest.split_once(words).unwrap_or_else(|| panic!("no \"{words}\" from there on in:\n{said}"));
+    }
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn the_prompt_shows_the_memory() {
+    let (said, success) = session(
+        "walk 0x4000_0000\npde 40000000\npte 4000_0000\npte 80000000\nalloc 0x4000_0000 16K\ntouch 0x4000_1000 3\n\
+         regions 4000_0000\nwrite 4000_1004 0xCAFE\nread 4000_1004\nwhy 4000_1000 write\nwhy 4000_4000\nwhy 0x4000_5000\n\
+         maps\nframes\nfree 4000_1000\nfree 4000_1000\nevents\nfaults\n",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "0100000000 0000000000 000000000000 = entry 256, entry 0, byte 0\nCR3 p0x",
+            "in a metadata page of pool 0x4000_0000\n",
+            "PDE of 0x4000_0000 at 0xFFFF_F400: p0x",
+            "PTE of 0x4000_0000 at 0xFFD0_0000: p0x",
+            "PTE of 0x8000_0000 at 0xFFE0_0000: not to be seen",
+            "16K\n0x4000_1000\n",
+            "3 faults, 3 frames\n",
+            "0x4000_1000..0x4000_5000      4 pages, 3 backed\n",
+            "read 4000_1004\n0x0000cafe\n",
+            "yes: it is backed, p0x",
+            "yes: the first touch gives it a frame of zeros\n",
+            "no: off by one: ",
+            "0x4000_0000..0x4000_4000       4 pages  read, write\n",
+            "  0x00400  DTDMTMTPPP\na letter is 1 frame; none in use from 0x40a on\n",
+            "P page: 3\n",
+            "released; 3 of its pages were backed\n",
+            "no region at 0x4000_1000\n",
+            "release 0x4000_1000, 4 pages\n",
+            "backed 0x4000_3000 by frame ",
+        ],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn the_prompt_has_address_spaces_and_a_stale_entry_to_show() {
+    let (said, success) = session(
+        "spaces\nspace new\nspace load 2\nalloc 4000_0000 4K\nspace load 1\nwhy 4000_1000\nspace destroy 2\nspace destroy 1\n\
+         tlb\nrun standard-pools\nrun\nspaces\n",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "*  1  directory p0x",
+            "space 2, with pools of 256 MiB at 0x2000_0000 and 0x4000_0000\n",
+            "load 2\ndroste> alloc 4000_0000 4K\n0x4000_1000\n",
+            "no: never allocated: ",
+            "destroy 2\n5 frames came back\n",
+            "space 1 is the current one",
+            "read without a flush: 0xcafe, stale",
+            "read after invlpg:    0xd00d\n",
+            "run standard-pools\npassed, with the time-stamp counter at ",
+            "PASS: every figure is as expected\n",
+            "*  1  directory p0x",
+        ],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn an_illegal_touch_is_reported_and_the_prompt_goes_on() {
+    let (said, success) = session("alloc 0x4000_0000 8K\ntouch 0x4000_3010\nwrite 0x10_0000 1\nspaces\n");
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "illegal-access: kernel write to an absent page",
+            "16 bytes past the end of region 0x4000_1000..0x4000_3000",
+            "names file and line\ndroste> write",
+            "protection: kernel write to a read-only page",
+            "names file and line\ndroste> spaces\n",
+        ],
+    );
+}
+
+/// A region's node has its neighbours in the tree at +4 and +8. The nodes lie side by side in the pool's first page.
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn damaged_records_are_told_and_not_followed() {
+    let damaged = "the records of the pools are damaged: no telling what lies from 0x4";
+    let commands =
+        "pools\nregions\nwhy 4000_1000\nwalk 4000_1000\ntouch 4000_1000\nalloc 4000_0000 4K\nfree 4000_1000\n";
+    for (regions, place, neighbour) in [
+        (1, "4000_0064", "0x4000_0060"),
+        (1, "4000_0068", "0x4000_0060"),
+        (1, "4000_0068", "0x1234_5678"),
+        (100, "4000_0CC8", "0x4000_0CC0"),
+    ] {
+        let regions = "alloc 4000_0000 4K\n".repeat(regions);
+        let (said, success) = session(&format!(
+            "{regions}write {place} {neighbour}\n{commands}frames\nspace new\nspace load 2\nalloc 4000_0000 4K\n"
+        ));
+        assert!(success, "{said}");
+        let told: Vec<String> = commands.lines().map(|command| format!("droste> {command}\n")).collect();
+        let told: Vec<&str> = told.iter().flat_map(|command| [command.as_str(), damaged]).collect();
+        says(&said, &told);
+        says(&said, &["droste> frames\n  0x00400  DT", "space load 2\n", "0x4000_1000\n"]);
+    }
+}
+
+/// A node has the one above it at +28: here a region's is its own.
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn records_that_contradict_each_other_are_not_worked_with() {
+    let (said, success) = session(
+        "alloc 4000_0000 4K\nalloc 4000_0000 4K\nwrite 4000_009C 0x4000_0080\nfree 4000_1000\nalloc 4000_0000 4K\nregions\n",
+    );
+    assert!(success, "{said}");
+    let contradict = "the records of the pools contradict each other; space new makes a space";
+    says(
+        &said,
+        &["free 4000_1000\n", contradict, "alloc 4000_0000 4K\n", contradict, "regions\n0x4000_1000..0x4000_2000"],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn deaths_at_the_prompt_do_not_pile_up() {
+    const DEATHS: usize = 12;
+    let (said, success) = session(&"run dies-null-pointer\nrun dies-stack-overflow\n".repeat(DEATHS));
+    assert!(!success, "{said}");
+    for death in ["illegal-access: ", "stack-overflow: "] {
+        let reports = said.lines().filter(|line| line.starts_with(death)).count();
+        assert_eq!(reports, DEATHS, "{death}in {said}");
+    }
+}
+
+/// As on the terminal of `make run`, which `script` provides.
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn control_c_on_a_terminal_is_a_key_of_the_prompt() {
+    let command = "KERNEL=1 scripts/run-qemu build/droste.elf";
+    let mut run = Command::new("timeout");
+    run.args(["60", "script", "--quiet", "--return", "--command", command, "/dev/null"]).current_dir(root());
+    let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script starts");
+    let (mut keys, mut said) = (run.stdin.take().expect("piped"), run.stdout.take().expect("piped"));
+    let mut wait_for = |end: &str| {
+        let mut seen = Vec::new();
+        while !seen.ends_with(end.as_bytes()) {
+            let mut byte = [0];
+            said.read_exact(&mut byte).unwrap_or_else(|_| panic!("no {end} in {}", String::from_utf8_lossy(&seen)));
+            seen.push(byte[0]);
+        }
+    };
+    wait_for("droste> ");
+    keys.write_all(b"half a line\x03").expect("a key is typed");
+    wait_for("Ctrl-C once more ends the machine");
+    wait_for("droste> ");
+    keys.write_all(b"\x03").expect("a key is typed");
+    wait_for("the machine ends");
+    assert!(run.wait().expect("it ends").success());
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn a_death_at_the_prompt_ends_at_a_prompt_and_with_a_failing_status() {
+    let (said, success) =
+        session("run dies-stack-overflow\nspaces\nrun dies-fault-under-lock\nwalk 0\nrun standard-pools\n");
+    assert!(!success, "{said}");
+    says(
+        &said,
+        &[
+            "stack-overflow: kernel stack overflow",
+            "names file and line\ndead> spaces\n*  0  directory",
+            "why    lock held:",
+            "dead> walk 0\n",
+            "run standard-pools\npassed, with the time-stamp counter at ",
+        ],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn control_keys_do_what_they_do_in_a_shell() {
+    let long = "x".repeat(100);
+    let (said, success) = session(&format!("{long}\nhalf\x03spaces\x0C\n\x03\x03walk 0\n"));
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "\nnothing done: a line has at most 68 characters\n",
+            "half^C\nCtrl-C once more ends the machine\n",
+            "\x1B[H\x1B[2Jdroste> spaces\n   0  directory",
+            "droste> ^C\nCtrl-C once more ends the machine\ndroste> ^C\nthe machine ends\n",
+        ],
+    );
+    assert!(!said.contains("walk"), "{said}");
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn lists_stop_at_a_screen() {
+    let (said, success) = session(
+        "space new\nspace new\nspace new\ntouch 0x2100_0000\nalloc 4000_0000 256K\n\
+                                   touch 4000_1000 64\nevents\nevents 2\n",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &["events\n  1 back", " 20 back", "\nand 44 more events\n", "events 2\n  1 back", "  2 back", "\nand 62 more"],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn a_touch_at_the_end_of_addresses_stays_there() {
+    let (said, success) = session("touch 0xFFFF_FFFF\n");
+    assert!(success, "{said}");
+    says(&said, &["touch 0xFFFF_FFFF\n0 faults, 0 frames\n"]);
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn bad_input_gets_a_line_of_help() {
+    let (said, success) = session("walk\nwalk 0xZZ\nalloc 4000_0000 4G\nspace fly 3\nfly\nread 3\nlog loud\n");
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "walk\nusage: walk ADDR: ",
+            "0xZZ\nusage: walk ADDR: ",
+            "4G\nusage: alloc POOL BYTES: ",
+            "3\nusage: space new | load N | destroy N: ",
+            "fly\nfly: no such command; help lists them\n",
+            "read 3\nusage: read ADDR: ",
+            "log loud\nlog=loud: expected LEVEL",
+        ],
+    );
+}
