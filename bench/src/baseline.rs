@@ -98,6 +98,19 @@ fn lost(name: &str, before: f64, now: f64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::results::tests::with_figure;
+    use crate::rows::Rows;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_row_is_compared_and_everything_compared_has_a_row() {
+        let baseline: Baseline = serde_json::from_str(include_str!("../baseline.json")).expect("it is a baseline");
+        let rows = Rows::read().expect("rows.toml is right");
+        let figures: BTreeSet<_> = rows.group.iter().flat_map(|group| &group.row).map(|row| &row.figure).collect();
+        assert_eq!(figures, baseline.figures.keys().collect());
+        let values: BTreeSet<_> = rows.value.iter().map(|value| value.name.as_str()).collect();
+        let compared = baseline.values.keys().map(String::as_str);
+        assert_eq!(values, compared.chain(NOT_COMPARED).collect());
+    }
 
     fn compare(before: u64, now: u64) -> usize {
         worse(&with_figure("f", before).figures, &with_figure("f", now).figures).len()

@@ -23,7 +23,7 @@ pub fn write(rows: &Rows, results: &Results) -> Result<(), Box<dyn Error>> {
         page = replaced(&page, &group.title, &table(group, results))?;
     }
     page = replaced(&page, "goals", &goals(rows, results)?)?;
-    page = replaced(&page, "values", &values(results))?;
+    page = replaced(&page, "values", &values(rows, results))?;
     page = replaced(&page, "varying", &varying(results))?;
     fs::write(PAGE, page)?;
     plots::draw(Path::new(PLOTS), results)
@@ -79,11 +79,18 @@ fn multiple(ratio: f64) -> String {
 }
 
 fn goal(row: &Filled<'_>) -> String {
-    match row.row.goal {
-        Some(goal) if row.meets_goal() => format!("≤ {}", number(goal as f64)),
-        Some(goal) => format!("**≤ {}: {:.2}×**", number(goal as f64), row.median() / goal as f64),
-        None => String::new(),
-    }
+    let part = |goal: Option<u64>, cost: f64, of: &str| {
+        let goal = goal? as f64;
+        let text = format!("≤ {}{of}", number(goal));
+        Some(if cost <= goal { text } else { format!("**{text}: {}×**", excess(cost / goal)) })
+    };
+    let parts = [part(row.row.goal, row.costs[0], ""), part(row.row.tail, row.costs[2], " p99")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Writes how many times the goal something is.
+fn excess(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.2}") } else { number(ratio.round()) }
 }
 
 fn line(cells: &[String]) -> String {
@@ -102,22 +109,14 @@ fn goals(rows: &Rows, results: &Results) -> Result<String, Box<dyn Error>> {
     Ok(out)
 }
 
-fn values(results: &Results) -> String {
-    let value = |name: &str| results.values.get(name).map_or("?".into(), |value| number(*value as f64));
-    let rows = [
-        ("instructions from power-on to `kmain`, by `-kernel`", value("boot-kmain")),
-        ("… to the end of boot", value("boot-ready")),
-        ("bytes of code and constants", value("text-bytes")),
-        ("bytes of data", value("data-bytes")),
-        ("bytes of cleared data, stack included", value("bss-bytes")),
-        ("bytes of the ISO, GRUB included", value("iso-bytes")),
-        ("least memory that completes the main job, KiB", value("least-memory-KiB")),
-        ("frames of the kernel image, on 32 MiB", value("frames-image")),
-        ("frames of the kernel pool in use: heap and bookkeeping", value("frames-kernel-pool")),
-        ("frames of the process pool in use: the first page table", value("frames-page-table")),
-    ];
-    let head = line(&["what".into(), "value".into()]) + &line(&["---".into(), "--:".into()]);
-    rows.into_iter().fold(head, |out, (what, value)| out + &line(&[what.into(), value]))
+fn values(rows: &Rows, results: &Results) -> String {
+    let head =
+        line(&["what".into(), "value".into(), "goal".into()]) + &line(&["---".into(), "--:".into(), "--:".into()]);
+    rows.value.iter().fold(head, |out, value| {
+        let goal = value.goal.map(|goal| format!("≤ {}", number(goal as f64))).unwrap_or_default();
+        let goal = if value.meets_goal(results) { goal } else { format!("**{goal}**") };
+        out + &line(&[value.what.clone(), value.of(results).map_or("?".into(), number), goal])
+    })
 }
 
 fn varying(results: &Results) -> String {

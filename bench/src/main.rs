@@ -75,6 +75,9 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     eprintln!("bench: following one fault");
     results.split = split::one_fault(&kernel)?;
     outside::add_sizes(&mut results, &kernel)?;
+    if let Some(name) = rows.missing(&results) {
+        return Err(format!("bench/rows.toml has no row for {name}").into());
+    }
     // What follows is not worth its time where only the comparison is asked for.
     if !arguments.check {
         eprintln!("bench: starting machines: the least memory, and wall times; some twenty seconds");

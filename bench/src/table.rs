@@ -31,8 +31,11 @@ fn write_all(out: &mut String, rows: &Rows, results: &Results) -> std::fmt::Resu
     write_split(out, results)?;
     if !results.values.is_empty() {
         writeln!(out, "\nValues")?;
-        for (name, value) in &results.values {
-            writeln!(out, "  {name:50} {:>9}", number(*value as f64))?;
+        for value in &rows.value {
+            let mark = if value.meets_goal(results) { ' ' } else { '!' };
+            if let Some(cost) = value.of(results) {
+                writeln!(out, "{mark} {:70} {:>12}", value.what, number(cost))?;
+            }
         }
     }
     if !results.varying.is_empty() {
@@ -77,18 +80,36 @@ pub fn goals_met(rows: &Rows, results: &Results) -> String {
     let met = |part: usize| goals.iter().filter(|(goal, costs)| costs[part] <= *goal).count();
     let [median, p99, max] = [0, 2, 3].map(met);
     let all = goals.len();
-    format!("{median} of {all} goals are met by the median, {p99} by the 99th percentile, {max} by the maximum.")
+    let values = rows.value.iter().filter(|value| value.goal.is_some() && value.of(results).is_some());
+    let (met, missed): (Vec<_>, Vec<_>) = values.partition(|value| value.meets_goal(results));
+    let of_values = match met.len() + missed.len() {
+        0 => String::new(),
+        values => format!(" Of {values} goals for single numbers, {} are met.", met.len()),
+    };
+    format!(
+        "{median} of {all} goals are met by the median, {p99} by the 99th percentile, {max} by the maximum.{of_values}"
+    )
 }
 
 /// Returns a sentence for each goal that is missed: by which figure, how far, and why.
 pub fn misses(rows: &Rows, results: &Results) -> Vec<String> {
-    let filled = rows.group.iter().flat_map(|group| group.filled(results)).filter(|filled| !filled.meets_goal());
-    let sentence = |filled: Filled<'_>| {
-        let goal = number(filled.row.goal.unwrap_or_default() as f64);
-        let reason = filled.row.reason.as_deref().unwrap_or("bench/rows.toml doesn't say why");
-        format!("`{}` takes {} instead of {goal}: {reason}", filled.row.figure, number(filled.median()))
+    let why = |reason: &Option<String>| reason.clone().unwrap_or("bench/rows.toml doesn't say why".into());
+    let missed = |cost: f64, goal: Option<u64>, of: &str| {
+        let goal = goal.map(|goal| goal as f64).filter(|goal| cost > *goal)?;
+        Some(format!("{} instead of {}{of}", number(cost), number(goal)))
     };
-    filled.map(sentence).collect()
+    let filled = rows.group.iter().flat_map(|group| group.filled(results)).filter(|filled| !filled.meets_goal());
+    let figures = filled.map(|Filled { row, costs, .. }| {
+        let parts = [missed(costs[0], row.goal, ""), missed(costs[2], row.tail, " at the 99th percentile")];
+        let parts = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let beside = if row.beside.is_some() { " beside the zeroing" } else { "" };
+        format!("`{}`{beside} takes {parts}: {}", row.figure, why(&row.reason))
+    });
+    let values = rows.value.iter().filter_map(|value| {
+        let missed = missed(value.of(results)?, value.goal, "")?;
+        Some(format!("`{}` is {missed}: {}", value.name, why(&value.reason)))
+    });
+    figures.chain(values).collect()
 }
 
 /// The goal for the last page's fault, as a multiple of the first one's.

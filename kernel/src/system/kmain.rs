@@ -52,7 +52,7 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
         exit::end(tests::run(name));
     }
     if let Some(name) = bench {
-        exit::end(bench::run(name, Boot { kmain: started, ready: clock::ticks() }));
+        exit::end(bench::run(name, Boot { kmain: started, ready: clock::ticks() }, &boot_info));
     }
     let boot_info: &BootInfo = Box::leak(Box::new(boot_info));
     let interactive = boot_info.option("interactive") != Some("no");

@@ -1,9 +1,9 @@
-//! Demand-zero faults: by fill of the frame pool, by number of regions, and with a new page table.
+//! Demand-zero faults: by fill of the frame pool, by number of regions and of pools, and with a new page table.
 
 use super::regions::Regions;
 use super::samples::Samples;
 use super::setup::{SEED, done, largest_pool};
-use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, PageRange};
+use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::arch::x86::floor;
 use crate::frames::FrameSource;
 use crate::memory_map::POOL_PAGES;
@@ -28,6 +28,9 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
     drop_pool(machine, pool)?;
     for count in [1, 100, 10_000, 60_000] {
         among_regions(machine, count)?;
+    }
+    for count in [1, 100, 1_000] {
+        among_pools(machine, count)?;
     }
     Ok(())
 }
@@ -162,4 +165,28 @@ fn among_regions(machine: &mut RealMachine, count: u32) -> Outcome {
     }
     samples.report(format_args!("fault-among-{count}-regions"));
     regions.end(machine)
+}
+
+/// Takes faults in random pools with a region each, while there are `count` of them.
+fn among_pools(machine: &mut RealMachine, count: u32) -> Outcome {
+    const SAMPLES: u32 = 1000;
+    const POOL_BYTES: u32 = 16 * PAGE_SIZE;
+    let mut pools = Vec::with_capacity(count as usize);
+    for index in 0..count {
+        let base = VirtAddr::new(START.start().as_u32() + index * POOL_BYTES);
+        let pool = machine.with(|memory| memory.register_pool(base, POOL_BYTES));
+        let mut pool = done("pool registered", pool)?;
+        let region = done("region allocated", machine.with(|memory| pool.allocate(memory, PAGE_SIZE)))?;
+        pools.push((pool, Page::containing(region)));
+    }
+    let mut random = Random::new(SEED);
+    let mut samples = Samples::new(SAMPLES);
+    for _ in 0..SAMPLES {
+        // Its pool's metadata lies in the same table.
+        let page = pools[random.below(count) as usize].1;
+        samples.add(floor::touch(page));
+        machine.with(|memory| memory.free_page(page));
+    }
+    samples.report(format_args!("fault-among-{count}-pools"));
+    pools.into_iter().try_for_each(|(pool, _)| drop_pool(machine, pool))
 }

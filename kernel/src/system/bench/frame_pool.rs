@@ -48,7 +48,9 @@ pub fn measure(_machine: &mut RealMachine) -> Outcome {
         release_where(&mut pool, |frame| frame.number() >= range.end.number() - run)?;
         at_the_end(&mut pool, run)?;
     }
-    searched(&mut pool, &mut random, RUNS[0])?;
+    for changes in [1, 100] {
+        searched(&mut pool, &mut random, RUNS[0], changes)?;
+    }
     demand("frame pool's metadata agrees", true, pool.check())
 }
 
@@ -128,20 +130,22 @@ fn at_the_end(pool: &mut FramePool<'_>, run: u32) -> Outcome {
     Ok(())
 }
 
-/// Gets the only run there is of at least this length, at the end, and releases it. Before each, a single frame changes
-/// somewhere, and the pool evicts the run that it has cached: so it has to search.
-fn searched(pool: &mut FramePool<'_>, random: &mut Random, run: u32) -> Outcome {
+/// Gets the only run there is of at least this length, at the end, and releases it. Before each, so many single frames
+/// change somewhere, and the pool evicts the run that it has cached: so it has to search.
+fn searched(pool: &mut FramePool<'_>, random: &mut Random, run: u32, changes: u32) -> Outcome {
     let mut get = Samples::new(SAMPLES);
     // To mark it again changes nothing but what the pool remembers.
     let inaccessible = done("frame had", pool.get_frames(1).ok_or(()))?;
     done("frame released", pool.release_frames(inaccessible))?;
     for _ in 0..SAMPLES {
         done("frame marked", pool.mark_inaccessible(inaccessible, 1))?;
-        done("frame released", pool.release_frames(random_used(pool, random)))?;
-        pool.get_frames(1);
+        for _ in 0..changes {
+            done("frame released", pool.release_frames(random_used(pool, random)))?;
+            pool.get_frames(1);
+        }
         let frame = done("run had", get.take(pool, |pool| pool.get_frames(run)).ok_or(()))?;
         done("run released", pool.release_frames(frame))?;
     }
-    get.report(format_args!("frames-get-{run}-end-searched"));
+    get.report(format_args!("frames-get-{run}-end-searched-{changes}"));
     Ok(())
 }

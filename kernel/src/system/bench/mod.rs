@@ -1,7 +1,8 @@
 //! Measuring: what each operation costs, in ticks of the time-stamp counter, which under QEMU's `-icount shift=0` are
 //! instructions.
 //!
-//! `bench=all` on the command line measures everything, `bench=NAME` one group, `bench=boot` nothing but the way here.
+//! `bench=all` on the command line measures everything, `bench=NAME` one group, `bench=main-job` what the main job costs as
+//! a whole, `bench=boot` nothing but the way here.
 //! The results are records on the control channel, a line each; the host's `bench` makes tables and plots of them:
 //!
 //! ```text
@@ -24,9 +25,12 @@ mod samples;
 mod setup;
 mod spaces;
 
+use crate::arch::x86::clock;
 use crate::arch::x86::exit::Verdict;
+use crate::boot_info::BootInfo;
 use crate::scenarios::{self, Outcome};
 use crate::system::console::{control, println};
+use crate::system::main_job;
 use crate::system::real_machine::RealMachine;
 
 /// The counter at steps of the start.
@@ -55,13 +59,22 @@ const GROUPS: [Group; 10] = [
 ];
 
 /// Measures the group `name`, or all of them.
-pub fn run(name: &str, boot: Boot) -> Verdict {
+pub fn run(name: &str, boot: Boot, boot_info: &BootInfo) -> Verdict {
     control!("value boot-kmain {}", boot.kmain);
     control!("value boot-ready {}", boot.ready);
+    let has_main_job = ["all", "main-job"].contains(&name);
     let mut groups = GROUPS.iter().filter(|(group, _)| name == "all" || name == *group).peekable();
-    if groups.peek().is_none() && name != "boot" {
+    if groups.peek().is_none() && !has_main_job && name != "boot" {
         println!("no group of measurements is named {name}");
         return Verdict::Failure;
+    }
+    if has_main_job {
+        let start = clock::ticks();
+        if !main_job::run(boot_info) {
+            control!("fail main-job");
+            return Verdict::Failure;
+        }
+        control!("value main-job {}", clock::ticks() - start);
     }
     for (group, measure) in groups {
         println!("measuring: {group}");

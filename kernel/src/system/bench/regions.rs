@@ -1,10 +1,11 @@
-//! Regions: allocated, released untouched, and asked for, by how many there are.
+//! Regions: allocated, released and asked for, by how many there are; what they take; and pages given back.
 
 use super::samples::Samples;
 use super::setup::{SEED, done, largest_pool};
-use crate::addr::{PAGE_SIZE, Page, VirtAddr};
+use crate::addr::{ENTRIES, PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::floor;
 use crate::scenarios::{Failure, Machine, Outcome, Random, demand};
+use crate::system::console::control;
 use crate::system::real_machine::RealMachine;
 use crate::vm::VmPool;
 use alloc::vec::Vec;
@@ -20,7 +21,10 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
         among_holes(machine, count)?;
     }
     growing(machine)?;
-    touched(machine)
+    metadata(machine)?;
+    touched(machine)?;
+    scattered(machine)?;
+    beside_neighbours(machine)
 }
 
 /// How many regions a pool has room for in its first page, and in each further one.
@@ -153,6 +157,15 @@ fn growing(machine: &mut RealMachine) -> Outcome {
     regions.end(machine)
 }
 
+/// Reports the memory that 60 000 regions of 8 pages take before one is touched: metadata pages, and their page tables.
+fn metadata(machine: &mut RealMachine) -> Outcome {
+    let free = machine.with(|memory| memory.frames.free_frames());
+    let regions = Regions::new(machine, 60_000, |_| 8)?;
+    let taken = free - machine.with(|memory| memory.frames.free_frames());
+    control!("value metadata-bytes-60000-regions {}", taken * PAGE_SIZE);
+    regions.end(machine)
+}
+
 /// Releases regions of which every page was touched, and single pages.
 fn touched(machine: &mut RealMachine) -> Outcome {
     const PAGES: u32 = 256;
@@ -179,5 +192,44 @@ fn touched(machine: &mut RealMachine) -> Outcome {
     }
     bulk.report("release-256-touched");
     single.report("free-page");
+    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))
+}
+
+/// Releases regions of which one page in 16 was touched.
+fn scattered(machine: &mut RealMachine) -> Outcome {
+    const PAGES: u32 = 256;
+    const STEP: u32 = 16;
+    const ROUNDS: u32 = 20;
+    let mut pool = largest_pool(machine)?;
+    let mut samples = Samples::new(ROUNDS);
+    for _ in 0..ROUNDS {
+        let bytes = PAGES * STEP * PAGE_SIZE;
+        let region = done("region allocated", machine.with(|memory| pool.allocate(memory, bytes)))?;
+        let first = Page::containing(region).number();
+        (0..PAGES).for_each(|index| _ = floor::touch(Page::new(first + STEP * index)));
+        let released = machine.with(|memory| samples.take(memory, |memory| pool.release(memory, region)));
+        demand("pages that were backed", PAGES, done("region released", released)?)?;
+    }
+    samples.report("release-256-scattered");
+    done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))
+}
+
+/// Frees pages of which one neighbour keeps the table: the first page of the table, or the last.
+fn beside_neighbours(machine: &mut RealMachine) -> Outcome {
+    let mut pool = largest_pool(machine)?;
+    let region = done("region allocated", machine.with(|memory| pool.allocate(memory, 3 * ENTRIES * PAGE_SIZE)))?;
+    let table = Page::containing(region).end_of_table().number();
+    for (distance, neighbour, page) in [("near", 0, 1), ("far", ENTRIES - 1, 0)] {
+        let [neighbour, page] = [neighbour, page].map(|index| Page::new(table + index));
+        let mut samples = Samples::new(SAMPLES);
+        floor::touch(neighbour);
+        for _ in 0..SAMPLES {
+            floor::touch(page);
+            let freed = machine.with(|memory| samples.take(memory, |memory| memory.free_page(page)));
+            demand("page freed", true, freed.is_some())?;
+        }
+        machine.with(|memory| memory.free_page(neighbour));
+        samples.report(format_args!("free-page-{distance}"));
+    }
     done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))
 }

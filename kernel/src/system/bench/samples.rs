@@ -34,6 +34,11 @@ impl Samples {
         self.0.push(ticks);
     }
 
+    /// Returns the sample that was added last.
+    pub fn last(&self) -> u32 {
+        self.0.last().copied().unwrap_or(0)
+    }
+
     /// Returns the mean, in hundredths.
     fn mean(&self) -> u64 {
         let sum: u64 = self.0.iter().map(|ticks| u64::from(*ticks)).sum();

@@ -1,4 +1,4 @@
-//! Address spaces: made, loaded, given back.
+//! Address spaces: made, loaded, given back; and many of them in turn.
 
 use super::samples::Samples;
 use super::setup::done;
@@ -8,6 +8,7 @@ use crate::paging::{Mmu, MmuView};
 use crate::scenarios::{Failure, Machine, Outcome};
 use crate::system::real_machine::RealMachine;
 use crate::vm::AddressSpace;
+use alloc::vec::Vec;
 
 const SAMPLES: u32 = 100;
 const POOL: VirtAddr = VirtAddr::new(0x4000_0000);
@@ -56,6 +57,36 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
         ("space-destroy-256-pages", destroy_full),
     ] {
         samples.report(name);
+    }
+    in_turn(machine)
+}
+
+/// Loads one of many spaces after the other, and touches a page in each.
+fn in_turn(machine: &mut RealMachine) -> Outcome {
+    const SPACES: u32 = 500;
+    const ROUNDS: u32 = 2;
+    let home = machine.with(|memory| memory.root());
+    let mut spaces = Vec::with_capacity(SPACES as usize);
+    for _ in 0..SPACES {
+        let space = done("space created", machine.with(AddressSpace::create))?;
+        let region = machine.with(|memory| {
+            space.load(memory);
+            let mut pool = done("pool registered", memory.register_pool(POOL, 16 << 20))?;
+            done("region allocated", pool.allocate(memory, ROUNDS * PAGE_SIZE))
+        })?;
+        spaces.push((space, Page::containing(region)));
+    }
+    let [mut load, mut samples] = [(); 2].map(|()| Samples::new(ROUNDS * SPACES));
+    for round in 0..ROUNDS {
+        for (space, region) in &spaces {
+            machine.with(|memory| load.take(memory, |memory| space.load(memory)));
+            samples.add(load.last() + floor::touch(Page::new(region.number() + round)));
+        }
+    }
+    samples.report(format_args!("space-load-and-fault-{SPACES}"));
+    machine.with(|memory| memory.mmu.set_root(home));
+    for (space, _) in spaces {
+        done("space destroyed", machine.with(|memory| space.destroy(memory)))?;
     }
     Ok(())
 }
