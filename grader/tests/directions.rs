@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 9] = [
     &["vm"],
     &["screen", "boot_info", "symbols", "log_levels"],
     &["fault", "report"],
-    &["scenarios", "terminal"],
+    &["scenarios", "terminal", "commands"],
     &["arch"],
     &["system"],
 ];

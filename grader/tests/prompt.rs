@@ -254,6 +254,27 @@ fn a_touch_at_the_end_of_addresses_stays_there() {
 
 #[test]
 #[ignore = "boots build/droste.elf, as part of `make test`"]
+fn a_page_of_a_region_gives_its_frame_back_and_is_zero_again() {
+    let (said, success) = session(
+        "alloc 4000_0000 8K\nwrite 4000_1000 7\nfree 4000_1000 page\nfree 4000_1000 page\nread 4000_1000\n\
+                                   free 4000_0000 page\nfree 4000_1000\n",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "page\nframe 0x",
+            " came back; the next touch gets one of zeros\n",
+            "page\nno frame of a region is behind 0x4000_1000\n",
+            "read 4000_1000\n0x00000000\n",
+            "page\nno frame of a region is behind 0x4000_0000\n",
+            "released; 1 of its pages were backed\n",
+        ],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
 fn bad_input_gets_a_line_of_help() {
     let (said, success) = session("walk\nwalk 0xZZ\nalloc 4000_0000 4G\nspace fly 3\nfly\nread 3\nlog loud\n");
     assert!(success, "{said}");

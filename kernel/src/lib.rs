@@ -8,7 +8,8 @@
 //! 4. [`vm`]: regions of pages that get a frame when they are touched.
 //! 5. [`screen`]: text, and how it becomes pixels; [`boot_info`]: what the boot loader left; [`symbols`]: names of functions; [`log_levels`]: how much each module logs.
 //! 6. [`fault`]: faults in words; [`report`]: the screen that a crash ends with.
-//! 7. [`scenarios`]: what must hold, on any machine; [`terminal`]: keys, line editing, words of a command.
+//! 7. [`scenarios`]: what must hold, on any machine; [`terminal`]: keys, line editing, words of a command;
+//!    [`commands`]: those of the prompt, on any machine that has one.
 //! 8. `arch/x86`: the processor and the PC, and all that is unsafe.
 //! 9. `system`: where it all comes together, on the machine.
 //!
@@ -22,6 +23,7 @@ pub mod addr;
 #[cfg(target_arch = "x86")]
 pub mod arch;
 pub mod boot_info;
+pub mod commands;
 pub mod events;
 pub mod fault;
 pub mod frames;

@@ -1,11 +1,12 @@
 //! The table of commands, and the loop that reads and carries them out.
 
-use super::{frame_map, inspect, modify};
+use super::prompt_machine::{self, ThisMachine};
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::interrupts;
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::stack;
 use crate::boot_info::BootInfo;
+use crate::commands::{self, Command};
 use crate::log_levels::Levels;
 use crate::system::console::{self, Console, print, println};
 use crate::system::{crash, main_job, tests};
@@ -15,44 +16,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// A command.
-struct Command {
-    name: &'static str,
-    arguments: &'static str,
-    help: &'static str,
-    run: fn(&mut Words<'_>) -> Result<(), BadWords>,
-}
-
-const COMMANDS: &[Command] = &[
-    Command { name: "help", arguments: "[COMMAND]", help: "this list", run: help },
-    Command { name: "walk", arguments: "ADDR", help: "the way from an address to its page", run: inspect::walk },
-    Command { name: "pde", arguments: "ADDR", help: "its directory entry, and where it is seen", run: inspect::pde },
-    Command { name: "pte", arguments: "ADDR", help: "its page-table entry, and where it is seen", run: inspect::pte },
-    Command { name: "why", arguments: "ADDR [write]", help: "may it be touched, and if not, why", run: inspect::why },
-    Command { name: "maps", arguments: "", help: "what this address space maps", run: inspect::maps },
-    Command { name: "pools", arguments: "", help: "its pools", run: inspect::pools },
-    Command { name: "regions", arguments: "[POOL]", help: "the regions of a pool, or of all", run: inspect::regions },
-    Command { name: "frames", arguments: "", help: "a map of the process frame pool", run: frame_map::frames },
-    Command { name: "spaces", arguments: "", help: "the address spaces of this prompt", run: modify::spaces },
-    Command { name: "space", arguments: "new | load N | destroy N", help: "make, enter, end one", run: modify::space },
-    Command { name: "alloc", arguments: "POOL BYTES", help: "allocate a region", run: modify::alloc },
-    Command { name: "free", arguments: "ADDR", help: "release the region that starts there", run: modify::free },
-    Command {
-        name: "touch",
-        arguments: "ADDR [PAGES]",
-        help: "write to pages without changing them",
-        run: modify::touch,
-    },
-    Command { name: "read", arguments: "ADDR", help: "the word there", run: modify::read },
-    Command { name: "write", arguments: "ADDR VALUE", help: "change the word there", run: modify::write },
-    Command { name: "tlb", arguments: "", help: "see a stale entry, then flush it", run: modify::tlb },
-    Command { name: "events", arguments: "[COUNT]", help: "what happened to the memory last", run: inspect::events },
-    Command {
-        name: "faults",
-        arguments: "[COUNT]",
-        help: "the last faults, answered and refused",
-        run: inspect::faults,
-    },
+/// The commands that this machine has beside those of every machine with a prompt.
+const OWN: &[Command<ThisMachine>] = &[
+    Command { name: "tlb", arguments: "", help: "see a stale entry, then flush it", run: tlb },
     Command { name: "log", arguments: "LEVEL", help: "tell more or less: info, or vm:debug,warn", run: log },
     Command { name: "run", arguments: "[NAME]", help: "the main job, or a test, in a clean kernel", run },
     Command { name: "tests", arguments: "", help: "the names of all tests", run: list_tests },
@@ -80,7 +46,7 @@ pub fn prepare(boot_info: &'static BootInfo) {
 /// Reads commands and carries them out, until one ends the machine.
 pub fn run_prompt(passed: bool) -> ! {
     FAILED.store(!passed, Ordering::Relaxed);
-    modify::start();
+    commands::start(&ThisMachine);
     println!("\nType help for a list of commands.");
     read_commands()
 }
@@ -89,7 +55,7 @@ pub fn run_prompt(passed: bool) -> ! {
 fn run_after_crash(dying: &Dying) {
     PREPARED.force_unlock(dying);
     EDITOR.force_unlock(dying);
-    modify::force_unlock(dying);
+    prompt_machine::force_unlock(dying);
     FAILED.store(true, Ordering::Relaxed);
     DEAD.store(true, Ordering::Relaxed);
     stack::leave_crash(dying, read_commands)
@@ -99,22 +65,8 @@ extern "C" fn read_commands() -> ! {
     loop {
         let line = read_line();
         exit::reset_crash_depth();
-        let mut words = Words::new(&line);
-        let Some(name) = words.word() else {
-            continue;
-        };
-        match COMMANDS.iter().find(|command| command.name == name) {
-            Some(command) if (command.run)(&mut words).is_ok() => {}
-            Some(command) => usage(command),
-            None => println!("{name}: no such command; help lists them"),
-        }
+        commands::carry_out(&ThisMachine, OWN, &line);
     }
-}
-
-/// Says in a line how a command is used.
-fn usage(command: &Command) {
-    let Command { name, arguments, help, .. } = command;
-    println!("usage: {name} {arguments}: {help} (ADDR and POOL in hex, sizes as 4096, 4K, 16M)");
 }
 
 fn read_line() -> String {
@@ -145,7 +97,7 @@ fn read_line() -> String {
 fn candidates(line: &str) -> Vec<&'static str> {
     let (before, word) = line.rsplit_once(' ').unwrap_or(("", line));
     let all: Vec<&'static str> = match before.trim() {
-        "" | "help" => COMMANDS.iter().map(|command| command.name).collect(),
+        "" | "help" => commands::names(OWN).collect(),
         "run" => tests::names().collect(),
         "space" => Vec::from(["new", "load", "destroy"]),
         "log" => Vec::from(["off", "error", "warn", "info", "debug", "trace"]),
@@ -154,16 +106,13 @@ fn candidates(line: &str) -> Vec<&'static str> {
     all.into_iter().filter(|candidate| candidate.starts_with(word)).collect()
 }
 
-fn help(words: &mut Words<'_>) -> Result<(), BadWords> {
-    let wanted = words.word();
+fn tlb(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
-    for command in COMMANDS.iter().filter(|command| wanted.is_none_or(|name| name == command.name)) {
-        println!("{:9}{:28}{}", command.name, command.arguments, command.help);
-    }
+    main_job::show_stale_translation();
     Ok(())
 }
 
-fn log(words: &mut Words<'_>) -> Result<(), BadWords> {
+fn log(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     match Levels::parse(words.needed()?) {
         Ok(levels) => console::set_levels(levels),
         Err(error) => println!("{error}"),
@@ -171,11 +120,11 @@ fn log(words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()
 }
 
-fn run(words: &mut Words<'_>) -> Result<(), BadWords> {
+fn run(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let name = words.word();
     words.end()?;
     let boot_info = *PREPARED.lock();
-    modify::in_clean_kernel(|| match (name, boot_info) {
+    commands::in_clean_kernel(&ThisMachine, || match (name, boot_info) {
         // It says itself how it went.
         (Some(name), _) => _ = tests::run_before_memory(name).unwrap_or_else(|| tests::run(name)),
         (None, Some(boot_info)) => _ = FAILED.fetch_or(!main_job::run(boot_info), Ordering::Relaxed),
@@ -184,7 +133,7 @@ fn run(words: &mut Words<'_>) -> Result<(), BadWords> {
     Ok(())
 }
 
-fn list_tests(words: &mut Words<'_>) -> Result<(), BadWords> {
+fn list_tests(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     let mut column = 0;
     for name in tests::names() {
@@ -201,12 +150,12 @@ fn list_tests(words: &mut Words<'_>) -> Result<(), BadWords> {
     Ok(())
 }
 
-fn reboot(words: &mut Words<'_>) -> Result<(), BadWords> {
+fn reboot(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     exit::reboot()
 }
 
-fn poweroff(words: &mut Words<'_>) -> Result<(), BadWords> {
+fn poweroff(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     end()
 }

@@ -1,15 +1,13 @@
 //! Commands that show the memory of the current address space.
 
+use super::machine::{PromptMachine, PromptMemory, say};
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::events::{Event, EventKind};
 use crate::fault::{
     self, Crash, Damaged, Evidence, FaultError, Location, Untrusted, Walk, addresses, cause, follow_records,
 };
 use crate::memory_map::{OTHER_WINDOW_ENTRY, RECURSIVE_ENTRY};
-use crate::paging::{CurrentTable, Fault, Memory, Mmu, MmuView, PageTable};
-use crate::system::console::{print, println};
-use crate::system::crash;
-use crate::system::memory;
+use crate::paging::{CurrentTable, Fault, MmuView, PageTable};
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::{CurrentSpace, Kind, Refusal};
@@ -18,70 +16,72 @@ use crate::vm::{CurrentSpace, Kind, Refusal};
 const LINES: usize = 20;
 
 /// `walk ADDR`
-pub fn walk(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn walk(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let (walk, place) = look_at(address);
-    println!("{address} is {}", walk.split());
-    println!("{}", walk.first_step());
-    println!("{}", walk.second_step());
+    let (walk, place) = look_at(machine, address);
+    say!(machine, "{address} is {}", walk.split());
+    say!(machine, "{}", walk.first_step());
+    say!(machine, "{}", walk.second_step());
     match place {
-        Ok(place) => println!("{place}"),
-        Err(damaged) => println!("{damaged}"),
+        Ok(place) => say!(machine, "{place}"),
+        Err(damaged) => say!(machine, "{damaged}"),
     }
     Ok(())
 }
 
 /// `pde ADDR`
-pub fn pde(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn pde(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let entry = memory::with(|memory| memory.pde(Page::containing(address)));
-    println!("PDE of {address} at {}: {entry:?}", PageTable::pde_address(address));
+    let entry = machine.with(|memory| memory.pde(Page::containing(address)));
+    say!(machine, "PDE of {address} at {}: {entry:?}", PageTable::pde_address(address));
     Ok(())
 }
 
 /// `pte ADDR`
-pub fn pte(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn pte(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     words.end()?;
-    let entry = memory::with(|memory| memory.pte(Page::containing(address)));
+    let entry = machine.with(|memory| memory.pte(Page::containing(address)));
     let at = PageTable::pte_address(address);
     match entry {
-        Some(entry) => println!("PTE of {address} at {at}: {entry:?}"),
-        None => println!("PTE of {address} at {at}: not to be seen, there is no page table"),
+        Some(entry) => say!(machine, "PTE of {address} at {at}: {entry:?}"),
+        None => say!(machine, "PTE of {address} at {at}: not to be seen, there is no page table"),
     }
     Ok(())
 }
 
 /// Looks at an address: the way to it, and where it lies, if the pools' records can tell.
-fn look_at(address: VirtAddr) -> (Walk, Result<Location, Damaged>) {
-    memory::with(|memory| {
+fn look_at(machine: &impl PromptMachine, address: VirtAddr) -> (Walk, Result<Location, Damaged>) {
+    machine.with(|memory| {
         let view = Untrusted::new(memory);
-        let place = || Location::new(&view, &memory.events, &crash::layout(Some(address)), address);
+        let place = || Location::new(&view, &memory.events, &machine.layout(Some(address)), address);
         (Walk::new(&view, address), follow_records(&view).map(|()| place()))
     })
 }
 
+/// What helps against damaged records.
+const SOUND_ONES: &str = "; space new makes a space with sound ones";
+
 /// Says whether the records of the current address space's pools can be worked with, and if not, tells so: whoever follows
 /// them then may go in circles.
-pub fn records_agree() -> bool {
+pub fn records_agree(machine: &impl PromptMachine) -> bool {
     // Records that can be followed lead in no circle, so the check ends.
-    let agree = memory::with(|memory| {
+    let agree = machine.with(|memory| {
         let view = Untrusted::new(memory);
         follow_records(&view).map(|()| view.afresh().check_pools())
     });
     match agree {
         Ok(true) => return true,
-        Ok(false) => print!("the records of the pools contradict each other"),
-        Err(damaged) => print!("{damaged}"),
+        Ok(false) => say!(machine, "the records of the pools contradict each other{SOUND_ONES}"),
+        Err(damaged) => say!(machine, "{damaged}{SOUND_ONES}"),
     }
-    println!("; space new makes a space with sound ones");
     false
 }
 
 /// `why ADDR [write]`
-pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn why(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let address = words.address()?;
     let write = match words.word() {
         None => false,
@@ -89,37 +89,37 @@ pub fn why(words: &mut Words<'_>) -> Result<(), BadWords> {
         Some(_) => return Err(BadWords),
     };
     words.end()?;
-    let (walk, place) = look_at(address);
+    let (walk, place) = look_at(machine, address);
     let place = match place {
         Ok(place) => place,
         Err(damaged) => {
-            println!("{damaged}");
+            say!(machine, "{damaged}");
             return Ok(());
         }
     };
-    let legitimate = memory::with(|memory| memory.is_legitimate(address));
-    println!("{address} is {place}");
+    let legitimate = machine.with(|memory| memory.is_legitimate(address));
+    say!(machine, "{address} is {place}");
     if walk.allows(write) {
-        println!("yes: it is backed, {:?}", walk.page_entry().unwrap_or_default());
+        say!(machine, "yes: it is backed, {:?}", walk.page_entry().unwrap_or_default());
     } else if legitimate && walk.page_entry().is_none() {
-        println!("yes: the first touch gives it a frame of zeros");
+        say!(machine, "yes: the first touch gives it a frame of zeros");
     } else {
         let fault = Fault { address, present: walk.page_entry().is_some(), write };
         let error = FaultError::Refused(Refusal::Illegitimate);
         let crash = Crash::PageFault { fault, code: 0, error };
         let evidence = Evidence { crash, place: Some(place), walk: Some(walk), eip: None, sound: true };
         if let Some(cause) = cause(&evidence) {
-            println!("no: {}: {}\nlook at: {}", cause.name, cause.why, cause.next);
+            say!(machine, "no: {}: {}\nlook at: {}", cause.name, cause.why, cause.next);
         }
     }
     Ok(())
 }
 
 /// `maps`
-pub fn maps(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     let mut list = List::default();
-    memory::with(|memory| {
+    machine.with(|memory| {
         let mut range: Option<(PageRange, bool)> = None;
         for table in (0..OTHER_WINDOW_ENTRY).map(PageRange::of_table) {
             if !memory.pde(table.start).is_present() {
@@ -135,34 +135,34 @@ pub fn maps(words: &mut Words<'_>) -> Result<(), BadWords> {
                         (PageRange::new(pages.start, next.end), writable)
                     }
                     before => {
-                        mapped(&mut list, before);
+                        mapped(machine, &mut list, before);
                         (next, entry.is_writable())
                     }
                 });
             }
         }
-        mapped(&mut list, range);
+        mapped(machine, &mut list, range);
     });
-    list.end("ranges");
+    list.end(machine, "ranges");
     let window = PageRange::of_table(RECURSIVE_ENTRY);
-    println!("{:24} the recursive window: all page tables, the directory last", addresses(window));
+    say!(machine, "{:24} the recursive window: all page tables, the directory last", addresses(window));
     Ok(())
 }
 
-fn mapped(list: &mut List, range: Option<(PageRange, bool)>) {
+fn mapped(machine: &impl PromptMachine, list: &mut List, range: Option<(PageRange, bool)>) {
     if let Some((pages, writable)) = range
         && list.line()
     {
         let rights = if writable { "read, write" } else { "read only" };
-        println!("{} {:7} {:5}  {rights}", addresses(pages), pages.len(), plural(pages.len(), "page", "pages"));
+        say!(machine, "{} {:7} {:5}  {rights}", addresses(pages), pages.len(), plural(pages.len(), "page", "pages"));
     }
 }
 
 /// `pools`
-pub fn pools(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn pools(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     let mut list = List::default();
-    let looked = memory::with(|memory| {
+    let looked = machine.with(|memory| {
         let view = Untrusted::new(memory);
         for pool in fault::pools(&view) {
             let (pool, pages) = pool?;
@@ -176,12 +176,13 @@ pub fn pools(words: &mut Words<'_>) -> Result<(), BadWords> {
             if list.line() {
                 let backed = backed(memory, pages).saturating_sub(own);
                 let [region, page] = [plural(regions, "region", "regions"), plural(backed, "page", "pages")];
-                println!("{} {regions} {region}, {backed} {page} backed, {own} of its own", addresses(pages));
+                say!(machine, "{} {regions} {region}, {backed} {page} backed, {own} of its own", addresses(pages));
             }
         }
         Ok(())
     });
     list.end_of_walk(
+        machine,
         "pools",
         looked,
         "none: without a pool, any page from 4 MiB up to the windows is backed when it is touched",
@@ -190,14 +191,14 @@ pub fn pools(words: &mut Words<'_>) -> Result<(), BadWords> {
 }
 
 /// `regions [POOL]`
-pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn regions(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let wanted = match words.clone().word() {
         Some(_) => Some(Page::containing(words.address()?)),
         None => None,
     };
     words.end()?;
     let mut list = List::default();
-    let looked = memory::with(|memory| {
+    let looked = machine.with(|memory| {
         let view = Untrusted::new(memory);
         for pool in fault::pools(&view) {
             let (pool, pages) = pool?;
@@ -211,16 +212,16 @@ pub fn regions(words: &mut Words<'_>) -> Result<(), BadWords> {
                         Kind::Region => {
                             let backed = backed(memory, extent);
                             let page = plural(extent.len(), "page", "pages");
-                            println!("{} {:6} {page}, {backed} backed", addresses(extent), extent.len());
+                            say!(machine, "{} {:6} {page}, {backed} backed", addresses(extent), extent.len());
                         }
-                        Kind::Metadata => println!("{} the pool's own", addresses(extent)),
+                        Kind::Metadata => say!(machine, "{} the pool's own", addresses(extent)),
                     }
                 }
             }
         }
         Ok(())
     });
-    list.end_of_walk("regions", looked, "none");
+    list.end_of_walk(machine, "regions", looked, "none");
     Ok(())
 }
 
@@ -236,35 +237,35 @@ fn backed(view: &impl MmuView, pages: PageRange) -> u32 {
 }
 
 /// `events [COUNT]`
-pub fn events(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn events(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let count = words.number_or(LINES as u32)?;
     words.end()?;
-    memory::with(|memory| show_events(memory, count, |_| true));
+    machine.with(|memory| show_events(machine, memory, count, |_| true));
     Ok(())
 }
 
 /// `faults [COUNT]`
-pub fn faults(words: &mut Words<'_>) -> Result<(), BadWords> {
+pub fn faults(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let count = words.number_or(LINES as u32)?;
     words.end()?;
-    let (faults, were) = (memory::faults(), plural(memory::faults(), "fault was", "faults were"));
-    println!("{faults} {were} answered with a frame since the start; of the last events:");
-    memory::with(|memory| {
-        show_events(memory, count, |event| matches!(event.kind, EventKind::Backed | EventKind::Refused));
+    let (faults, were) = (machine.faults(), plural(machine.faults(), "fault was", "faults were"));
+    say!(machine, "{faults} {were} answered with a frame since the start; of the last events:");
+    machine.with(|memory| {
+        show_events(machine, memory, count, |event| matches!(event.kind, EventKind::Backed | EventKind::Refused));
     });
     Ok(())
 }
 
 /// Shows the latest `count` of the events that are `wanted`, and says how many more there are.
-fn show_events<M: Mmu, F>(memory: &Memory<M, F>, count: u32, wanted: impl Fn(&Event) -> bool) {
+fn show_events<M: PromptMachine>(machine: &M, memory: &PromptMemory<M>, count: u32, wanted: impl Fn(&Event) -> bool) {
     let mut list = List { lines: 0, most: count as usize };
     let latest = memory.events.latest(memory.root());
     for (back, event) in (1..).zip(latest).filter(|(_, event)| wanted(event)) {
         if list.line() {
-            println!("{back:3} back, in space {}: {event}", event.space.start());
+            say!(machine, "{back:3} back, in space {}: {event}", event.space.start());
         }
     }
-    list.end("events");
+    list.end(machine, "events");
 }
 
 /// A list on the console that is cut off when it gets too long.
@@ -288,19 +289,19 @@ impl List {
     }
 
     /// Ends a list of what the pools' records tell: says if there is `none`, or if they are damaged.
-    fn end_of_walk(&self, of: &str, looked: Result<(), Damaged>, none: &str) {
-        self.end(of);
+    fn end_of_walk(&self, machine: &impl PromptMachine, of: &str, looked: Result<(), Damaged>, none: &str) {
+        self.end(machine, of);
         match looked {
-            Ok(()) if self.lines == 0 => println!("{none}"),
+            Ok(()) if self.lines == 0 => say!(machine, "{none}"),
             Ok(()) => {}
-            Err(damaged) => println!("{damaged}"),
+            Err(damaged) => say!(machine, "{damaged}"),
         }
     }
 
     /// Says how many lines were not shown.
-    fn end(&self, of: &str) {
+    fn end(&self, machine: &impl PromptMachine, of: &str) {
         if self.lines > self.most {
-            println!("and {} more {of}", self.lines - self.most);
+            say!(machine, "and {} more {of}", self.lines - self.most);
         }
     }
 }
