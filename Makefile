@@ -5,14 +5,14 @@ LIBRARY = $(or $(CARGO_TARGET_DIR),target)/i586-unknown-linux-gnu/$(KERNEL_PROFI
 ELF = build/$(QUICK)droste.elf
 ISO = build/$(QUICK)droste.iso
 
-# Whoever asks for some tests has edited a line and waits: their kernel is built in a second or two, and little optimised.
-QUICK = $(if $(RELEASE),,$(if $(ONLY),$(if $(filter test,$(MAKECMDGOALS)),quick/)))
+# Whoever asks for some tests, or those of a lab, has edited a line and waits: their kernel is built in a second or two, and little optimised.
+QUICK = $(if $(RELEASE),,$(if $(ONLY)$(LAB),$(if $(filter test,$(MAKECMDGOALS)),quick/)))
 KERNEL_PROFILE ?= $(if $(QUICK),quick,release)
 export KERNEL_PROFILE
 
 # What people set, on make's command line or in the environment: passed on to the scripts in the environment, as it is.
 # Neither make nor a shell reads these values: recipes have "$$NAME", never $(NAME) but to ask whether it is set.
-SETTINGS = ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY ADDR SUBMISSION SUBMISSIONS RESULTS STRICT RELEASE
+SETTINGS = ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY ADDR SUBMISSION SUBMISSIONS LAB FROM RESULTS STRICT RELEASE
 SET = $(foreach name,$(SETTINGS),$(if $(filter-out undefined,$(origin $(name))),$(name)))
 $(foreach name,$(SET),$(eval override $(name) := $$(value $(name))))
 export $(SET)
@@ -71,7 +71,7 @@ lint: ## Check shell scripts, Python files and spelling
 check-reproducible: $(ELF) $(ISO) ## Build both once more, in another folder, and demand the same bits
 	@scripts/check-reproducible $(ELF) $(ISO)
 
-test: $(ELF) $(ISO) ## Run all tests, on the host and in virtual machines (ONLY=GROUP/ID: some, on a quickly built kernel)
+test: $(ELF) $(ISO) ## Run all tests, on the host and in virtual machines (ONLY=GROUP/ID, LAB=N: some, on a quickly built kernel)
 	@scripts/test $(ELF)
 
 bench: $(ELF) $(ISO) ## Count the instructions of every operation (CHECK=1, ACCEPT=1: the baseline; DOCS=1: the book)

@@ -18,8 +18,13 @@ fn lab(number: u32) -> String {
     fs::read_to_string(Path::new(ROOT).join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+/// A tree that was handed out for one lab has not the chapters of later ones.
+fn is_there(number: u32) -> bool {
+    Path::new(ROOT).join(format!("docs/src/lab-{number}.md")).exists()
+}
+
 fn labs() -> impl Iterator<Item = (u32, String)> {
-    (1..=8).take_while(|number| Path::new(ROOT).join(format!("docs/src/lab-{number}.md")).exists()).map(|n| (n, lab(n)))
+    (1..=8).take_while(|number| is_there(*number)).map(|n| (n, lab(n)))
 }
 
 /// Demands that `page` has each of `words`, whatever lines they stand in.
@@ -139,7 +144,7 @@ fn hex(address: VirtAddr) -> String {
 
 #[test]
 fn entries_are_seen_where_lab_2_says() {
-    if is_handout() {
+    if is_handout() || !is_there(2) {
         return;
     }
     let page = lab(2);
@@ -165,6 +170,9 @@ fn entries_are_seen_where_lab_2_says() {
 
 #[test]
 fn tables_and_pages_are_as_many_as_lab_2_says() {
+    if !is_there(2) {
+        return;
+    }
     let tables: BTreeSet<u32> = [0, 1, 1023, 1024, 0x8_0000]
         .map(|number| Page::new(POOL_PAGES.start.number() + number).directory_index())
         .into();
@@ -179,6 +187,9 @@ fn tables_and_pages_are_as_many_as_lab_2_says() {
 /// A list of regions as lab 3 begins with it: first page and number of pages, in order.
 #[test]
 fn regions_come_and_go_as_lab_3_says() {
+    if !is_there(3) {
+        return;
+    }
     let (page, mut regions) = (lab(3), Vec::<(u32, u32)>::new());
     // Pages to allocate, or where to release; and the first page that is returned.
     let steps = [(3, 0x40001), (1, 0x40004), (2, 0x40005), (0, 0x40004), (2, 0x40007), (1, 0x40004), (0, 0x40001)];
@@ -207,6 +218,9 @@ fn regions_come_and_go_as_lab_3_says() {
 
 #[test]
 fn faults_are_as_many_as_lab_3_says() {
+    if !is_there(3) {
+        return;
+    }
     let pages: u32 = (1..=49_u32).map(|number| (400 * number).div_ceil(4096)).sum();
     assert_eq!((pages, (1_u32 << 20) / 4096), (145, 256));
     says(&lab(3), &["each rounded up: 145", "256 faults, one a page, and 257 frames"]);
@@ -214,6 +228,9 @@ fn faults_are_as_many_as_lab_3_says() {
 
 #[test]
 fn address_spaces_take_what_lab_4_says() {
+    if !is_there(4) {
+        return;
+    }
     let free = PROCESS_POOL.len() - HOLE.len() - 2;
     assert_eq!((free, free / 4, free % 4), (6910, 1727, 2));
     says(&lab(4), &["fit into 6910 frames", "1727 fit, with two frames left over"]);

@@ -18,6 +18,8 @@ pub struct Job {
     pub sentence: String,
     /// What it is worth.
     pub points: u32,
+    /// The lab whose test it is. What is in no lab, or in each, has none.
+    pub lab: Option<u32>,
     /// Whether each checkpoint that holds earns its share.
     pub partial: bool,
     /// The names of the jobs that must pass first.

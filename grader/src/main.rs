@@ -51,6 +51,9 @@ struct TestArguments {
     /// One line for all that pass, and no more in all than a screen has
     #[arg(long)]
     fold: bool,
+    /// Runs only the tests of this lab
+    #[arg(long)]
+    lab: Option<u32>,
     /// Lists the tests instead of running them
     #[arg(long)]
     list: bool,
@@ -96,6 +99,7 @@ fn test(arguments: TestArguments) -> Result<bool, Box<dyn Error>> {
         kernel: arguments.kernel,
         results: arguments.results,
         told: None,
+        lab: arguments.lab,
         filters: arguments.filters,
     };
     if arguments.list {

@@ -7,12 +7,14 @@
 //! hint = "regions.md"                         # the page of the book that helps, in docs/src
 //! cause = "the bound of a region ..."         # what is wrong most often where a test fails that says nothing of it
 //! points = 2                                  # what a test is worth that says nothing of it; 1 if absent
+//! lab = 3                                     # the lab whose test it is, if it says nothing of it; absent, it is in each
 //!
 //! [[test]]
 //! group = "pools"
 //! id = "release-twice"                        # the kernel's name for it: `test=release-twice`
 //! sentence = "a region is released once"      # what must hold
 //! points = 3                                  # if it is not what the group says
+//! lab = 4                                     # likewise
 //! needs = ["lazy-region"]                     # tests that must pass first, or it is skipped
 //! visibility = "hidden"                       # in Gradescope's words; "visible" if absent
 //! hint = "frame-pools.md"                     # if it is not the group's
@@ -29,7 +31,8 @@
 //! ]
 //! ```
 //!
-//! The boot matrix is listed by name in `matrix`; a group of that name says the rest.
+//! The boot matrix is listed by name in `matrix`; a group of that name says the rest. A tree that is handed out for one lab
+//! has `lab = N` before all groups: there, tests of later labs do not count.
 
 use crate::run::Checkpoint;
 use crate::verdict::{Death, Expects, Outcome};
@@ -50,6 +53,8 @@ const CONTENTS: &str = include_str!("../../docs/src/SUMMARY.md");
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// The lab for which this tree was handed out, if it was for one.
+    pub lab: Option<u32>,
     /// The groups.
     #[serde(rename = "group", default)]
     pub groups: Vec<Group>,
@@ -73,6 +78,8 @@ pub struct Group {
     /// What a test is worth that says nothing of it.
     #[serde(default = "one")]
     pub points: u32,
+    /// The lab whose test it is, of a test that says nothing of it; without one it is in each.
+    pub lab: Option<u32>,
 }
 
 /// Who sees how a test went, in Gradescope's words.
@@ -102,6 +109,8 @@ pub struct Test {
     pub group: String,
     /// What it is worth, if it is not what the group says.
     pub points: Option<u32>,
+    /// The lab whose test it is, if it is not what the group says.
+    pub lab: Option<u32>,
     /// Whether each checkpoint that holds earns its share.
     #[serde(default)]
     pub partial: bool,
@@ -206,10 +215,35 @@ impl Manifest {
         self.tests.iter().map(|test| test.id.clone()).collect()
     }
 
-    /// Returns what all tests are worth together.
-    pub fn possible(&self) -> u32 {
+    /// Returns the tests of `lab`, and those that are in each; all for `None`.
+    pub fn tests_of(&self, lab: Option<u32>) -> impl Iterator<Item = &Test> {
         let groups = self.groups();
-        self.tests.iter().map(|test| test.worth(groups[test.group.as_str()])).sum()
+        self.tests.iter().filter(move |test| {
+            let own = test.lab(groups[test.group.as_str()]);
+            lab.is_none() || own.is_none() || own == lab
+        })
+    }
+
+    /// Returns what all tests of `lab` are worth together; all that there are for `None`.
+    pub fn possible(&self, lab: Option<u32>) -> u32 {
+        let groups = self.groups();
+        self.tests_of(lab).map(|test| test.worth(groups[test.group.as_str()])).sum()
+    }
+
+    /// Returns the last of the labs.
+    pub fn last_lab(&self) -> u32 {
+        let groups = self.groups();
+        self.tests.iter().filter_map(|test| test.lab(groups[test.group.as_str()])).max().unwrap_or(0)
+    }
+
+    /// Says so if `lab` is none of the labs.
+    ///
+    /// # Errors
+    ///
+    /// In words.
+    pub fn check_lab(&self, lab: u32) -> Result<(), String> {
+        let last = self.last_lab();
+        if (1..=last).contains(&lab) { Ok(()) } else { Err(format!("there is no lab {lab}: they are 1 to {last}")) }
     }
 
     /// Returns the groups by name.
@@ -262,6 +296,11 @@ impl Test {
         self.points.unwrap_or(group.points)
     }
 
+    /// Returns the lab whose test it is, in its group; `None` if it is in each.
+    pub fn lab(&self, group: &Group) -> Option<u32> {
+        self.lab.or(group.lab)
+    }
+
     /// Returns what must be seen for it to pass.
     pub fn expects(&self) -> Expects {
         let outcome = match &self.dies {
@@ -310,6 +349,21 @@ mod tests {
         let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
         let pages = CONTENTS.split("](").skip(1).filter_map(|link| link.split(')').next());
         pages.for_each(|page| assert!(book.join(page).is_file(), "{page} is not there"));
+    }
+
+    #[test]
+    fn each_test_is_of_one_lab_or_of_all() {
+        let manifest = Manifest::load(None).expect("it is");
+        assert!(manifest.check_lab(1).is_ok() && manifest.check_lab(0).is_err() && manifest.check_lab(9).is_err());
+        let of = |lab| manifest.tests_of(lab).map(|test| test.id.as_str()).collect::<Vec<_>>();
+        let all: usize = (1..=manifest.last_lab()).map(|lab| of(Some(lab)).len() - 1).sum();
+        assert_eq!(all + 1, of(None).len(), "`noop` is in each");
+        // What a test needs is of its own lab: else it would be skipped for what is not run.
+        for lab in 1..=manifest.last_lab() {
+            let all = of(Some(lab));
+            let needs = manifest.tests_of(Some(lab)).flat_map(|test| &test.needs);
+            needs.for_each(|need| assert!(all.contains(&need.as_str()), "lab {lab}: {need}"));
+        }
     }
 
     #[test]

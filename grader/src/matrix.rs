@@ -16,6 +16,7 @@ pub fn jobs(kernel: &Path, deterministic: bool, group: &Group) -> Vec<Job> {
         id: id.into(),
         sentence: format!("the main job completes, {sentence}"),
         points: 1,
+        lab: None,
         partial: false,
         needs: Vec::new(),
         visibility: Visibility::Visible,

@@ -90,6 +90,7 @@ impl Plan {
                 id: test.id.clone(),
                 sentence: test.sentence.clone(),
                 points: test.worth(group),
+                lab: test.lab(group),
                 partial: test.partial,
                 needs: test.needs.iter().map(|need| format!("{}/{need}", group_of[need.as_str()])).collect(),
                 visibility: test.visibility,
@@ -120,6 +121,17 @@ impl Plan {
         jobs.insert(1, list);
         jobs.extend(matrix::jobs(kernel, deterministic, group(MATRIX)?));
         Ok(Self { groups: manifest.groups.clone(), jobs })
+    }
+
+    /// Keeps the tests of `lab` and those that are in each lab, but no whole boots.
+    pub fn select_lab(&mut self, lab: u32) {
+        self.jobs.retain(|job| job.group != MATRIX && job.lab.is_none_or(|own| own == lab));
+    }
+
+    /// Keeps what there is to run in a tree that was handed out for `lab`: nothing of later labs, and no whole boots, which
+    /// need all of them.
+    pub fn select_up_to_lab(&mut self, lab: u32) {
+        self.jobs.retain(|job| job.group != MATRIX && job.lab.is_none_or(|own| own <= lab));
     }
 
     /// Keeps the jobs whose name contains one of `filters`, and the first two; all of them if there is no filter.
@@ -322,6 +334,23 @@ mod tests {
         plan.select(&["matrix/memory-1G".into()]);
         let names: Vec<String> = plan.jobs.iter().map(Job::name).collect();
         assert_eq!(names, ["boot/noop", "boot/list", "matrix/memory-1G"]);
+    }
+
+    #[test]
+    fn a_lab_keeps_its_tests_and_a_tree_for_one_what_led_there() {
+        let labs = |select: fn(&mut Plan)| {
+            let mut plan = plan();
+            select(&mut plan);
+            assert!(plan.jobs[0].id == "noop" && plan.jobs.iter().all(|job| job.group != MATRIX));
+            plan.jobs
+                .iter()
+                .map(|job| job.lab)
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(labs(|plan| plan.select_lab(2)), [None, Some(2)]);
+        assert_eq!(labs(|plan| plan.select_up_to_lab(2)), [None, Some(1), Some(2)]);
     }
 
     #[test]

@@ -53,19 +53,30 @@ pub struct Request {
     pub results: PathBuf,
     /// Where people find them, if that is another place.
     pub told: Option<PathBuf>,
+    /// The lab whose tests are run and marked.
+    pub lab: Option<u32>,
     /// Parts of the names of the tests to run; all if there are none.
     pub filters: Vec<String>,
 }
 
 impl Request {
-    /// Makes the plan of what is asked for.
+    /// Makes the plan of what is asked for. In a tree that was handed out for one lab, that is the lab's tests if nothing
+    /// else is asked for.
     ///
     /// # Errors
     ///
-    /// In words, if a manifest is not well-formed.
+    /// In words, if a manifest is not well-formed, or there is no such lab.
     pub fn plan(&self) -> Result<Plan, String> {
         let manifest = Manifest::load(self.overlay.as_deref())?;
         let mut plan = Plan::new(&manifest, &self.kernel, self.conditions.deterministic)?;
+        if let Some(lab) = manifest.lab {
+            plan.select_up_to_lab(lab);
+        }
+        let lab = self.lab.or(manifest.lab.filter(|_| self.filters.is_empty()));
+        if let Some(lab) = lab {
+            manifest.check_lab(lab)?;
+            plan.select_lab(lab);
+        }
         plan.select(&self.filters);
         Ok(plan)
     }

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         workers: 1,
         results: "build/results".into(),
         told: None,
+        lab: None,
         filters: Vec::new(),
     };
     match (request.plan(), tempfile::Builder::new().prefix("droste-").tempdir()) {

@@ -27,6 +27,7 @@ fn job(id: &str, points: u32) -> Job {
         id: id.into(),
         sentence: "a # sentence with <marks> & \"quotes\"\nand a second line".into(),
         points,
+        lab: None,
         partial: false,
         needs: Vec::new(),
         visibility: Visibility::AfterDueDate,
@@ -70,7 +71,8 @@ fn results() -> Results {
         Verdict::Infrastructure(any_words()),
     ];
     let jobs = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
-    let group = Group { id: "g".into(), title: "G".into(), hint: "testing.md".into(), cause: "c".into(), points: 1 };
+    let group =
+        Group { id: "g".into(), title: "G".into(), hint: "testing.md".into(), cause: "c".into(), points: 1, lab: None };
     let conditions = Conditions { seed: 7, deterministic: true, overlay: Some("hidden tests".into()) };
     let provenance = Provenance([("commit", "0123abc".into())].into());
     let mut results = Results::new(Plan { groups: vec![group], jobs }, conditions, provenance);

@@ -30,15 +30,15 @@ const SCRIPTS: [(&str, &str); 2] = [
 const PLAIN: u32 = 0o644;
 const SCRIPT: u32 = 0o755;
 
-/// Packs the autograder of the project at `root` into the zip `to`, with the hidden tests of `overlay`. The solution is
-/// not in it.
+/// Packs the autograder of the project at `root` into the zip `to`, with the hidden tests of `overlay`. What is asked for is
+/// not in it solved: everything, or `lab` and what comes after it.
 ///
 /// # Errors
 ///
 /// If something cannot be read or written.
-pub fn pack(root: &Path, to: &Path, overlay: Option<&Path>) -> Result<(), Box<dyn Error>> {
+pub fn pack(root: &Path, to: &Path, overlay: Option<&Path>, lab: Option<u32>) -> Result<(), Box<dyn Error>> {
     let workplace = root.join(WORKPLACE);
-    Handout::load(root)?.make_for_grading(root, &workplace)?;
+    Handout::load(root)?.make_for_grading(root, &workplace, lab)?;
     if let Some(directory) = to.parent() {
         fs::create_dir_all(directory)?;
     }

@@ -2,9 +2,14 @@
 //!
 //! `grader/handout.toml` is the one list of what is theirs. Signatures and documentation stay, bodies go; what is private
 //! goes altogether, since how a file does its work inside is part of the exercise.
+//!
+//! A tree may be for one lab: then what earlier labs ask for is done, by the solution or by the student, and what later
+//! labs ask for is neither there nor theirs.
 
+use crate::labs;
 use crate::source::{Edit, Outline};
 use crate::tree;
+use grader::manifest::Manifest;
 use serde::Deserialize;
 use std::error::Error;
 use std::fs;
@@ -20,6 +25,14 @@ const MUTANTS: &str = "grader/mutants";
 /// Traits whose implementations stay: they are words, not work.
 const KEPT_TRAITS: [&str; 2] = ["Display", "Debug"];
 
+/// What a body that is to be written panics with, before the function's name: the grader knows it.
+const TO_DO: &str = "to do: ";
+
+/// What one of a later lab does.
+fn not_yet(lab: u32) -> String {
+    format!("comes with lab {lab}: ")
+}
+
 /// What stands at the top of a file until its bodies are written.
 const WHILE_UNWRITTEN: &str = "// Until the bodies are written. Take this out when they are.\n\
                                #![allow(unused)]\n";
@@ -30,7 +43,10 @@ const WHILE_UNWRITTEN: &str = "// Until the bodies are written. Take this out wh
 pub struct Handout {
     /// The files that are the students': the only ones that are taken from a submission.
     #[serde(rename = "file")]
-    pub files: Vec<File>,
+    files: Vec<File>,
+    /// Functions in them of another lab than the rest of the file, or of none.
+    #[serde(rename = "function")]
+    functions: Vec<FunctionOf>,
     /// Files and directories that students do not get.
     leave_out: Vec<String>,
     /// Directories in which every file is either the students' or kept.
@@ -50,6 +66,8 @@ pub struct File {
     pub path: String,
     /// What they get of it.
     give: Give,
+    /// The lab in which it is theirs, and from then on.
+    lab: u32,
 }
 
 /// What students get of a file.
@@ -60,6 +78,54 @@ enum Give {
     Signatures,
     /// All of it; they may change it.
     Whole,
+}
+
+/// A function that is of another lab than the rest of its file.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct FunctionOf {
+    /// The file's path.
+    file: String,
+    /// The function, as [`Function::name`](crate::source::Function::name) has it.
+    name: String,
+    /// The lab in which it is to be written; without one it is given.
+    lab: Option<u32>,
+}
+
+/// What becomes of a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Body {
+    /// It stays: it is given, or of a lab that is over.
+    Kept,
+    /// It is to be written.
+    ToDo,
+    /// It is of this lab, which is not yet.
+    Later(u32),
+}
+
+/// Which part of the course a tree is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The lab; without one all of them are open.
+    pub lab: Option<u32>,
+    /// Where the files of earlier labs are, if they are not to be the solution's.
+    pub own: Option<&'a Path>,
+}
+
+impl Part<'_> {
+    /// All labs at once, or `lab` with the earlier ones solved.
+    pub fn new(lab: Option<u32>) -> Self {
+        Self { lab, own: None }
+    }
+
+    /// Says what becomes of a body that is to be written in the lab `own`.
+    fn body(self, own: u32) -> Body {
+        match self.lab {
+            Some(lab) if own < lab => Body::Kept,
+            Some(lab) if own > lab => Body::Later(own),
+            _ => Body::ToDo,
+        }
+    }
 }
 
 impl Handout {
@@ -73,33 +139,64 @@ impl Handout {
         Ok(toml::from_str(&text).map_err(|error| format!("{LIST}: {error}"))?)
     }
 
+    /// Returns the files that are the students' in `lab`; all of them for `None`.
+    pub fn files(&self, lab: Option<u32>) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(move |file| lab.is_none_or(|lab| file.lab <= lab))
+    }
+
     /// Makes `to` the tree that submissions are graded with by others: students' files as they are handed out, but with all
     /// that grading takes.
     ///
     /// # Errors
     ///
     /// As for [`make`](Self::make).
-    pub fn make_for_grading(&self, from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
-        self.empty(from, to, &[MUTANTS.into()])
+    pub fn make_for_grading(&self, from: &Path, to: &Path, lab: Option<u32>) -> Result<(), Box<dyn Error>> {
+        self.empty(from, to, &[MUTANTS.into()], Part::new(lab))
     }
 
     /// Makes `to` a copy of the project at `from` without what `leave_out` names and without the students' work.
-    fn empty(&self, from: &Path, to: &Path, leave_out: &[String]) -> Result<(), Box<dyn Error>> {
+    fn empty(&self, from: &Path, to: &Path, leave_out: &[String], part: Part<'_>) -> Result<(), Box<dyn Error>> {
         self.check(from)?;
+        if let Some(lab) = part.lab {
+            Manifest::load(None)?.check_lab(lab)?;
+        }
         tree::copy(from, to, leave_out)?;
         for file in &self.files {
             let path = to.join(&file.path);
             let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", file.path))?;
-            let text = match file.give {
-                Give::Signatures => without_bodies(&text).map_err(|error| format!("{}: {error}", file.path))?,
-                Give::Whole => text,
-            };
-            fs::write(path, allow_unwritten(&text))?;
+            let given = self.given(file, &text, part).map_err(|error| format!("{}: {error}", file.path))?;
+            fs::write(path, given)?;
+        }
+        if let Some(lab) = part.lab {
+            labs::mark(to, lab)?;
         }
         Ok(())
     }
 
-    /// Demands that each file of the watched directories is listed.
+    /// Returns what students get of `file`, whose text is this in the solution.
+    fn given(&self, file: &File, text: &str, part: Part<'_>) -> Result<String, String> {
+        let is_over = part.body(file.lab) == Body::Kept;
+        if let (Some(own), Some(lab), true) = (part.own, part.lab, is_over)
+            && let Ok(own) = fs::read_to_string(own.join(&file.path))
+        {
+            // What came later comes now.
+            return Ok(own.replace(&not_yet(lab), TO_DO));
+        }
+        let body = |name: &str| {
+            let listed = self.functions.iter().find(|of| of.file == file.path && of.name == name);
+            listed.map_or(part.body(file.lab), |of| of.lab.map_or(Body::Kept, |lab| part.body(lab)))
+        };
+        match file.give {
+            Give::Whole if is_over => Ok(text.into()),
+            Give::Whole => Ok(allow_unwritten(text)),
+            Give::Signatures => {
+                let left = without_bodies(text, is_over, body)?;
+                Ok(if left == text { left } else { allow_unwritten(&left) })
+            }
+        }
+    }
+
+    /// Demands that each file of the watched directories is listed, and that each function that is listed is there.
     fn check(&self, root: &Path) -> Result<(), Box<dyn Error>> {
         let listed: Vec<&str> =
             self.files.iter().map(|file| &file.path).chain(&self.kept).map(String::as_str).collect();
@@ -107,6 +204,13 @@ impl Handout {
             let is_watched = self.watch.iter().any(|directory| file.starts_with(directory));
             if is_watched && !listed.iter().any(|path| Path::new(path) == file) {
                 return Err(format!("{LIST} doesn't say whose {} is", file.display()).into());
+            }
+        }
+        for FunctionOf { file, name, .. } in &self.functions {
+            let text = fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
+            let outline = Outline::parse(&text).map_err(|error| format!("{file}: {error}"))?;
+            if outline.function(name).is_none() {
+                return Err(format!("{LIST} names the function {name}, which {file} hasn't").into());
             }
         }
         Ok(())
@@ -117,19 +221,23 @@ impl Handout {
     /// # Errors
     ///
     /// If something cannot be read or written, or doesn't fit the list any more.
-    pub fn make(&self, from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
-        self.empty(from, to, &self.leave_out)?;
+    pub fn make(&self, from: &Path, to: &Path, part: Part<'_>) -> Result<(), Box<dyn Error>> {
+        self.empty(from, to, &self.leave_out, part)?;
         for edit in &self.edits {
             let path = to.join(&edit.file);
             let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", edit.file))?;
             fs::write(path, edit.apply(&text)?)?;
         }
-        Ok(())
+        match part.lab {
+            Some(lab) => labs::explain(to, lab),
+            None => Ok(()),
+        }
     }
 }
 
-/// Replaces what public functions do by a panic with their names, and takes out private functions and tests.
-fn without_bodies(text: &str) -> Result<String, String> {
+/// Replaces what public functions do by a panic with their names, where `body` doesn't say that it stays; and takes out
+/// private functions and tests, unless `is_over`.
+fn without_bodies(text: &str, is_over: bool, body: impl Fn(&str) -> Body) -> Result<String, String> {
     let outline = Outline::parse(text)?;
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     for function in &outline.functions {
@@ -137,15 +245,22 @@ fn without_bodies(text: &str) -> Result<String, String> {
         if is_words {
             continue;
         }
-        if function.is_public {
-            let indent = indent_of(text, function.body.end - 1);
-            let body = format!("{{\n{indent}    panic!(\"to do: {}\")\n{indent}}}", function.name);
-            changes.push((function.body.clone(), body));
-        } else {
-            changes.push((with_blank_line(text, &function.whole), String::new()));
-        }
+        let when = match body(&function.name) {
+            _ if !function.is_public && is_over => continue,
+            _ if !function.is_public => {
+                changes.push((with_blank_line(text, &function.whole), String::new()));
+                continue;
+            }
+            Body::Kept => continue,
+            Body::ToDo => TO_DO.to_owned(),
+            Body::Later(lab) => not_yet(lab),
+        };
+        let indent = indent_of(text, function.body.end - 1);
+        let panic = format!("{{\n{indent}    panic!(\"{when}{}\")\n{indent}}}", function.name);
+        changes.push((function.body.clone(), panic));
     }
-    changes.extend(outline.tests.iter().map(|tests| (with_blank_line(text, tests), String::new())));
+    let tests = outline.tests.iter().filter(|_| !is_over);
+    changes.extend(tests.map(|tests| (with_blank_line(text, tests), String::new())));
     let left = changed(text, changes);
     let empty = Outline::parse(&left)?.empty;
     let changes = empty.iter().map(|block| (with_blank_line(&left, block), String::new())).collect();
@@ -198,7 +313,7 @@ mod tests {
 
     #[test]
     fn bodies_go_and_documentation_stays() {
-        let left = without_bodies(TEXT).unwrap();
+        let left = without_bodies(TEXT, false, |_| Body::ToDo).unwrap();
         assert_eq!(
             left,
             "//! Words.\n\nuse core::fmt;\n\n/// A pool.\npub struct Pool {\n    free: u32,\n}\n\nimpl Pool {\n    \
@@ -206,5 +321,28 @@ mod tests {
              impl fmt::Display for Pool {\n    fn fmt(&self) { kept() }\n}\n"
         );
         assert!(allow_unwritten(&left).starts_with("//! Words.\n// Until"));
+    }
+    #[test]
+    fn of_a_lab_that_is_over_only_what_comes_later_goes() {
+        let part = Part::new(Some(3));
+        assert_eq!([2, 3, 4].map(|own| part.body(own)), [Body::Kept, Body::ToDo, Body::Later(4)]);
+        assert_eq!([1, 4].map(|own| Part::new(None).body(own)), [Body::ToDo; 2]);
+        assert_eq!(without_bodies(TEXT, true, |_| Body::Kept).unwrap(), TEXT);
+        let left = without_bodies(TEXT, true, |_| Body::Later(4)).unwrap();
+        assert_eq!(left, TEXT.replace("        self.own()\n", "        panic!(\"comes with lab 4: Pool::free\")\n"));
+    }
+
+    #[test]
+    fn the_students_own_file_stays_and_what_came_later_comes_now() {
+        let own = tempfile::tempdir().unwrap();
+        let file = File { path: "pool.rs".into(), give: Give::Signatures, lab: 2 };
+        let handout: Handout =
+            toml::from_str("leave_out = []\nwatch = []\nkept = []\nfile = []\nfunction = []\n").unwrap();
+        let given = |lab| handout.given(&file, TEXT, Part { lab: Some(lab), own: Some(own.path()) }).unwrap();
+        assert_eq!(given(3), TEXT);
+        fs::write(own.path().join("pool.rs"), "// mine\nfn f() {\n    panic!(\"comes with lab 4: f\")\n}\n").unwrap();
+        assert!(given(3).contains("// mine") && given(3).contains("comes with lab 4: f"));
+        assert!(given(4).contains("panic!(\"to do: f\")"));
+        assert!(!given(2).contains("// mine"), "the lab's own files are as they are handed out");
     }
 }

@@ -4,7 +4,7 @@
 //! It is run at the root of the project. Read the modules in this order:
 //!
 //! 1. [`source`] and [`tree`]: text with places in it, files of a project.
-//! 2. [`handout`]: what students start from.
+//! 2. [`handout`]: what students start from; [`labs`]: for one lab.
 //! 3. [`kernel`]: a kernel built in a tree, and the grader's word on it.
 //! 4. [`submission`]: what comes back; [`archive`]: a zip of it; [`confinement`]: where it is built; [`scan`]: what it may not say; [`results`]: what is told of it.
 //! 5. [`class`]: many of them, one after the other.
@@ -18,6 +18,7 @@ mod confinement;
 mod gradescope;
 mod handout;
 mod kernel;
+mod labs;
 mod mutants;
 mod plain;
 mod results;
@@ -28,7 +29,7 @@ mod tree;
 
 use clap::{Parser, Subcommand};
 use grader::child;
-use handout::Handout;
+use handout::{Handout, Part};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,9 +45,14 @@ struct Cli {
 enum Command {
     /// Makes the tree that students start from
     Handout {
-        /// Where it goes
-        #[arg(default_value = "build/handout")]
-        to: PathBuf,
+        /// For this lab: earlier ones are solved, later ones not there
+        #[arg(long)]
+        lab: Option<u32>,
+        /// Where the files of earlier labs are, if they are not to be the solution's: a tree as it was handed in
+        #[arg(long, requires = "lab")]
+        from: Option<PathBuf>,
+        /// Where it goes [default: build/handout, or build/handout-lab-N]
+        to: Option<PathBuf>,
     },
     /// Grades a submission
     Grade(submission::Arguments),
@@ -54,6 +60,9 @@ enum Command {
     GradeClass(class::Arguments),
     /// Packs an autograder for Gradescope
     Gradescope {
+        /// For this lab
+        #[arg(long)]
+        lab: Option<u32>,
         /// A directory with hidden tests
         #[arg(long)]
         overlay: Option<PathBuf>,
@@ -85,15 +94,19 @@ fn run(command: Command) -> Result<bool, Box<dyn Error>> {
     // What is asked to end takes its machines and builds with it.
     let stop = child::asked_to_end()?;
     match command {
-        Command::Handout { to } => {
-            Handout::load(root)?.make(root, &to)?;
+        Command::Handout { lab, from, to } => {
+            let default = || lab.map_or("build/handout".into(), |lab| format!("build/handout-lab-{lab}")).into();
+            let to: PathBuf = to.unwrap_or_else(default);
+            let nothing = |error| format!("the files of earlier labs cannot be read: {error}");
+            let own = from.as_deref().map(submission::inner_directory).transpose().map_err(nothing)?;
+            Handout::load(root)?.make(root, &to, Part { lab, own: own.as_deref() })?;
             println!("the handout is in {}", to.display());
             Ok(true)
         }
         Command::Grade(arguments) => submission::grade(root, &arguments, stop),
         Command::GradeClass(arguments) => class::grade(root, &arguments, &stop),
-        Command::Gradescope { overlay, to } => {
-            gradescope::pack(root, &to, overlay.as_deref())?;
+        Command::Gradescope { lab, overlay, to } => {
+            gradescope::pack(root, &to, overlay.as_deref(), lab)?;
             println!("the autograder is {}", to.display());
             Ok(true)
         }

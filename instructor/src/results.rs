@@ -91,7 +91,8 @@ pub fn clear(to: &Path) -> io::Result<()> {
 }
 
 /// Writes the results of a submission that was not run, for `refusal`, which `words` explain. `taken` says what was taken of
-/// it. What could have been earned includes the hidden tests of `overlay`; `provenance` is what made the results.
+/// it. What could have been earned is that of `lab`, the hidden tests of `overlay` included; `provenance` is what made the
+/// results.
 ///
 /// # Errors
 ///
@@ -101,11 +102,11 @@ pub fn refuse(
     refusal: Refusal,
     taken: &str,
     words: &str,
-    overlay: Option<&Path>,
+    (overlay, lab): (Option<&Path>, Option<u32>),
     provenance: &Provenance,
 ) -> Result<(), Box<dyn Error>> {
     let [name, rule] = refusal.words();
-    let possible = Manifest::load(overlay)?.possible();
+    let possible = Manifest::load(overlay)?.possible(lab);
     let results = json!({
         "score": 0,
         "output": format!("No test was run: it does not hold that {rule}.\n{taken}"),

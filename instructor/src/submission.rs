@@ -2,12 +2,13 @@
 
 use crate::archive;
 use crate::confinement::{Confinement, Wall};
-use crate::handout::Handout;
+use crate::handout::{Handout, Part};
 use crate::kernel::{self, Build, Builder, Built, KERNEL};
 use crate::plain;
 use crate::results::{self, Refusal};
 use crate::scan;
 use crate::tree;
+use grader::manifest::Manifest;
 use grader::marks::Conditions;
 use grader::provenance::Provenance;
 use grader::report::Report;
@@ -49,6 +50,9 @@ pub struct Arguments {
 /// The terms on which a submission is graded, whether by itself or in a class.
 #[derive(clap::Args)]
 pub struct Terms {
+    /// The lab whose tests are run and marked [default: all, or that of a tree which was made for one]
+    #[arg(long)]
+    pub lab: Option<u32>,
     /// A directory with hidden tests
     #[arg(long)]
     pub overlay: Option<PathBuf>,
@@ -58,6 +62,20 @@ pub struct Terms {
     /// What hides files from the build [default: the first that works]
     #[arg(long, value_enum)]
     pub wall: Option<Wall>,
+}
+
+impl Terms {
+    /// Returns the lab whose tests are run.
+    ///
+    /// # Errors
+    ///
+    /// In words, if there is no such lab.
+    pub fn lab(&self) -> Result<Option<u32>, String> {
+        let manifest = Manifest::load(None)?;
+        let lab = self.lab.or(manifest.lab);
+        lab.map_or(Ok(()), |lab| manifest.check_lab(lab))?;
+        Ok(lab)
+    }
 }
 
 /// Grades what `arguments` name against the project at `root`. Returns whether every test passed. Once `stop` is true, it
@@ -87,12 +105,13 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
         Some(wall) => wall,
         None => Wall::best(),
     };
+    let lab = arguments.terms.lab()?;
     let mut provenance = Provenance::gather(root, overlay.as_deref());
     provenance.0.insert("protection", wall.to_string());
     let refuse = |refusal, told: &str, words: &str| {
         let words = plain::plain(words);
         println!("it is not run:\n{words}");
-        results::refuse(&to, refusal, told, &words, overlay.as_deref(), &provenance)?;
+        results::refuse(&to, refusal, told, &words, (overlay.as_deref(), lab), &provenance)?;
         println!("the results are in {}", to.display());
         Ok(false)
     };
@@ -106,8 +125,8 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     let directory = inner_directory(&directory)?;
     let handout = Handout::load(root)?;
     let tree = workplace.join("tree");
-    handout.make(root, &tree)?;
-    let taken = lay_over(&handout, &directory, &tree)?;
+    handout.make(root, &tree, Part::new(lab))?;
+    let taken = lay_over(&handout, lab, &directory, &tree)?;
     let told = taken.words();
     println!("{told}");
     if taken.files.is_empty() && taken.findings.is_empty() {
@@ -122,7 +141,7 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
         return refuse(Refusal::Forbidden, &told, &taken.findings.join("\n"));
     }
     println!("it is built, with {wall}");
-    let workshop = Workshop { root, handout: &handout, workplace: &workplace, wall, stop: &stop };
+    let workshop = Workshop { root, handout: &handout, lab, workplace: &workplace, wall, stop: &stop };
     if let Some(words) = workshop.build(&tree, overlay.as_deref())? {
         return refuse(Refusal::Broken, &told, &words);
     }
@@ -137,6 +156,7 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
     let written = workplace.join("results");
     let request = Request {
         kernel: tree.join(KERNEL),
+        lab,
         filters: kernel::groups(overlay.as_deref())?,
         // Where the hidden tests are is told to nobody.
         conditions: Conditions { seed, deterministic: false, overlay: None },
@@ -168,6 +188,7 @@ pub fn workplace(name: &str) -> Result<PathBuf, &'static str> {
 struct Workshop<'a> {
     root: &'a Path,
     handout: &'a Handout,
+    lab: Option<u32>,
     workplace: &'a Path,
     wall: Wall,
     stop: &'a AtomicBool,
@@ -214,7 +235,7 @@ impl Workshop<'_> {
         };
         // Only if what was handed out builds here and now.
         let untouched = self.workplace.join("handout");
-        self.handout.make(self.root, &untouched)?;
+        self.handout.make(self.root, &untouched, Part::new(self.lab))?;
         match self.with(&untouched, None, how)? {
             Built::Kernel => Ok(Some(words)),
             Built::Errors(said) | Built::OverLimit(said) | Built::Failed(said) => {
@@ -285,10 +306,10 @@ impl Taken {
     }
 }
 
-/// Copies the students' files from `directory` over `tree`.
-fn lay_over(handout: &Handout, directory: &Path, tree: &Path) -> Result<Taken, Box<dyn Error>> {
+/// Copies the students' files of `lab` and of those before it from `directory` over `tree`.
+fn lay_over(handout: &Handout, lab: Option<u32>, directory: &Path, tree: &Path) -> Result<Taken, Box<dyn Error>> {
     let mut taken = Taken { files: Vec::new(), missing: Vec::new(), ignored: Vec::new(), findings: Vec::new() };
-    for file in &handout.files {
+    for file in handout.files(lab) {
         let Some(text) = read(directory, Path::new(&file.path)) else {
             taken.missing.push(file.path.clone());
             continue;
@@ -302,7 +323,7 @@ fn lay_over(handout: &Handout, directory: &Path, tree: &Path) -> Result<Taken, B
             Err(why) => taken.findings.push(format!("{}: {why}", file.path)),
         }
     }
-    let is_theirs = |path: &Path| handout.files.iter().any(|file| Path::new(&file.path) == path);
+    let is_theirs = |path: &Path| handout.files(lab).any(|file| Path::new(&file.path) == path);
     for path in tree::files(tree)?.into_iter().filter(|path| !is_theirs(path)) {
         if read(directory, &path).is_some_and(|text| text.ok() != fs::read_to_string(tree.join(&path)).ok()) {
             taken.ignored.push(plain::name(path));
@@ -356,7 +377,11 @@ mod tests {
     }
 
     fn taken(submission: &Path, tree: &Path) -> Taken {
-        lay_over(&Handout::load(Path::new(ROOT)).unwrap(), submission, tree).unwrap()
+        taken_in(None, submission, tree)
+    }
+
+    fn taken_in(lab: Option<u32>, submission: &Path, tree: &Path) -> Taken {
+        lay_over(&Handout::load(Path::new(ROOT)).unwrap(), lab, submission, tree).unwrap()
     }
 
     #[test]
@@ -373,6 +398,17 @@ mod tests {
         for file in ["kernel/build.rs", ".cargo/config.toml"] {
             assert_eq!(fs::read_to_string(tree.join(file)).unwrap(), "// the project's\n");
         }
+    }
+
+    #[test]
+    fn what_belongs_to_a_later_lab_is_not_taken() {
+        let (_directory, tree, submission) = trees();
+        for file in ["kernel/src/vm/pool.rs", "kernel/src/frames/pool.rs"] {
+            put(&submission, file, "// theirs\n");
+        }
+        let taken = taken_in(Some(2), &submission, &tree);
+        assert_eq!((taken.files, taken.ignored.len()), (vec!["kernel/src/frames/pool.rs".into()], 2));
+        assert_eq!(fs::read_to_string(tree.join("kernel/src/vm/pool.rs")).unwrap(), "// the project's\n");
     }
 
     #[test]

@@ -8,7 +8,9 @@ fn make(status: u32, words: &[&str]) -> Output {
     let mut make = Command::new("make");
     make.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     make.arg(format!("INSTRUCTOR=sh -c 'printf \"<%s>\\n\" \"$$@\"; exit {status}' instructor")).args(words);
-    for name in ["MAKEFLAGS", "MAKELEVEL", "OVERLAY", "RESULTS", "STRICT", "SUBMISSION", "SUBMISSIONS", "ONLY"] {
+    for name in
+        ["MAKEFLAGS", "MAKELEVEL", "LAB", "FROM", "OVERLAY", "RESULTS", "STRICT", "SUBMISSION", "SUBMISSIONS", "ONLY"]
+    {
         make.env_remove(name);
     }
     make.output().expect("make is there")
@@ -33,6 +35,16 @@ fn a_class_may_have_any_name_and_fails_as_its_grading_does() {
     let told = ["grade-class", "--results", "the results", "--", "O'Brien's class"];
     assert_eq!(said(&make(0, &words)), told.map(|word| format!("<{word}>\n")).concat());
     assert!(!make(1, &words).status.success() && !make(0, &words[..1]).status.success());
+}
+
+#[test]
+fn what_is_made_and_graded_may_be_for_one_lab() {
+    let words = |words: &[&str]| said(&make(0, words));
+    assert_eq!(words(&["handout"]), "<handout>\n");
+    assert_eq!(words(&["handout", "LAB=3", "FROM=Pat's tree"]), "<handout>\n<--lab>\n<3>\n<--from>\n<Pat's tree>\n");
+    assert_eq!(words(&["grade", "LAB=3", "SUBMISSION=a"]), "<grade>\n<--lab>\n<3>\n<-->\n<a>\n");
+    assert_eq!(words(&["grade-class", "LAB=3", "SUBMISSIONS=a"]), "<grade-class>\n<--lab>\n<3>\n<-->\n<a>\n");
+    assert_eq!(words(&["gradescope", "LAB=3"]), "<gradescope>\n<--lab>\n<3>\n");
 }
 
 #[test]

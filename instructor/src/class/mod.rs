@@ -74,17 +74,18 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: &AtomicBool) -> Result<bo
     }
     let workplace = arguments.workplace.clone().map_or_else(|| submission::workplace("class"), Ok)?;
     let provenance = Provenance::gather(root, arguments.terms.overlay.as_deref()).0;
+    let lab = arguments.terms.lab()?;
     let mut students = Vec::new();
     for entry in entries {
         let place = results::place(&to.join("students"), &entry.path)?;
-        let made_of = made_of(&entry, &(&provenance, arguments.terms.seconds));
+        let made_of = made_of(&entry, &(&provenance, arguments.terms.seconds, lab));
         let note = fs::read(place.join(NOTE)).ok().and_then(|note| serde_json::from_slice::<Outcome>(&note).ok());
         let waiting = Outcome { made_of, state: State::Waiting, words: String::new() };
         let keeps = |note: &Outcome| note.made_of == made_of && note.state != State::NotGraded;
         students.push(Student { entry, place, outcome: note.filter(keeps).unwrap_or(waiting) });
     }
     let class = Class { arguments, workplace, stop, started: Instant::now(), next: AtomicUsize::new(0) };
-    let overview = Overview::new(to.clone(), arguments.terms.overlay.as_deref())?;
+    let overview = Overview::new(to.clone(), arguments.terms.overlay.as_deref(), lab)?;
     overview.write(&students)?;
     let left: Vec<usize> =
         (0..students.len()).filter(|place| students[*place].outcome.state == State::Waiting).collect();
@@ -169,6 +170,7 @@ impl Class<'_> {
         words.extend(["--workplace".into(), text(&workplace), "--results".into(), text(place)]);
         words.extend(["--seconds".into(), self.arguments.terms.seconds.to_string()]);
         words.extend(self.arguments.terms.overlay.iter().flat_map(|overlay| ["--overlay".into(), text(overlay)]));
+        words.extend(self.arguments.terms.lab.iter().flat_map(|lab| ["--lab".into(), lab.to_string()]));
         let wall = self.arguments.terms.wall.and_then(|wall| wall.to_possible_value());
         words.extend(wall.iter().flat_map(|wall| ["--wall".into(), wall.get_name().into()]));
         words.extend(["--".into(), text(&student.entry.path)]);

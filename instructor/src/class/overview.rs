@@ -49,15 +49,15 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Makes the overview of a class that is graded with the hidden tests of `overlay`.
+    /// Makes the overview of a class that is graded in `lab`, with the hidden tests of `overlay`.
     ///
     /// # Errors
     ///
     /// In words, if a manifest is not well-formed.
-    pub fn new(to: PathBuf, overlay: Option<&Path>) -> Result<Self, String> {
+    pub fn new(to: PathBuf, overlay: Option<&Path>, lab: Option<u32>) -> Result<Self, String> {
         let manifest = Manifest::load(overlay)?;
-        let possible = f64::from(manifest.possible());
-        let tests = manifest.tests.into_iter().map(|test| (format!("{}/{}", test.group, test.id), test.sentence));
+        let possible = f64::from(manifest.possible(lab));
+        let tests = manifest.tests_of(lab).map(|test| (format!("{}/{}", test.group, test.id), test.sentence.clone()));
         Ok(Self { to, tests: tests.collect(), possible })
     }
 
@@ -210,7 +210,7 @@ mod tests {
     fn written(name: &str) -> (tempfile::TempDir, String, String) {
         let directory = tempfile::tempdir().unwrap();
         let to = directory.path().to_owned();
-        let overview = Overview::new(to.clone(), None).unwrap();
+        let overview = Overview::new(to.clone(), None, None).unwrap();
         let id = overview.tests[0].0.clone();
         let student = |file: &str, state, results: Value| {
             let place = to.join("students").join(file);

@@ -158,6 +158,7 @@ impl<'a> Workshop<'a> {
             workers,
             results: self.results.clone(),
             told: None,
+            lab: None,
             filters,
         };
         // Between threads, the error itself cannot go, its words can.

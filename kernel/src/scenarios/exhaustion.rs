@@ -4,11 +4,10 @@ use super::machine::Machine;
 use super::metadata::border;
 use super::outcome::{Outcome, Scenario, demand, done};
 use super::pools::{HEAP as BASE, allocate, register};
-use super::spaces::{create, destroy, load, root};
+use super::spaces::{create, destroy};
 use super::steps::{above, free_frames, own_pages};
 use crate::addr::Frame;
 use crate::frames::FrameSource;
-use crate::paging::Mmu;
 use crate::vm::{CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
@@ -59,17 +58,12 @@ fn create_runs_out<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn register_runs_out<M: Machine>(machine: &mut M) -> Outcome {
-    let home = root(machine);
-    let space = create(machine)?;
-    load(machine, &space);
     let before = free_frames(machine);
     let pool = register(machine, BASE, 1 << 20)?;
     let needed = own_pages(machine, &pool)? + 1;
     demand("the pool's own pages and a table", needed, before - free_frames(machine))?;
     done("pool dropped", machine.with(|memory| memory.drop_pool(pool)))?;
-    with_ever_more_frames(machine, needed, |machine| register(machine, BASE, 1 << 20).is_ok())?;
-    machine.with(|memory| memory.mmu.set_root(home));
-    destroy(machine, space)
+    with_ever_more_frames(machine, needed, |machine| register(machine, BASE, 1 << 20).is_ok())
 }
 
 fn allocate_runs_out<M: Machine>(machine: &mut M) -> Outcome {
