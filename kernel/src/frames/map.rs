@@ -5,6 +5,7 @@
 use super::source::FrameState;
 use crate::addr::PAGES_IN_SPACE;
 use core::num::NonZero;
+use core::ops::Range;
 
 // Three levels, 32 of each under a bit of the next, end in one word.
 const _: () = assert!(PAGES_IN_SPACE == 32 * 32 * 32 * 32);
@@ -82,7 +83,8 @@ impl<'a> Map<'a> {
         Some((word as u32) << 5 | candidates.trailing_zeros())
     }
 
-    /// Frees frame `index` if it is a sequence of one, and says whether it was. It may be past the end.
+    /// Frees frame `index` if it is a sequence of one and not the last frame of a word, which [`free_last`](Self::free_last)
+    /// frees. Says whether it was. It may be past the end.
     #[inline]
     pub fn free_single(&mut self, index: u32) -> bool {
         let word = (index >> 5) as usize;
@@ -90,8 +92,7 @@ impl<'a> Map<'a> {
             return false;
         };
         let bit = 1 << (index & 31);
-        // Heads with no inner frame behind them. For bit 31 the next frame is in the next word, so this returns false and
-        // `release_sequence` decides.
+        // Heads with no inner frame behind them. For bit 31 the next frame is in the next word, so this returns false.
         let singles = (*free | *head) >> 1 & *head & !*free;
         if singles & bit == 0 {
             return false;
@@ -104,19 +105,36 @@ impl<'a> Map<'a> {
         true
     }
 
-    /// Returns how many free frames lie together around the free frame `index`, if the neighbouring words show it.
-    pub fn run_around(&self, index: u32) -> Option<u32> {
-        let (word, bit) = ((index >> 5) as usize, index & 31);
-        let bits = self.free_bits(word);
-        let mut below = (bits << (31 - bit)).leading_ones() - 1;
-        if below == bit && word > 0 {
-            below += self.free_bits(word - 1).leading_ones();
+    /// Frees frame `index` if it is the last of a word and a sequence of one, and says whether it was. It may be past the end.
+    pub fn free_last(&mut self, index: u32) -> bool {
+        let word = (index >> 5) as usize;
+        index & 31 == 31 && word < self.words.len() && self.free_singles(word, 1 << 31)
+    }
+
+    /// Returns how many free frames lie together around those from `first` to `last`, if the neighbouring words show it.
+    #[inline(always)]
+    pub fn run_around(&self, first: u32, last: u32) -> Option<u32> {
+        let (word, bit) = ((first >> 5) as usize, first & 31);
+        let mut below = (self.free_bits(word) << (31 - bit)).leading_ones();
+        if below > bit {
+            below += self.free_from_end(word.wrapping_sub(1), u32::leading_ones)?;
         }
-        let mut above = (bits >> bit).trailing_ones();
-        if bit + above == 32 && word + 1 < self.words.len() {
-            above += self.free_bits(word + 1).trailing_ones();
+        let (word, bit) = ((last >> 5) as usize, last & 31);
+        let mut above = (self.free_bits(word) >> bit).trailing_ones();
+        if bit + above > 31 {
+            above += self.free_from_end(word + 1, u32::trailing_ones)?;
         }
-        (below < bit + 32 && bit + above < 64).then_some(below + above)
+        // Both have counted one of these themselves.
+        Some(below.wrapping_add(above).wrapping_add(last.wrapping_sub(first)).wrapping_sub(1))
+    }
+
+    /// Counts free frames from an end of `word` on, or returns `None` if they reach the other end. There may be no such word.
+    #[cold]
+    fn free_from_end(&self, word: usize, count: fn(u32) -> u32) -> Option<u32> {
+        let Some([free, head]) = self.words.get(word) else {
+            return Some(0);
+        };
+        Some(count(free & head)).filter(|free| *free < 32)
     }
 
     /// Returns how many free frames lie together from frame `index` on, up to the end of the 16th word.
@@ -151,6 +169,12 @@ impl<'a> Map<'a> {
             self.note_free(word);
         }
         true
+    }
+
+    /// Returns the free frames of some words as bits. The range may go past the end.
+    pub fn free_in(&self, words: Range<usize>) -> impl Iterator<Item = u32> {
+        let end = words.end.min(self.words.len());
+        self.words[words.start.min(end)..end].iter().map(|[free, head]| free & head)
     }
 
     /// Returns the free frames of a word as bits.

@@ -146,24 +146,39 @@ impl<'a> FramePool<'a> {
         if !self.map.free_single(index) {
             return self.release_sequence(first);
         }
+        self.note_single_freed(index);
+        Ok(())
+    }
+
+    #[inline(always)] // part of the release of a single frame
+    fn note_single_freed(&mut self, index: u32) {
         self.runs.mark_stale(index);
         // It is not above the number of frames.
         self.free = self.free.wrapping_add(1);
         if self.cache.no_longer_than != UNKNOWN {
-            self.bound_after(index);
+            self.bound_after_one(index);
         }
-        Ok(())
     }
 
-    /// Brings the bound of all runs up to date after frame `index` was freed.
+    /// Raises the bound of all runs after frame `index` was freed.
+    #[inline(never)]
+    fn bound_after_one(&mut self, index: u32) {
+        self.cache.raise_bound(self.map.run_around(index, index));
+    }
+
+    /// Raises the bound of all runs after the frames from `first` to `last` were freed, or some of them.
     #[cold]
-    fn bound_after(&mut self, index: u32) {
-        self.cache.no_longer_than =
-            self.map.run_around(index).map_or(UNKNOWN, |run| self.cache.no_longer_than.max(run));
+    fn bound_after(&mut self, first: u32, last: u32) {
+        self.cache.raise_bound(self.map.run_around(first, last));
     }
 
     #[cold]
     fn release_sequence(&mut self, first: Frame) -> Result<(), ReleaseError> {
+        let index = first.number().wrapping_sub(self.range.start.number());
+        if self.map.free_last(index) {
+            self.note_single_freed(index);
+            return Ok(());
+        }
         let index = self.index(first).ok_or(ReleaseError::Foreign(first))?;
         match self.map.state(index) {
             FrameState::Head => {}
@@ -174,7 +189,9 @@ impl<'a> FramePool<'a> {
         let n = 1 + self.inner_after(index);
         self.set(index, n, FrameState::Free);
         self.free += n;
-        self.cache.no_longer_than = UNKNOWN;
+        if self.cache.no_longer_than != UNKNOWN {
+            self.bound_after(index, index + n - 1);
+        }
         if n > self.cache.run() {
             self.cache.set_run(index, index + n);
         }
@@ -262,7 +279,9 @@ impl<'a> FramePool<'a> {
         if (word as usize) < self.map.words() && self.map.free_singles(word as usize, mask) {
             self.runs.mark_stale(word << 5);
             self.free += mask.count_ones();
-            self.cache.no_longer_than = UNKNOWN;
+            if self.cache.no_longer_than != UNKNOWN {
+                self.bound_after(word << 5 | mask.trailing_zeros(), word << 5 | (31 - mask.leading_zeros()));
+            }
             return;
         }
         for bit in (0..32).filter(|bit| mask & 1 << bit != 0) {

@@ -4,7 +4,7 @@
 //! run that was released, is cached. And a search that failed has shown that there is no run of that length, which
 //! holds until frames come back that make one.
 //!
-//! Decision: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md.
+//! Decisions: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md, 0023-a-search-repairs-what-it-meets.md.
 
 /// A known free run, and an upper bound on the length of all runs.
 pub struct RunCache {
@@ -33,6 +33,12 @@ impl RunCache {
     /// Notes that the frames with these indices are free; there may be none.
     pub fn set_run(&mut self, start: u32, end: u32) {
         (self.start, self.end) = if start < end { (start, end) } else { (u32::MAX, u32::MAX) };
+    }
+
+    /// Notes that there is a run of this length now; `None` if its length is not known.
+    #[inline]
+    pub fn raise_bound(&mut self, run: Option<u32>) {
+        self.no_longer_than = run.map_or(UNKNOWN, |run| self.no_longer_than.max(run));
     }
 
     /// Returns how many frames there are in the known run.

@@ -5,10 +5,10 @@
 //! lowest run of any length by one walk from the root (a *segment tree*).
 //!
 //! A node is an answer that was worked out before. Single frames come and go far more often than runs are asked for, so
-//! they only mark the answers above them as [`STALE`], which costs a store or two; the next request for a run works the
-//! stale ones out again. A node above a stale one is stale too, which is what lets marking stop early.
+//! they only mark the answers above them as [`STALE`], which costs a store or two; the next request for a run works out
+//! again those that it meets. A node above a stale one is stale too, which is what lets marking stop early.
 //!
-//! Decision: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md.
+//! Decisions: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md, 0023-a-search-repairs-what-it-meets.md.
 
 use super::map::Map;
 
@@ -34,17 +34,36 @@ struct Runs {
 impl Runs {
     const NONE: Self = Self { first: 0, longest: 0, last: 0 };
 
+    fn from_words([first, longest, last]: [u32; 3]) -> Self {
+        Self { first, longest, last }
+    }
+
     /// Returns the numbers of a block of 32 frames; a set bit is a free frame.
     fn of_word(free: u32) -> Self {
         Self { first: free.trailing_ones(), longest: longest_run(free), last: free.leading_ones() }
     }
 
+    /// Joins a block of `len` frames with a word of the map, the 32 frames that follow; a set bit of `free` is a free frame.
+    #[inline(always)] // eight times a leaf
+    fn join_word(self, len: u32, free: u32) -> Self {
+        if free == u32::MAX {
+            return self.join(len, Self { first: 32, longest: 32, last: 32 }, 32);
+        }
+        let first = free.trailing_ones();
+        let around = self.last.wrapping_add(first);
+        Self {
+            first: if self.first == len { around } else { self.first },
+            longest: self.longest.max(around).max(longest_run(free)),
+            last: free.leading_ones(),
+        }
+    }
+
     /// Joins a block of `len` frames with its right neighbour of `right_len` frames.
     fn join(self, len: u32, right: Self, right_len: u32) -> Self {
         Self {
-            first: if self.first == len { len + right.first } else { self.first },
-            longest: self.longest.max(right.longest).max(self.last + right.first),
-            last: if right.last == right_len { right_len + self.last } else { right.last },
+            first: if self.first == len { len.wrapping_add(right.first) } else { self.first },
+            longest: self.longest.max(right.longest).max(self.last.wrapping_add(right.first)),
+            last: if right.last == right_len { right_len.wrapping_add(self.last) } else { right.last },
         }
     }
 }
@@ -58,13 +77,13 @@ fn longest_run(mut bits: u32) -> u32 {
     // Each round takes one off the end of every run.
     while bits != 0 {
         bits &= bits << 1;
-        longest += 1;
+        longest = u32::wrapping_add(longest, 1);
     }
     longest
 }
 
-/// Returns where the lowest run of `n` ones starts.
-fn find_in_word(bits: u32, n: u32) -> Option<u32> {
+/// Returns where the lowest run of `n` ones starts: 32 if there is none.
+fn find_in_word(bits: u32, n: u32) -> u32 {
     let mut starts = bits;
     let mut found = 1;
     while found < n && starts != 0 {
@@ -73,7 +92,45 @@ fn find_in_word(bits: u32, n: u32) -> Option<u32> {
         starts &= starts.checked_shr(step).unwrap_or(0);
         found += step;
     }
-    (starts != 0).then(|| starts.trailing_zeros())
+    starts.trailing_zeros()
+}
+
+/// A walk from the first frame on, in search of a run.
+struct Walk {
+    /// How many frames the run has.
+    n: u32,
+    /// Where the walk is: before the frame with this index.
+    at: u32,
+    /// How many frames right before that one are free.
+    run: u32,
+}
+
+impl Walk {
+    /// Passes a block of `len` frames, unless the run ends in it, or may end if the block is stale. Says whether it did.
+    fn pass(&mut self, block: Runs, len: u32) -> bool {
+        if block.longest >= self.n || self.run.wrapping_add(block.first) >= self.n {
+            return false;
+        }
+        self.run = if block.first == len { self.run.wrapping_add(len) } else { block.last };
+        self.at = self.at.wrapping_add(len);
+        true
+    }
+
+    /// Passes words of the map up to the run, and says whether it is there.
+    fn find_in_words(&mut self, words: impl Iterator<Item = u32>) -> bool {
+        for free in words {
+            let word = Runs::of_word(free);
+            if self.pass(word, 32) {
+                continue;
+            }
+            if self.run + word.first < self.n {
+                self.at += find_in_word(free, self.n);
+                self.run = 0;
+            }
+            return true;
+        }
+        false
+    }
 }
 
 /// The tree over a pool's map.
@@ -125,81 +182,71 @@ impl<'a> RunTree<'a> {
     }
 
     /// Finds the lowest run of `n` free frames and returns the index of its first one. `n` is at least 1.
+    ///
+    /// Works out what is stale on its way from the left, up to where it finds the run, and leaves the rest stale.
     pub fn find(&mut self, map: &Map<'_>, n: u32) -> Option<u32> {
-        let mut len = LEAF_FRAMES * self.leaves as u32;
-        if self.refresh(map, 1, len).longest < n {
-            return None;
-        }
-        let (mut node, mut start) = (1, 0);
-        while node < self.leaves {
-            len /= 2;
-            let (left, right) = (self.node(2 * node), self.node(2 * node + 1));
-            if left.longest >= n {
-                node *= 2;
-            } else if left.last + right.first >= n {
-                return Some(start + len - left.last);
-            } else {
-                node = 2 * node + 1;
-                start += len;
-            }
-        }
-        self.find_in_leaf(map, node, n).map(|inside| start + inside)
+        let mut walk = Walk { n, at: 0, run: 0 };
+        let len = LEAF_FRAMES * self.leaves as u32;
+        (!walk.pass(self.node(1), len) && self.walk(map, &mut walk, 1, len)).then(|| walk.at - walk.run)
     }
 
     /// Returns the length of the longest run of free frames.
     pub fn longest(&mut self, map: &Map<'_>) -> u32 {
-        self.refresh(map, 1, LEAF_FRAMES * self.leaves as u32).longest
+        // There is no such run, so the walk goes everywhere.
+        self.find(map, u32::MAX);
+        self.node(1).longest
     }
 
-    fn find_in_leaf(&self, map: &Map<'_>, leaf: usize, n: u32) -> Option<u32> {
-        let mut run = 0;
-        for (word, free) in (0..).zip(self.leaf_words(map, leaf)) {
-            let start = 32 * word;
-            if run + free.trailing_ones() >= n {
-                return Some(start - run);
+    /// Takes the walk through the block of `len` frames of `node`, where the run may end, and says whether it has found it.
+    fn walk(&mut self, map: &Map<'_>, walk: &mut Walk, node: usize, len: u32) -> bool {
+        if node >= self.leaves {
+            if self.node(node).longest == STALE {
+                let leaf = self.leaf(map, node);
+                self.store(node, leaf);
+                self.marked = NO_LEAF;
+                if walk.pass(leaf, len) {
+                    return false;
+                }
             }
-            if let Some(inside) = find_in_word(free, n) {
-                return Some(start + inside);
-            }
-            run = if free == u32::MAX { run + 32 } else { free.leading_ones() };
+            return walk.find_in_words(self.leaf_words(map, node));
         }
-        None
+        let len = len / 2;
+        let [left, right] = self.children(node);
+        if !walk.pass(left, len) && self.walk(map, walk, node << 1, len)
+            || !walk.pass(right, len) && self.walk(map, walk, node << 1 | 1, len)
+        {
+            return true;
+        }
+        // Both are known now.
+        let [left, right] = self.children(node);
+        self.store(node, left.join(len, right, len));
+        false
     }
 
-    /// Works out what is stale at `node`, a block of `len` frames, and below it.
-    fn refresh(&mut self, map: &Map<'_>, node: usize, len: u32) -> Runs {
-        let known = self.node(node);
-        if known.longest != STALE {
-            return known;
-        }
-        self.marked = NO_LEAF;
-        let runs = if node >= self.leaves {
-            self.leaf(map, node)
-        } else {
-            let left = self.refresh(map, 2 * node, len / 2);
-            let right = self.refresh(map, 2 * node + 1, len / 2);
-            left.join(len / 2, right, len / 2)
-        };
+    fn store(&mut self, node: usize, runs: Runs) {
         self.nodes[node] = [runs.first, runs.longest, runs.last];
-        runs
     }
 
     fn leaf(&self, map: &Map<'_>, leaf: usize) -> Runs {
         let (runs, len) = self
             .leaf_words(map, leaf)
-            .fold((Runs::NONE, 0), |(runs, len), free| (runs.join(len, Runs::of_word(free), 32), len + 32));
+            .fold((Runs::NONE, 0), |(runs, len), free| (runs.join_word(len, free), u32::wrapping_add(len, 32)));
         // The map may end inside the leaf: then no run reaches the leaf's end.
         if len < LEAF_FRAMES { Runs { last: 0, ..runs } } else { runs }
     }
 
     fn leaf_words(&self, map: &Map<'_>, leaf: usize) -> impl Iterator<Item = u32> {
         let start = (leaf - self.leaves) * LEAF_WORDS;
-        (start..(start + LEAF_WORDS).min(map.words())).map(|word| map.free_bits(word))
+        map.free_in(start..start + LEAF_WORDS)
     }
 
     fn node(&self, node: usize) -> Runs {
-        let [first, longest, last] = self.nodes[node];
-        Runs { first, longest, last }
+        Runs::from_words(self.nodes[node])
+    }
+
+    #[inline]
+    fn children(&self, node: usize) -> [Runs; 2] {
+        self.nodes.as_chunks().0[node].map(Runs::from_words)
     }
 
     /// Says whether each node that isn't stale tells the truth, and each node above a stale one is stale.
@@ -230,12 +277,9 @@ mod tests {
 
     #[test]
     fn the_lowest_run_in_a_word_is_found() {
-        assert_eq!(find_in_word(0b1110_0110_0001, 2), Some(5));
-        assert_eq!(find_in_word(0b1110_0110_0001, 3), Some(9));
-        assert_eq!(find_in_word(0b1110_0110_0001, 4), None);
-        assert_eq!(find_in_word(u32::MAX, 32), Some(0));
-        assert_eq!(find_in_word(u32::MAX, 33), None);
-        assert_eq!(find_in_word(0, 1), None);
+        assert_eq!([2, 3, 4].map(|n| find_in_word(0b1110_0110_0001, n)), [5, 9, 32]);
+        assert_eq!([32, 33].map(|n| find_in_word(u32::MAX, n)), [0, 32]);
+        assert_eq!(find_in_word(0, 1), 32);
     }
 
     #[test]
