@@ -15,6 +15,7 @@ use grader::report::Report;
 use grader::session::Request;
 use std::collections::hash_map::RandomState;
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::BuildHasher;
 use std::io::{self, IsTerminal};
@@ -116,9 +117,9 @@ pub fn grade(root: &Path, arguments: &Arguments, stop: Arc<AtomicBool>) -> Resul
         Ok(false)
     };
     let mut directory = submission.clone();
-    if !submission.is_dir() {
+    if let Some(zip) = zip_of(&submission) {
         directory = workplace.join("submitted");
-        if let Err(words) = archive::unpack(&submission, &directory)? {
+        if let Err(words) = archive::unpack(&zip, &directory)? {
             return refuse(Refusal::Unpacked, "", &words);
         }
     }
@@ -259,6 +260,23 @@ impl Workshop<'_> {
     }
 }
 
+/// Returns the zip that was submitted, if it was one: the file itself, or the only one in a directory around it, as Moodle
+/// exports it.
+pub fn zip_of(submission: &Path) -> Option<PathBuf> {
+    if !submission.is_dir() {
+        return Some(submission.to_owned());
+    }
+    let mut there = fs::read_dir(submission).ok()?.flatten().filter(|entry| !is_beside(&entry.file_name()));
+    let (zip, more) = (there.next()?.path(), there.next());
+    let is_zip = zip.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
+    (more.is_none() && is_zip && tree::is_file(&zip)).then_some(zip)
+}
+
+/// Says whether a name in a submission is one that systems put beside what people submit.
+fn is_beside(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(['.', '_'])
+}
+
 /// Returns the directory in which the tree of a submission starts: it is submitted with a directory around it, or without.
 ///
 /// # Errors
@@ -267,9 +285,7 @@ impl Workshop<'_> {
 pub fn inner_directory(submission: &Path) -> io::Result<PathBuf> {
     let mut directories = Vec::new();
     for entry in fs::read_dir(submission)?.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && !entry.file_name().to_string_lossy().starts_with(['.', '_'])
-        {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_beside(&entry.file_name()) {
             directories.push(entry.path());
         }
     }
@@ -441,6 +457,23 @@ mod tests {
         let taken = taken(&submission, &tree);
         assert!(taken.ignored.iter().any(|name| name == "kernel/src/vm/\\u{1b}[2Jx.rs"), "{:?}", taken.ignored);
         assert!(taken.ignored.iter().any(|name| name.starts_with("kernel/src/frames/d/d/")));
+    }
+
+    #[test]
+    fn a_zip_may_be_alone_in_a_directory_and_what_else_is_there_says_that_it_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let zip = directory.path().join("Lab 3.ZIP");
+        assert_eq!(zip_of(directory.path()), None);
+        fs::write(&zip, "").unwrap();
+        fs::create_dir(directory.path().join("__MACOSX")).unwrap();
+        assert_eq!(zip_of(directory.path()), Some(zip.clone()));
+        assert_eq!(zip_of(&zip), Some(zip.clone()));
+        fs::create_dir(directory.path().join("kernel")).unwrap();
+        assert_eq!(zip_of(directory.path()), None);
+        fs::remove_dir(directory.path().join("kernel")).unwrap();
+        fs::remove_file(&zip).unwrap();
+        symlink("/etc/passwd", &zip).unwrap();
+        assert_eq!(zip_of(directory.path()), None);
     }
 
     #[test]

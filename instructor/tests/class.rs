@@ -18,6 +18,9 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const POOL: &str = "kernel/src/vm/pool.rs";
 const SPACE: &str = "kernel/src/vm/space.rs";
 
+/// A folder as Moodle exports it, with nothing but a zip in it.
+const MOODLE: &str = "Jane Doe_4711_assignsubmission_file";
+
 /// How long half a class may take.
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -68,7 +71,8 @@ fn class() -> PathBuf {
     fs::create_dir_all(class.join("a-empty")).expect("the directory is ours");
     write(&class.join("b-text.txt"), "my homework\n");
     write(&class.join("c-broken").join(POOL), "pub fn broken() -> u32 { \"text\" }\n");
-    write(&class.join("d-unsafe").join(POOL), "unsafe fn f() {}\n");
+    fs::create_dir_all(class.join(MOODLE)).expect("the directory is ours");
+    zip(&class.join(MOODLE).join("lab.zip"), |zip| add(zip, &format!("lab/{POOL}"), b"unsafe fn f() {}\n"));
     zip(&class.join("e-leaves.zip"), |zip| add(zip, &format!("../../{POOL}"), b"// outside\n"));
     zip(&class.join("f-link.zip"), |zip| {
         zip.add_symlink(POOL, "/etc/passwd", SimpleFileOptions::default()).expect("the zip takes it");
@@ -162,7 +166,7 @@ fn a_class_that_is_killed_in_the_middle_is_graded_to_the_end() {
         ("a-empty", "a file of the students' is there"),
         ("b-text.txt", "neither a directory nor a zip"),
         ("c-broken", "it does not hold that the submission compiles: error"),
-        ("d-unsafe", "line 1: `unsafe`"),
+        (MOODLE, "kernel/src/vm/pool.rs, line 1: `unsafe`"),
         ("e-leaves.zip", "its path leaves the zip"),
         ("f-link.zip", "kernel/src/vm/pool.rs: not a plain file"),
         ("g-bomb.zip", "bomb: with it the zip has more than 64 MiB"),
@@ -179,6 +183,7 @@ fn a_class_that_is_killed_in_the_middle_is_graded_to_the_end() {
     }
     assert_eq!((cell(zipped, "student"), cell(zipped, "id"), cell(zipped, "late")), ("doejane", "12", "late"));
     assert_eq!((cell("submission_7", "student"), cell("submission_7", "id")), ("Hang, Hana", "77"));
+    assert_eq!((cell(MOODLE, "student"), cell(MOODLE, "id")), ("Jane Doe", "4711"));
     assert_eq!(cell("'=bad", "student"), "'=bad");
     for name in ["submission_7", "'=bad"] {
         assert_eq!(cell(name, "state"), "graded");
@@ -194,7 +199,7 @@ fn a_class_that_is_killed_in_the_middle_is_graded_to_the_end() {
     let links: Vec<&str> = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(links.len(), 12);
     for link in links {
-        assert!(place("twelve/results").join(link.replace("%3D", "=")).is_file(), "{link}");
+        assert!(place("twelve/results").join(link.replace("%3D", "=").replace("%20", " ")).is_file(), "{link}");
     }
 }
 

@@ -43,7 +43,7 @@ const LOG: &str = "log.txt";
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A directory with a folder or a zip for each submission, as Gradescope and Canvas export them or as they are
+    /// A directory with a folder or a zip for each submission, as Gradescope, Canvas and Moodle export them or as they are
     submissions: PathBuf,
     /// Where the results go [default: build/classes/NAME]
     #[arg(long)]
@@ -116,6 +116,7 @@ fn made_of(entry: &Entry, conditions: &impl Hash) -> u64 {
         (path, metadata.map(|metadata| (metadata.len(), metadata.modified().ok()))).hash(&mut hash);
     };
     add(&entry.path);
+    submission::zip_of(&entry.path).iter().for_each(|zip| add(zip));
     if let Ok(directory) = submission::inner_directory(&entry.path) {
         tree::below(&directory, Path::new("kernel/src")).iter().for_each(|file| add(&directory.join(file)));
     }
@@ -261,6 +262,15 @@ mod tests {
         assert_eq!(before, made_of(entry, &"a commit"));
         assert_ne!(before, made_of(entry, &"another commit"));
         fs::write(&file, "newer").unwrap();
+        assert_ne!(before, made_of(entry, &"a commit"));
+
+        let moodle = tempfile::tempdir().unwrap();
+        let zip = moodle.path().join("Ann_1_assignsubmission_file/lab.zip");
+        fs::create_dir_all(zip.parent().unwrap()).unwrap();
+        fs::write(&zip, "old").unwrap();
+        let entry = &roster::read(moodle.path()).unwrap()[0];
+        let before = made_of(entry, &"a commit");
+        fs::write(&zip, "newer").unwrap();
         assert_ne!(before, made_of(entry, &"a commit"));
     }
 }

@@ -1,7 +1,8 @@
 //! Who submitted what: the names of an exported directory, understood.
 //!
 //! Gradescope exports a folder `submission_N` each, and says whose they are in `submission_metadata.yml`. Canvas exports
-//! files `STUDENT[_LATE]_USER_FILE_NAME`. Any other name stands for itself.
+//! files `STUDENT[_LATE]_USER_FILE_NAME`, Moodle a folder `FULL NAME_NUMBER_assignsubmission_file` each. Any other name stands
+//! for itself.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -64,7 +65,9 @@ pub fn read(directory: &Path) -> io::Result<Vec<Entry>> {
         }
         let (student, id, late) = match list.get(&name) {
             Some(metadata) => of_gradescope(metadata),
-            None => of_canvas(&name).unwrap_or_else(|| (name.trim_end_matches(".zip").into(), String::new(), false)),
+            None => of_moodle(&name)
+                .or_else(|| of_canvas(&name))
+                .unwrap_or_else(|| (name.trim_end_matches(".zip").into(), String::new(), false)),
         };
         entries.push(Entry { path, student, id, late });
     }
@@ -92,6 +95,13 @@ fn of_canvas(name: &str) -> Option<(String, String, bool)> {
     (!student.is_empty() && is_number(user) && is_number(file)).then(|| (student.into(), user.into(), late))
 }
 
+/// Takes a name of Moodle's apart: whose it is, and the number of the participant.
+fn of_moodle(name: &str) -> Option<(String, String, bool)> {
+    let (student, number) = name.trim_end_matches('_').strip_suffix("_assignsubmission_file")?.rsplit_once('_')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (!student.is_empty() && is_number).then(|| (student.into(), number.into(), false))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +113,21 @@ mod tests {
         assert_eq!(of_canvas("doejane_LATE_123_456_lab3.zip"), of("doejane", "123", true));
         for name in ["lab-3-octocat", "lab3_jane_doe.zip", "doejane_123_lab3.zip", "_1_2_lab3.zip", "submission_12"] {
             assert_eq!(of_canvas(name), None);
+        }
+    }
+
+    #[test]
+    fn names_of_moodle_are_taken_apart() {
+        for name in ["Jane van Doe_4711_assignsubmission_file", "Jane van Doe_4711_assignsubmission_file_"] {
+            assert_eq!(of_moodle(name), Some(("Jane van Doe".into(), "4711".into(), false)));
+        }
+        for name in [
+            "Jane_4711",
+            "Jane_x_assignsubmission_file",
+            "_1_assignsubmission_file",
+            "Jane_1_assignsubmission_onlinetext",
+        ] {
+            assert_eq!(of_moodle(name), None);
         }
     }
 
