@@ -5,6 +5,7 @@ use crate::plan::Plan;
 use crate::provenance::Provenance;
 use crate::verdict::{Expects, Verdict};
 use crate::vm::{Judged, quoted};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -113,8 +114,17 @@ impl Results {
 
     /// Returns the marks of a group; of all, for `None`.
     pub fn marks(&self, group: Option<&str>) -> Marks {
-        let of_group = self.all().filter(|(job, _)| group.is_none_or(|group| job.group == group));
-        Marks::sum(of_group.map(|(job, judged)| Marks::new(job, judged)))
+        self.marks_where(|job| group.is_none_or(|group| job.group == group))
+    }
+
+    /// Returns the marks of those jobs.
+    pub fn marks_where(&self, is_one: impl Fn(&Job) -> bool) -> Marks {
+        Marks::sum(self.all().filter(|(job, _)| is_one(job)).map(|(job, judged)| Marks::new(job, judged)))
+    }
+
+    /// Returns the labs of which tests were planned.
+    pub fn labs(&self) -> BTreeSet<u32> {
+        self.plan.jobs.iter().filter_map(|job| job.lab).collect()
     }
 
     /// Returns how many passed, and how many did not or were not run.

@@ -98,6 +98,12 @@ pub struct Report<W> {
 /// How many failures have a line of their own where a person watches.
 const LISTED: usize = 8;
 
+/// Says what a lab earned.
+fn lab_line(results: &Results, lab: u32) -> String {
+    let marks = results.marks_where(|job| job.lab == Some(lab));
+    format!("lab {lab}: {} of {}", points(marks.earned), points(marks.possible))
+}
+
 /// Goes to the start of the line, and empties it.
 const AGAIN: &str = "\r\x1B[K";
 
@@ -177,6 +183,10 @@ impl<W: Write> Report<W> {
                 let (earned, possible) = (points(marks.earned), points(marks.possible));
                 writeln!(out, "marks  {:<28} {earned:>6} of {possible:>6}", group.title)?;
             }
+        }
+        let labs: Vec<String> = results.labs().into_iter().map(|lab| lab_line(results, lab)).collect();
+        if labs.len() > 1 {
+            writeln!(out, "marks  {}", labs.join(", "))?;
         }
         let marks = results.marks(None);
         let (earned, possible) = (points(marks.earned), points(marks.possible));

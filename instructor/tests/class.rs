@@ -189,7 +189,10 @@ fn a_class_that_is_killed_in_the_middle_is_graded_to_the_end() {
         assert_eq!(cell(name, "state"), "graded");
         assert!(0.0 < earned(name) && earned(name) < possible, "{name}: {}", earned(name));
     }
-    // A column a test, which add up.
+    // A column a lab and a column a test, both of which add up.
+    let labs = marks["'=bad"].iter().filter(|(column, _)| column.starts_with("lab "));
+    let sum: f64 = labs.map(|(_, points)| points.parse::<f64>().expect("points")).sum();
+    assert!((sum - earned("'=bad")).abs() < 0.01, "{sum}");
     let tests = marks["'=bad"].iter().filter(|(column, _)| column.contains('/'));
     let sum: f64 = tests.map(|(_, points)| points.parse::<f64>().expect("points")).sum();
     assert!((sum - earned("'=bad")).abs() < 0.01, "{sum}");

@@ -45,7 +45,7 @@ fn test(job: &Job, judged: Option<&Judged>, conditions: &Conditions) -> Value {
     set("visibility", json!(job.visibility));
     set("tags", json!([job.group]));
     let verdict = judged.map_or("NOT RUN", |judged| judged.verdict.name());
-    set("extra_data", json!({ "id": job.name(), "verdict": verdict }));
+    set("extra_data", json!({ "id": job.name(), "lab": job.lab, "verdict": verdict }));
     if let Some(judged) = judged.filter(|judged| judged.verdict != Verdict::Pass) {
         let lines = report::message(job, judged, conditions).map(|(label, text)| format!("{label}: {text}"));
         set("output", format!("{verdict}\n{}\n\n{}", lines.join("\n"), report::console(judged)).into());

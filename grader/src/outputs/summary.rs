@@ -1,5 +1,6 @@
 //! `summary.md`: the marks as a table, and every failure, for people.
 
+use crate::job::Job;
 use crate::marks::Results;
 use crate::report::{self, points, printable};
 use crate::verdict::Verdict;
@@ -9,23 +10,27 @@ use std::fmt::Write;
 pub fn text(results: &Results) -> String {
     let (passed, failed) = results.count();
     let marks = results.marks(None);
-    let mut text = String::from("# Results\n\n| group | passed | points | of |\n|---|---:|---:|---:|\n");
-    for group in &results.plan.groups {
-        let jobs = results.all().filter(|(job, _)| job.group == group.id);
-        let (mut all, mut good) = (0, 0);
-        for (_, judged) in jobs {
-            all += 1;
-            good += usize::from(judged.is_some_and(|judged| judged.verdict == Verdict::Pass));
-        }
-        if all > 0 {
-            let marks = results.marks(Some(&group.id));
-            let (earned, possible) = (points(marks.earned), points(marks.possible));
-            // Writing to a string never fails.
-            let _ = writeln!(text, "| {} | {good} of {all} | {earned} | {possible} |", group.title);
+    let mut text = String::from("# Results\n\n| lab | group | passed | points | of |\n|---|---|---:|---:|---:|\n");
+    // What is of no lab comes last.
+    for lab in results.labs().into_iter().map(Some).chain([None]) {
+        for group in &results.plan.groups {
+            let is_one = |job: &Job| job.group == group.id && job.lab == lab;
+            let (mut all, mut good) = (0, 0);
+            for (_, judged) in results.all().filter(|(job, _)| is_one(job)) {
+                all += 1;
+                good += usize::from(judged.is_some_and(|judged| judged.verdict == Verdict::Pass));
+            }
+            if all > 0 {
+                let marks = results.marks_where(is_one);
+                let (earned, possible) = (points(marks.earned), points(marks.possible));
+                let lab = lab.map_or(String::new(), |lab| lab.to_string());
+                // Writing to a string never fails.
+                let _ = writeln!(text, "| {lab} | {} | {good} of {all} | {earned} | {possible} |", group.title);
+            }
         }
     }
     let (earned, possible) = (points(marks.earned), points(marks.possible));
-    let _ = writeln!(text, "| **total** | {passed} of {} | **{earned}** | **{possible}** |", passed + failed);
+    let _ = writeln!(text, "| | **total** | {passed} of {} | **{earned}** | **{possible}** |", passed + failed);
     let _ = writeln!(text, "\n{}\n", results.conditions);
     for (name, value) in &results.provenance.0 {
         let _ = writeln!(text, "- {name}: {value}");

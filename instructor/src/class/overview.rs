@@ -45,6 +45,8 @@ pub struct Overview {
     to: PathBuf,
     /// Names of the tests and what must hold, in the order of the manifest.
     tests: Vec<(String, String)>,
+    /// The labs that are graded, and the names of each one's tests.
+    labs: BTreeMap<u32, Vec<String>>,
     possible: f64,
 }
 
@@ -57,8 +59,16 @@ impl Overview {
     pub fn new(to: PathBuf, overlay: Option<&Path>, lab: Option<u32>) -> Result<Self, String> {
         let manifest = Manifest::load(overlay)?;
         let possible = f64::from(manifest.possible(lab));
-        let tests = manifest.tests_of(lab).map(|test| (format!("{}/{}", test.group, test.id), test.sentence.clone()));
-        Ok(Self { to, tests: tests.collect(), possible })
+        let groups = manifest.groups();
+        let (mut tests, mut labs) = (Vec::new(), BTreeMap::<u32, Vec<String>>::new());
+        for test in manifest.tests_of(lab) {
+            let name = format!("{}/{}", test.group, test.id);
+            tests.push((name.clone(), test.sentence.clone()));
+            if let Some(lab) = test.lab(groups[test.group.as_str()]) {
+                labs.entry(lab).or_default().push(name);
+            }
+        }
+        Ok(Self { to, tests, labs, possible })
     }
 
     /// Writes the table and the page.
@@ -94,11 +104,13 @@ impl Overview {
         tree::replace(&student.place.join(REPORT), &html(&student.entry.student, &body))
     }
 
-    /// Returns a line for each submission, with a column for each test.
+    /// Returns a line for each submission, with a column for each lab and each test.
     fn table(&self, students: &[Student], marks: &[Marks]) -> io::Result<String> {
         let mut table = csv::Writer::from_writer(Vec::new());
         let first = ["student", "id", "submission", "late", "state", "what", "earned", "possible"];
-        table.write_record(first.into_iter().chain(self.tests.iter().map(|(name, _)| name.as_str())))?;
+        let labs = self.labs.keys().map(|lab| format!("lab {lab}")).collect::<Vec<_>>();
+        let first = first.into_iter().chain(labs.iter().map(String::as_str));
+        table.write_record(first.chain(self.tests.iter().map(|(name, _)| name.as_str())))?;
         for (student, marks) in students.iter().zip(marks) {
             let Student { entry, outcome, .. } = student;
             let file = entry.path.file_name().unwrap_or_default().to_string_lossy();
@@ -110,6 +122,9 @@ impl Overview {
             // What was refused has earned nothing anywhere; of what has no marks nothing is known.
             let nothing = (outcome.state == State::Refused).then_some(0.0);
             let points = |name: &String| marks.tests.get(name).map_or(nothing, |(points, _)| *points);
+            // No sum where one of its tests has no points.
+            let sum = |names: &Vec<String>| names.iter().map(points).sum::<Option<f64>>().map(hundredths);
+            line.extend(self.labs.values().map(|names| number(sum(names))));
             line.extend(self.tests.iter().map(|(name, _)| number(points(name))));
             table.write_record(line)?;
         }
@@ -158,6 +173,11 @@ impl Overview {
         }
         html("Class", &(body + "</table>\n"))
     }
+}
+
+/// Rounds to a hundredth: sums of hundredths are not exact in binary.
+fn hundredths(points: f64) -> f64 {
+    (points * 100.0).round() / 100.0
 }
 
 fn state(state: State) -> &'static str {
@@ -235,9 +255,14 @@ mod tests {
     fn a_line_has_the_points_of_each_test_and_zeros_where_nothing_was_run() {
         let (_directory, table, page) = written("Ann");
         let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
-        assert_eq!(lines[1][..9], ["Ann", "", "a b.zip", "", "graded", "what & why", "142", "284", "0.5"]);
-        assert_eq!(lines[2][4..10], ["refused", "what & why", "0", "284", "0", "0"]);
-        assert!(lines.iter().all(|line| line.len() == lines[0].len()) && lines[1][9].is_empty());
+        assert_eq!(lines[1][..8], ["Ann", "", "a b.zip", "", "graded", "what & why", "142", "284"]);
+        assert_eq!(lines[2][4..8], ["refused", "what & why", "0", "284"]);
+        // The labs, of which not all points are known, and the tests.
+        assert_eq!((lines[0][8], lines[1][8], lines[2][8]), ("lab 1", "", "0"));
+        let first = lines[0].iter().position(|column| *column == "boot/noop").unwrap();
+        assert_eq!(lines[1][first..first + 2], ["0.5", ""]);
+        assert_eq!(lines[2][first..first + 2], ["0", "0"]);
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()));
         assert!(page.contains("<tr><td>50 to 59<td>1<td>█</tr>") && page.contains("students/a%20b.zip/report.html"));
         assert!(page.contains("<td>1<td>0<td>0</tr>"), "{page}");
     }
