@@ -80,6 +80,20 @@ impl SoftMmu {
         *self.state.borrow_mut().word(at)
     }
 
+    /// Returns what the TLB keeps of `page`.
+    pub fn translation(&self, page: Page) -> Option<Entry> {
+        let state = self.state.borrow();
+        let known = state.tlb.get(page.number() as usize)?;
+        (known.generation == state.generation).then_some(known.entry)
+    }
+
+    /// Returns all that the TLB keeps, the lowest page first.
+    pub fn translations(&self) -> Vec<(Page, Entry)> {
+        let state = self.state.borrow();
+        let known = (0..).zip(&state.tlb).filter(|(_, known)| known.generation == state.generation);
+        known.map(|(number, known)| (Page::new(number), known.entry)).collect()
+    }
+
     /// Demands an access that must not fault: the kernel's own to what it keeps mapped.
     fn must<T>(result: Result<T, Fault>) -> T {
         match result {

@@ -1,0 +1,35 @@
+// The prompt: what was typed and said, and the line that is being typed.
+
+import { byId, element } from "dom";
+
+export class Prompt {
+  constructor(type, commands) {
+    this.lines = [];
+    this.back = 0;
+    this.input = byId("line");
+    byId("commands").replaceChildren(...commands.map((name) => element("option", { value: name })));
+    byId("line-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const line = this.input.value.trim();
+      this.input.value = "";
+      if (line !== "") type(line);
+    });
+    this.input.addEventListener("keydown", (event) => this.recall(event));
+  }
+
+  recall(event) {
+    const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    this.back = Math.min(Math.max(this.back + step, 0), this.lines.length);
+    this.input.value = this.back === 0 ? "" : this.lines.at(-this.back);
+  }
+
+  draw({ done, said, dead }) {
+    Object.assign(this, { lines: done, back: 0 });
+    byId("console").replaceChildren(...done.map((line, step) =>
+      element("div", {}, element("b", {}, `droste> ${line}`), "\n", said[step])));
+    byId("console").scrollTop = byId("console").scrollHeight;
+    this.input.disabled = dead;
+  }
+}

@@ -1,0 +1,19 @@
+// Elements, made and found.
+
+export const byId = (id) => document.getElementById(id);
+
+/** Makes an element with attributes and children; an attribute that is a function listens. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value === "function") made.addEventListener(key, value);
+    else if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+/** Makes a button that carries out a line, which is also what it says unless there are words. */
+export const commandButton = (type, line, words = line) =>
+  element("button", { type: "button", click: () => type(line) }, words);

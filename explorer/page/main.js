@@ -1,0 +1,111 @@
+// The page: each line that is typed, by keyboard or by button, is a step; after each, everything is drawn.
+
+import { Prompt } from "console";
+import { byId, element } from "dom";
+import { drawFrames } from "frames";
+import { fromFragment, toFragment } from "link";
+import { parseAddress } from "numbers";
+import { drawPools } from "pools";
+import { Session, loadKernel } from "session";
+import { Tables } from "tables";
+import { drawTlb } from "tlb";
+import { Walk } from "walk";
+
+/** What can be broken on purpose: the word that `break` takes, and what it leaves out. */
+const SWITCHES = [
+  ["flush", "single pages of pools are not flushed from the TLB"],
+  ["clear", "new page tables and directories are not cleared"],
+  ["legitimacy", "whatever lies in the range of a pool is legitimate"],
+];
+
+/** Commands whose first argument is the page that they are about. */
+const ABOUT_A_PAGE = ["touch", "read", "write", "free", "why", "walk", "pde", "pte"];
+
+const commands = await loadKernel();
+const session = new Session();
+const tables = new Tables(type, (target) => walk.to(target));
+const walk = new Walk(tables);
+const prompt = new Prompt(type, commands);
+
+function type(line) {
+  session.type(line);
+  follow();
+}
+
+function goTo(step) {
+  session.goTo(step);
+  follow();
+}
+
+/** Draws the state, with the page that the last line was about, if it was about one. */
+function follow() {
+  const [verb, word] = (session.done.at(-1) ?? "").split(/\s+/);
+  const target = ABOUT_A_PAGE.includes(verb) ? parseAddress(word ?? "") : null;
+  if (target !== null) tables.look(target);
+  draw();
+}
+
+function drawCounts({ free, faults, root, tlb }) {
+  const counts = { "free frames": free, "faults answered": faults, "CR3": root, "stale translations": tlb.stale };
+  byId("counts").replaceChildren(...Object.entries(counts).map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))));
+}
+
+function drawSteps() {
+  const { at, lines, dead } = session;
+  byId("undo").disabled = at === 0;
+  byId("redo").disabled = at === lines.length || dead;
+  Object.assign(byId("step"), { max: lines.length, value: at });
+  byId("step-name").textContent = `${at} of ${lines.length}${at === 0 ? ": the prompt after boot" : `: ${lines[at - 1]}`}`;
+}
+
+function drawSwitches({ broken }) {
+  const buttons = SWITCHES.map(([name, words]) => element("button",
+    { type: "button", "aria-pressed": String(broken.includes(name)), click: () => type(`break ${name}`) },
+    `break ${name}: ${words}`));
+  const mend = element("button", { type: "button", disabled: broken.length === 0, click: () => type("mend") }, "mend");
+  byId("switches").replaceChildren(...buttons, mend);
+}
+
+function draw() {
+  const focused = document.activeElement?.textContent;
+  const group = document.activeElement?.parentElement?.id;
+  const picture = JSON.parse(session.machine.picture());
+  drawCounts(picture);
+  drawSteps();
+  drawSwitches(picture);
+  prompt.draw(session);
+  tables.update(session.machine, picture);
+  drawPools(type, picture);
+  drawFrames(picture.frames);
+  drawTlb(picture.tlb);
+  byId("events").replaceChildren(...picture.events.map((event) => element("li", {}, event)));
+  walk.update(session.machine);
+  history.replaceState(null, "", toFragment(session.done) || location.pathname + location.search);
+  keepFocus(group, focused);
+}
+
+/** A button that was drawn again stays the focused one. */
+function keepFocus(group, words) {
+  if (!group || !words || document.activeElement !== document.body) return;
+  const again = [...byId(group).querySelectorAll("button")].find((button) => button.textContent === words);
+  again?.focus();
+}
+
+function openLink() {
+  session.replay(fromFragment(location.hash));
+  follow();
+}
+
+byId("undo").addEventListener("click", () => goTo(session.at - 1));
+byId("redo").addEventListener("click", () => goTo(session.at + 1));
+byId("step").addEventListener("input", (event) => goTo(Number(event.target.value)));
+addEventListener("hashchange", openLink);
+addEventListener("keydown", (event) => {
+  const typing = event.target.matches?.("input:not([type=range])") && event.target.value !== "";
+  if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || typing) return;
+  event.preventDefault();
+  goTo(Math.max(session.at + (event.shiftKey ? 1 : -1), 0));
+});
+openLink();
+document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,77 @@
+// The machine and what was typed at it. The machine does the same each time, so a state is the lines that led to it: going
+// back is starting again.
+
+import init, { Explorer, keep_last_words, last_words } from "droste";
+
+/** Compiles the kernel, which is in the page. */
+export async function loadKernel() {
+  const wasm = document.getElementById("wasm").textContent.trim();
+  await init({ module_or_path: Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0)) });
+  keep_last_words();
+  return Explorer.commands();
+}
+
+export class Session {
+  /** All lines, undone ones too. */
+  lines = [];
+  /** How many of them are carried out. */
+  at = 0;
+  /** What the machine said to each. */
+  said = [];
+  /** Whether the last line that was carried out stopped the machine. The machine is then as it was before that line. */
+  dead = false;
+
+  constructor() {
+    this.start();
+  }
+
+  start() {
+    // After a panic the old machine is left alone: its memory is borrowed for ever.
+    if (!this.dead) this.machine?.free();
+    this.machine = new Explorer();
+    this.at = 0;
+    this.dead = false;
+  }
+
+  /** Carries out a line. Lines that were undone are gone. */
+  type(line) {
+    if (this.dead) return;
+    this.lines.splice(this.at, Infinity, line);
+    this.step();
+  }
+
+  /** Goes to the state after so many lines. */
+  goTo(step) {
+    if (step < this.at) this.start();
+    while (this.at < Math.min(step, this.lines.length) && !this.dead) this.step();
+  }
+
+  /** Goes to the state that these lines lead to. */
+  replay(lines) {
+    this.start();
+    this.lines = lines;
+    this.said = [];
+    this.goTo(lines.length);
+  }
+
+  step() {
+    const line = this.lines[this.at];
+    try {
+      this.said[this.at] = this.machine.carry_out(line);
+      this.at += 1;
+    } catch (error) {
+      const step = this.at;
+      const words = last_words() || String(error);
+      this.dead = true;
+      this.start();
+      this.goTo(step);
+      this.said[step] = `the machine stopped: ${words}\nundo to go on\n`;
+      this.at = step + 1;
+      this.dead = true;
+    }
+  }
+
+  get done() {
+    return this.lines.slice(0, this.at);
+  }
+}

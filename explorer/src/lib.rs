@@ -1,0 +1,19 @@
+//! Droste's memory in a browser: the kernel's own code, on the software machine that host tests run on.
+//!
+//! Read the modules in this order:
+//!
+//! 1. [`outside`]: a machine's memory as it is seen from outside: CR3 and frames, past all translation.
+//! 2. [`watched`]: an MMU that notices when a stale translation is used, and can be broken on purpose.
+//! 3. [`machine`]: the machine with its prompt: the commands are the kernel's.
+//! 4. [`picture`]: what the page draws of it.
+//! 5. `browser`: what the page calls. In wasm alone.
+//!
+//! The page itself is in `page/`, and `main.rs` makes one file of it all.
+#![deny(unsafe_code)]
+
+#[cfg(target_family = "wasm")]
+mod browser;
+pub mod machine;
+pub mod outside;
+pub mod picture;
+pub mod watched;

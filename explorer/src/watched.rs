@@ -1,0 +1,162 @@
+//! An MMU that notices when a stale translation is used, and that can be broken on purpose.
+//!
+//! It stands between the kernel and the software machine. What it breaks, it breaks by leaving out what it was asked for:
+//! the kernel's code is not changed.
+
+use crate::outside::Outside;
+use droste::addr::{Frame, Page, PhysAddr, VirtAddr};
+use droste::memory_map::{POOL_PAGES, WINDOWS};
+use droste::paging::soft::SoftMmu;
+use droste::paging::{Entry, Fault, Mmu, MmuView, Slot};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// What is broken.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Broken {
+    /// Single pages of pools are not flushed (rule **flush-inside**).
+    pub flush: bool,
+    /// New tables and directories are not cleared (rule **fresh-is-zero**).
+    pub clear: bool,
+}
+
+/// The software machine's MMU, watched.
+pub struct WatchedMmu {
+    soft: SoftMmu,
+    /// What is broken.
+    pub broken: Broken,
+    /// Pages that were accessed by a translation that the tables no longer say.
+    stale_uses: RefCell<BTreeSet<u32>>,
+}
+
+/// A translation that the TLB keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// The page.
+    pub page: Page,
+    /// The entry as it was seen.
+    pub entry: Entry,
+    /// What the tables say now.
+    pub now: Option<Entry>,
+}
+
+impl Kept {
+    /// Says whether the tables now lead elsewhere, or allow something else.
+    pub fn is_stale(&self) -> bool {
+        let meaning = |entry: Entry| entry.bits() & !(Entry::ACCESSED | Entry::DIRTY);
+        self.now.map(meaning) != Some(meaning(self.entry))
+    }
+}
+
+impl WatchedMmu {
+    /// Watches `soft`.
+    pub fn new(soft: SoftMmu) -> Self {
+        Self { soft, broken: Broken::default(), stale_uses: RefCell::default() }
+    }
+
+    /// Looks at the address space of the directory `root` from outside.
+    pub fn outside(&self, root: Frame) -> Outside<impl Fn(PhysAddr) -> u32> {
+        Outside::new(root, |at| self.soft.peek(at))
+    }
+
+    /// Returns what the TLB keeps, the lowest page first.
+    pub fn tlb(&self) -> impl Iterator<Item = Kept> {
+        let tables = self.outside(self.soft.root());
+        self.soft.translations().into_iter().map(move |(page, entry)| Kept { page, entry, now: tables.translate(page) })
+    }
+
+    /// Returns the numbers of the pages that were accessed by a stale translation.
+    pub fn stale_uses(&self) -> Vec<u32> {
+        self.stale_uses.borrow().iter().copied().collect()
+    }
+
+    /// Forgets the stale translations that were used so far.
+    pub fn forget_stale_uses(&self) {
+        self.stale_uses.take();
+    }
+
+    /// Reads the word at `address` as an instruction does.
+    ///
+    /// # Errors
+    ///
+    /// The page fault that the processor would raise.
+    pub fn try_read(&self, address: VirtAddr) -> Result<u32, Fault> {
+        self.watch(Page::containing(address));
+        self.soft.try_read(address)
+    }
+
+    /// Writes the word at `address` as an instruction does.
+    ///
+    /// # Errors
+    ///
+    /// The page fault that the processor would raise.
+    pub fn try_write(&self, address: VirtAddr, word: u32) -> Result<(), Fault> {
+        self.watch(Page::containing(address));
+        self.soft.try_write(address, word)
+    }
+
+    /// Notes whether an access to `page` goes by a stale translation.
+    fn watch(&self, page: Page) {
+        if let Some(entry) = self.soft.translation(page) {
+            let now = self.outside(self.soft.root()).translate(page);
+            if (Kept { page, entry, now }).is_stale() {
+                self.stale_uses.borrow_mut().insert(page.number());
+            }
+        }
+    }
+}
+
+impl MmuView for WatchedMmu {
+    fn load(&self, slot: Slot) -> Entry {
+        self.watch(slot.page());
+        self.soft.load(slot)
+    }
+
+    fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
+        self.watch(slot.page());
+        self.soft.zero_entries(slot, count)
+    }
+
+    fn root(&self) -> Frame {
+        self.soft.root()
+    }
+
+    fn read(&self, address: VirtAddr) -> u32 {
+        self.watch(Page::containing(address));
+        self.soft.read(address)
+    }
+}
+
+impl Mmu for WatchedMmu {
+    fn store(&mut self, slot: Slot, entry: Entry) {
+        self.watch(slot.page());
+        self.soft.store(slot, entry);
+    }
+
+    fn flush(&mut self, page: Page) {
+        if !(self.broken.flush && POOL_PAGES.contains(page)) {
+            self.soft.flush(page);
+        }
+    }
+
+    fn flush_all(&mut self) {
+        self.soft.flush_all();
+    }
+
+    fn set_root(&mut self, root: Frame) {
+        self.soft.set_root(root);
+    }
+
+    fn zero(&mut self, page: Page) {
+        // A new table is cleared where it is seen in a window, a page of a region at its own address.
+        if !(self.broken.clear && WINDOWS.contains(page)) {
+            self.watch(page);
+            self.soft.zero(page);
+        }
+    }
+
+    fn write(&mut self, address: VirtAddr, word: u32) {
+        self.watch(Page::containing(address));
+        self.soft.write(address, word);
+    }
+}

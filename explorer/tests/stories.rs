@@ -1,0 +1,144 @@
+//! What the page shows is what is there, on the machine without a page.
+
+use droste::addr::VirtAddr;
+use droste::paging::Entry;
+use explorer::machine::Machine;
+use explorer::picture::{Extent, Picture, table, way};
+use std::panic::catch_unwind;
+
+/// Starts a machine and carries out these lines.
+fn after(lines: &[&str]) -> Machine {
+    let machine = Machine::start();
+    lines.iter().for_each(|line| drop(machine.carry_out(line)));
+    machine
+}
+
+fn json(machine: &Machine) -> String {
+    serde_json::to_string(&Picture::new(machine)).expect("a picture is numbers and words")
+}
+
+/// Returns the regions of the heap pool.
+fn regions(picture: &Picture) -> Vec<&Extent> {
+    picture.pools[1].extents.iter().filter(|extent| extent.region).collect()
+}
+
+#[test]
+fn a_touch_changes_one_entry_of_the_table_and_takes_one_frame() {
+    let machine = after(&["alloc 4000_0000 64K"]);
+    let (before, table_before) = (Picture::new(&machine), table(&machine, 256));
+    assert_eq!(machine.carry_out("touch 4000_1000"), "1 fault, 1 frame\n");
+    let (picture, table) = (Picture::new(&machine), table(&machine, 256));
+    let changed: Vec<usize> = (0..1024).filter(|index| table[*index] != table_before[*index]).collect();
+    assert_eq!(changed, [1]);
+    assert_eq!(format!("{:?}", Entry::from_bits(table[1])).split_once(' ').map(|(_, flags)| flags), Some("PW---AD--"));
+    assert_eq!((picture.free, picture.faults), (before.free - 1, before.faults + 1));
+    assert_eq!(regions(&picture)[0].backed, 1);
+    assert_eq!(picture.events[0], "backed 0x4000_1000 by frame 0x407");
+}
+
+#[test]
+fn the_pictures_numbers_are_those_that_the_prompt_says() {
+    let machine = after(&["alloc 4000_0000 40K", "touch 4000_1000 7", "space new", "alloc 2000_0000 1"]);
+    let picture = Picture::new(&machine);
+    let said = machine.carry_out("frames");
+    for used in picture.frames.uses.iter().filter(|used| used.count > 0) {
+        let line = format!("  {} {}: {}\n", used.letter, used.name, used.count);
+        assert!(said.contains(&line), "{line}{said}");
+    }
+    assert!(machine.carry_out("regions").contains(" 10 pages, 7 backed\n"));
+    assert_eq!(regions(&picture)[0].backed, 7);
+    assert_eq!(picture.frames.letters.chars().filter(|letter| *letter == '.').count(), picture.free as usize);
+}
+
+#[test]
+fn looking_leaves_no_trace() {
+    let machine = after(&["alloc 4000_0000 8K", "touch 4000_1000 2"]);
+    let before = json(&machine);
+    table(&machine, 1023);
+    way(&machine, VirtAddr::new(0x2000_0000));
+    assert_eq!(json(&machine), before);
+}
+
+#[test]
+fn the_same_lines_lead_to_the_same_state() {
+    let lines = ["alloc 4000_0000 1M", "touch 4000_1000 99", "free 4000_2000 page", "space new", "space load 2"];
+    assert_eq!(json(&after(&lines)), json(&after(&lines)));
+    assert_ne!(json(&after(&lines[..4])), json(&after(&lines)));
+}
+
+#[test]
+fn a_stale_entry_is_there_after_a_free_without_a_flush_and_not_otherwise() {
+    let lines = ["alloc 4000_0000 4K", "write 4000_1000 7", "free 4000_1000 page"];
+    let sound = after(&lines);
+    assert_eq!(Picture::new(&sound).tlb.stale, 0);
+    assert_eq!(sound.carry_out("read 4000_1000"), "0x00000000\n");
+    assert!(Picture::new(&sound).tlb.used.is_empty());
+
+    let broken = after(&["break flush"]);
+    lines.iter().for_each(|line| drop(broken.carry_out(line)));
+    assert_eq!(Picture::new(&broken).tlb.stale, 1);
+    assert_eq!(broken.carry_out("read 4000_1000"), "0x00000007\n");
+    assert_eq!(Picture::new(&broken).tlb.used, [0x4_0001]);
+    broken.carry_out("help");
+    assert!(Picture::new(&broken).tlb.used.is_empty());
+}
+
+#[test]
+fn a_table_that_is_not_cleared_maps_what_nobody_asked_for() {
+    let present = |page: u32, lines: &[&str]| {
+        let touch = format!("touch {:x}", 0x4040_0000 + 4096 * page);
+        let lines = [&["alloc 4000_0000 8M"], lines, &[&touch]].concat();
+        let entries = table(&after(&lines), 257);
+        entries.into_iter().filter(|bits| Entry::from_bits(*bits).is_present()).count()
+    };
+    assert_eq!(present(0, &[]), 1);
+    // A debug build of the kernel stops where the junk says that the touched page is there already.
+    let survives = |page| catch_unwind(|| present(page, &["break clear"])).ok();
+    assert!((0..64).find_map(survives).is_some_and(|present| present > 500));
+}
+
+#[test]
+fn legitimacy_by_range_backs_what_no_region_holds() {
+    let past = "read 4000_2000";
+    let sound = after(&["alloc 4000_0000 4K"]);
+    let said = sound.carry_out(past);
+    assert!(
+        said.starts_with("illegal-access: kernel read of an absent page (error code 0x0) at 0x4000_2000\n"),
+        "{said}"
+    );
+    assert!(said.contains("\nwhy    off by one: "), "{said}");
+    let broken = after(&["alloc 4000_0000 4K", "break legitimacy"]);
+    assert_eq!(broken.carry_out(past), "0x00000000\n");
+    assert_eq!(Picture::new(&broken).pools[1].strays, [0x4_0002]);
+    broken.carry_out("mend");
+    assert!(broken.carry_out("read 4000_3000").starts_with("illegal-access"));
+}
+
+#[test]
+fn a_walk_ends_where_the_processor_would() {
+    let machine = after(&["alloc 4000_0000 8K", "touch 4000_1000"]);
+    let backed = way(&machine, VirtAddr::new(0x4000_1234));
+    assert_eq!((backed.parts, backed.present), ([256, 1, 0x234], [true, true]));
+    assert_eq!(backed.physical.as_deref(), Some("p0x0040_7234, in frame 0x407"));
+    assert_eq!(backed.place, "in region 0x4000_1000..0x4000_3000");
+    let lazy = way(&machine, VirtAddr::new(0x4000_2000));
+    assert_eq!((lazy.present, lazy.physical), ([true, false], None));
+    let absent = way(&machine, VirtAddr::new(0x8000_0000));
+    assert_eq!(absent.present, [false, false]);
+}
+
+#[test]
+fn the_self_entry_shows_the_directory_as_a_table() {
+    let machine = after(&[]);
+    let directory = table(&machine, 1023);
+    let frame = Entry::from_bits(directory[1023]).frame().map(|frame| frame.number());
+    assert_eq!(frame, Some(Picture::new(&machine).root_frame));
+}
+
+#[test]
+fn every_command_of_the_machine_is_here_and_help_lists_it() {
+    let help = after(&[]).carry_out("help");
+    for name in Machine::commands() {
+        assert!(help.lines().any(|line| line.split(' ').next() == Some(name)), "{name}: {help}");
+    }
+}
