@@ -1,4 +1,4 @@
-//! A VM pool against a list of regions, on the software machine.
+//! A VM pool against a list of regions, and its metadata pages at their border, on the software machine.
 #![allow(clippy::unwrap_used)] // a helper that fails fails its test
 
 mod machine;
@@ -109,4 +109,32 @@ proptest! {
         prop_assert!(machine.with(|memory| memory.drop_pool(pool)).is_ok());
         prop_assert_eq!(machine.with(|memory| memory.frames.free_frames()), before);
     }
+}
+
+#[test]
+fn two_regions_at_the_border_of_a_metadata_page_take_no_frame_each_time() {
+    let mut machine = SoftMachine::start(32);
+    let mut pool = machine.with(|memory| memory.register_pool(VirtAddr::new(BASE), 4096 * PAGES)).unwrap();
+    let free = |machine: &mut SoftMachine| machine.with(|memory| memory.frames.free_frames());
+    let begun_with = free(&mut machine);
+    let mut regions = Vec::new();
+    // The region that takes a frame is the first of a further page; the one before it was the last of the page below.
+    while free(&mut machine) == begun_with {
+        regions.push(machine.with(|memory| pool.allocate(memory, 1)).unwrap());
+    }
+    for round in 0..10 {
+        for _ in 0..2 {
+            let region = regions.pop().unwrap();
+            machine.with(|memory| pool.release(memory, region)).unwrap();
+            assert_eq!(free(&mut machine), begun_with - 1, "after a release in round {round}");
+        }
+        for _ in 0..2 {
+            regions.push(machine.with(|memory| pool.allocate(memory, 1)).unwrap());
+            assert_eq!(free(&mut machine), begun_with - 1, "after an allocation in round {round}");
+        }
+    }
+    for region in regions {
+        machine.with(|memory| pool.release(memory, region)).unwrap();
+    }
+    assert_eq!(free(&mut machine), begun_with, "when all regions are gone");
 }

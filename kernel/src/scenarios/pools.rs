@@ -340,6 +340,8 @@ fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
     let pool = register(machine, HEAP, 1 << 20)?;
     let before = free_frames(machine);
     let (mega, heap) = (1 << 20, HEAP.as_u32());
+    // No design's pool is too small for one page beside its own.
+    let least = 4096 * (MOST_OWN_PAGES + 1);
     for (base, bytes, error) in [
         (heap + 1, mega, RegisterError::Misaligned),
         (0x2000_0000, mega + 1, RegisterError::Misaligned),
@@ -347,12 +349,12 @@ fn pools_that_cannot_be<M: Machine>(machine: &mut M) -> Outcome {
         (0x2000_0000, 4096, RegisterError::TooSmall),
         (0, mega, RegisterError::OutOfRange),
         (0x3F_F000, mega, RegisterError::OutOfRange),
-        (0xFF7F_F000, 2 * 4096, RegisterError::OutOfRange),
+        (0xFF7F_F000, least, RegisterError::OutOfRange),
         (0xFF80_0000, mega, RegisterError::OutOfRange),
         (0xFFFF_F000, 0xFFFF_F000, RegisterError::OutOfRange),
         (0x8000_0000, 0x8000_0000, RegisterError::OutOfRange),
         (heap, mega, RegisterError::Overlaps(HEAP)),
-        (heap - 4096, 2 * 4096, RegisterError::Overlaps(HEAP)),
+        (heap - 4096, least, RegisterError::Overlaps(HEAP)),
         (heap + mega - 4096, mega, RegisterError::Overlaps(HEAP)),
         (0x2000_0000, 0x8000_0000, RegisterError::Overlaps(HEAP)),
     ] {

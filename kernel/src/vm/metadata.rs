@@ -1,7 +1,7 @@
 //! Metadata pages: where a pool keeps itself and its regions.
 //!
 //! The first page of a pool holds the pool's record and the first nodes of its region tree. When they are used up,
-//! another page of the pool becomes a metadata page, and when all its nodes are free again it goes back: so a pool's
+//! another page of the pool becomes a metadata page, and goes back when its nodes are no longer needed: so a pool's
 //! metadata grows and shrinks with the regions in use. Every metadata page gets its frame when it becomes one, never by
 //! a fault (rule **eager-metadata**).
 //!
@@ -10,7 +10,8 @@
 //! +0x00    header                           header
 //! +0x20    the pool's node among the pools  the node of this page among the regions
 //! +0x40    root of regions, list of pages   free for nodes from here on
-//!          with room, when the pool was born
+//!          with room, when the pool was born,
+//!          the spare page
 //! +0x60    free for nodes from here on
 //!
 //! header: +0 nodes in use   +4 first free node   +8 next   +12 previous page with room
@@ -36,9 +37,13 @@ const OWN_NODE: u32 = NODE_BYTES;
 const REGIONS: u32 = 0x40;
 const WITH_ROOM: u32 = 0x44;
 const BORN: u32 = 0x48;
+const SPARE: u32 = 0x4C;
 
 const FIRST_PAGE_NODES: u32 = 0x60;
 const FURTHER_PAGE_NODES: u32 = 0x40;
+
+/// Half the nodes of a page.
+const HALF: u32 = PAGE_SIZE / NODE_BYTES / 2;
 
 /// Says whether a list of free nodes ends with the word `free`.
 const fn is_end(free: u32) -> bool {
@@ -80,6 +85,7 @@ impl Record {
         let record = Self::at(base);
         record.0.set(mmu, FREE, record.0.0 + FIRST_PAGE_NODES);
         record.set_with_room(mmu, record.0.0);
+        record.0.set(mmu, SPARE, record.0.0);
         record
     }
 
@@ -140,9 +146,6 @@ impl Record {
 
     /// Gives back a node that [`take_node`](Self::take_node) returned. Returns the further page that is no longer needed,
     /// if there is one; the caller gives it back by [`remove_page`](Self::remove_page).
-    ///
-    /// An unused page that is the only one with room stays: a pool that takes and gives back one region in turn would
-    /// otherwise need a new page each time.
     #[inline]
     pub fn free_node(self, mmu: &mut impl Mmu, node: Node) -> Option<Page> {
         let page = Metadata::containing(node);
@@ -152,27 +155,28 @@ impl Record {
         // It counts the node that comes back.
         let used = page.get(mmu, USED).wrapping_sub(1);
         page.set(mmu, USED, used);
-        let had_room = !is_end(next);
-        if had_room && used > 0 { None } else { self.page_to_spare(mmu, page, had_room) }
-    }
-
-    /// Returns the further page that is no longer needed now that a node of `page` is free.
-    #[cold]
-    fn page_to_spare(self, mmu: &mut impl Mmu, page: Metadata, had_room: bool) -> Option<Page> {
-        if !had_room {
+        if is_end(next) {
             self.link(mmu, page);
         }
-        let next = Metadata(page.get(mmu, NEXT));
-        let alone = next.0 == 0 && page.get(mmu, PREVIOUS) == 0;
-        if alone {
-            None
-        } else if self.is_unused(mmu, page) {
-            Some(page)
+        // It is used by half, or not at all.
+        if used.is_multiple_of(HALF) { self.page_to_spare(mmu, page, used) } else { None }
+    }
+
+    /// Returns the further page that is no longer needed now that `used` nodes of `page` are in use: half of them, or none.
+    ///
+    /// The spare stays the spare when it is used again. So an unused page, of which there is never more than one, is the
+    /// spare, but a spare may be any page. The first one never goes.
+    #[cold]
+    fn page_to_spare(self, mmu: &mut impl Mmu, page: Metadata, used: u32) -> Option<Page> {
+        let spare = self.0.get(mmu, SPARE);
+        let is_unused = spare != page.0 && Metadata(spare).get(mmu, USED) == 0;
+        let goes = if is_unused && spare == self.0.0 {
+            (used == 0).then_some(page.0)
         } else {
-            // A page that gets room comes first in the list; behind it may be one that was unused and alone until now.
-            Some(next).filter(|next| !had_room && self.is_unused(mmu, *next))
-        }
-        .map(|page| Page::containing(VirtAddr::new(page.0)))
+            self.0.set(mmu, SPARE, page.0);
+            is_unused.then_some(spare)
+        };
+        goes.map(|page| Page::containing(VirtAddr::new(page)))
     }
 
     /// Makes `page`, whose frame is zeros, a metadata page, and returns the node that stands for it among the regions.
@@ -190,10 +194,6 @@ impl Record {
         Self::page_node(page)
     }
 
-    fn is_unused(self, view: &impl MmuView, page: Metadata) -> bool {
-        page != self.0 && page.get(view, USED) == 0
-    }
-
     fn page_node(page: Metadata) -> Node {
         Node::at(VirtAddr::new(page.0 + OWN_NODE))
     }
@@ -206,6 +206,7 @@ impl Record {
         self.0.set(mmu, WITH_ROOM, page);
     }
 
+    #[cold]
     fn link(self, mmu: &mut impl Mmu, page: Metadata) {
         let next = Metadata(self.with_room(mmu));
         page.set(mmu, NEXT, next.0);

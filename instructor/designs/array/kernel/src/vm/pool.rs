@@ -1,12 +1,12 @@
 //! Pools of regions as an array: extents in order, found by halving, moved up and down as they come and go.
 //!
 //! The first page of a pool is its record, the second the start of its array. When that is full, the lowest free page of
-//! the pool becomes a page of the array, and the last one goes when the rest can do without it. The array's pages are
-//! extents in it themselves, so that no region gets them.
+//! the pool becomes a page of the array, and the last one goes when half a page and more would stay free in the rest. The
+//! array's pages are extents in it themselves, so that no region gets them.
 //!
 //! ```text
 //! record: +0 sound   +4 pages of the pool   +8 page of the next pool   +12 born   +16 extents in the array
-//!         +20 and so on: the pages of the array
+//!         +20 pages of the array   +24 and so on: which ones
 //! extent: +0 first page   +4 pages; bit 31 is set for a page of the array
 //! ```
 
@@ -78,7 +78,8 @@ const PAGES: u32 = 4;
 const NEXT: u32 = 8;
 const BORN: u32 = 12;
 const COUNT: u32 = 16;
-const ARRAY: u32 = 20;
+const OWN: u32 = 20;
+const ARRAY: u32 = 24;
 
 /// What stands in a record that nobody has written over.
 const MARK: u32 = 0x5A4E_D000;
@@ -121,7 +122,7 @@ impl Record {
 
     /// Returns all pages of the pool.
     pub(super) fn pages(self, view: &impl MmuView) -> PageRange {
-        PageRange::new(self.0, Page::new(self.0.number() + self.get(view, PAGES)))
+        extent(self.0.number(), self.get(view, PAGES))
     }
 
     fn count(self, view: &impl MmuView) -> u32 {
@@ -129,7 +130,7 @@ impl Record {
     }
 
     fn array_pages(self, view: &impl MmuView) -> u32 {
-        self.count(view).div_ceil(EXTENTS)
+        self.get(view, OWN)
     }
 
     /// Returns where extent `index` lies.
@@ -152,7 +153,7 @@ impl Record {
     fn extent(self, view: &impl MmuView, index: u32) -> (PageRange, Kind) {
         let [start, pages] = self.words(view, index);
         let kind = if pages & METADATA == 0 { Kind::Region } else { Kind::Metadata };
-        (PageRange::new(Page::new(start), Page::new(start + (pages & !METADATA))), kind)
+        (extent(start, pages & !METADATA), kind)
     }
 
     /// Counts the extents that start at or below `page`.
@@ -210,10 +211,17 @@ impl Record {
         self.set(mmu, COUNT, count - 1);
     }
 
-    /// Makes `page`, which is backed, the page of the array with this number.
-    fn set_array_page(self, mmu: &mut impl Mmu, number: u32, page: Page) {
+    /// Makes `page`, which is backed, the last page of the array.
+    fn push_array_page(self, mmu: &mut impl Mmu, page: Page) {
+        let number = self.array_pages(mmu);
         self.set(mmu, ARRAY + 4 * number, page.number());
+        self.set(mmu, OWN, number + 1);
     }
+}
+
+/// Returns `pages` pages from page `start` on. The sum wraps where the record is damaged: a report looks at that too.
+fn extent(start: u32, pages: u32) -> PageRange {
+    PageRange::new(Page::new(start), Page::new(start.wrapping_add(pages)))
 }
 
 /// A virtual memory pool of an address space: a range of pages with an allocator of regions.
@@ -240,7 +248,7 @@ impl VmPool {
         record.set(&mut memory.mmu, SOUND, MARK ^ pages.start.number());
         record.set(&mut memory.mmu, PAGES, pages.len());
         record.set(&mut memory.mmu, BORN, memory.events.recorded());
-        record.set_array_page(&mut memory.mmu, 0, second);
+        record.push_array_page(&mut memory.mmu, second);
         record.insert(&mut memory.mmu, 0, [second.number(), 1 | METADATA]);
         Ok((Self::from_record(memory, record), record))
     }
@@ -278,12 +286,12 @@ impl VmPool {
         let pages = bytes.div_ceil(PAGE_SIZE);
         let no_room = AllocateError::NoRoom(pages);
         let mut room = record.find_room(memory, pages).ok_or(no_room)?;
-        if record.count(memory).is_multiple_of(EXTENTS) {
-            let added = memory.add_array_page(record)?;
+        if record.count(memory) == record.array_pages(memory) * EXTENTS {
+            memory.add_array_page(record, no_room)?;
             room = match record.find_room(memory, pages) {
                 Some(room) => room,
                 None => {
-                    memory.remove_extent(record, added);
+                    memory.remove_array_page(record);
                     return Err(no_room);
                 }
             };
@@ -312,13 +320,10 @@ impl VmPool {
             return Err(ReleaseError::Inner(start, region.start.start()));
         }
         let backed = memory.remove_extent(record, index);
-        // The array's last page goes if the others have room for all but its own extent.
+        // Regions that come and go at the border of a page leave it in peace.
         let last = record.array_pages(memory) - 1;
-        if last > 0 && record.count(memory) - 1 <= last * EXTENTS {
-            let page = Page::new(record.get(memory, ARRAY + 4 * last));
-            if let Some((index, ..)) = record.find(memory, page) {
-                memory.remove_extent(record, index);
-            }
+        if last > 0 && record.count(memory) - 1 <= last * EXTENTS - EXTENTS / 2 {
+            memory.remove_array_page(record);
         }
         memory.events.record(EventKind::Release, start, region.len(), self.space);
         Ok(backed)
@@ -362,15 +367,25 @@ impl VmPool {
 }
 
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
-    /// Makes the lowest free page a page of the array, which is full. Returns the number of its extent.
-    fn add_array_page(&mut self, record: Record) -> Result<u32, AllocateError> {
-        let number = record.array_pages(self);
-        let (index, page) =
-            record.find_room(self, 1).filter(|_| number < ARRAY_PAGES).ok_or(AllocateError::NoRoom(1))?;
+    /// Makes the lowest free page a page of the array, which is full; if there is none, there is `no_room` for the region
+    /// either.
+    fn add_array_page(&mut self, record: Record, no_room: AllocateError) -> Result<(), AllocateError> {
+        let has_place = record.array_pages(self) < ARRAY_PAGES;
+        let (index, page) = record.find_room(self, 1).filter(|_| has_place).ok_or(no_room)?;
         self.back(page).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
-        record.set_array_page(&mut self.mmu, number, page);
+        record.push_array_page(&mut self.mmu, page);
         record.insert(&mut self.mmu, index, [page.number(), 1 | METADATA]);
-        Ok(index)
+        Ok(())
+    }
+
+    /// Gives back the last page of the array, in which no extent is but its own at most.
+    fn remove_array_page(&mut self, record: Record) {
+        let last = record.array_pages(self) - 1;
+        let page = Page::new(record.get(self, ARRAY + 4 * last));
+        if let Some((index, ..)) = record.find(self, page) {
+            self.remove_extent(record, index);
+            record.set(&mut self.mmu, OWN, last);
+        }
     }
 
     /// Removes extent `index` and gives back what is behind it. Returns how many pages that were.

@@ -178,7 +178,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             return Err(RegisterError::Misaligned);
         }
         let count = bytes / PAGE_SIZE;
-        if count < 2 {
+        if count < 3 {
             return Err(RegisterError::TooSmall);
         }
         if !POOL_PAGES.contains(start) || count > POOL_PAGES.end.number() - start.number() {
@@ -190,9 +190,6 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
         if let Some(page) = self.first_present(pages) {
             return Err(RegisterError::Backed(page.start()));
-        }
-        if count < 3 {
-            return Err(RegisterError::TooSmall);
         }
         let (pool, record) = VmPool::create(self, pages).map_err(|OutOfFrames| RegisterError::OutOfFrames)?;
         let before = records(self).take_while(|record| record.base() < start).last();
