@@ -17,7 +17,11 @@ pub fn message(job: &Job, judged: &Judged, conditions: &Conditions) -> Message {
     let checks = judged.verdict.checks();
     let seen = checks.first().map_or(String::new(), |check| {
         let more = if checks.len() > 1 { format!(" (and {} more)", checks.len() - 1) } else { String::new() };
-        format!("{}: expected {}, seen {}{more}", check.what, check.expected, check.seen)
+        match judged.verdict {
+            // That it should live goes without saying.
+            Verdict::Panic(_) | Verdict::IllegalAccess(_) | Verdict::TripleFault(_) => check.seen.clone(),
+            _ => format!("{}: expected {}, seen {}{more}", check.what, check.expected, check.seen),
+        }
     });
     let located = checks.iter().find_map(|check| check.at.clone());
     let place = judged.verdict.place().or_else(|| judged.post_mortem.as_ref()?.place()).map(ToString::to_string);

@@ -121,6 +121,8 @@ impl Verdict {
         let lives = |diagnosis: &String| {
             let (words, at) =
                 diagnosis.rsplit_once(" at=").map_or((&**diagnosis, None), |(words, at)| (words, Some(at)));
+            // Its kind, and what it says.
+            let words = words.replacen(' ', ": ", 1);
             vec![Check { at: at.map(String::from), ..Check::new("the kernel", "alive to the end", words) }]
         };
         match self {

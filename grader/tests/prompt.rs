@@ -57,7 +57,7 @@ fn the_prompt_shows_the_memory() {
             "PTE of 0x8000_0000 at 0xFFE0_0000: not to be seen",
             "16K\n0x4000_1000\n",
             "3 faults, 3 frames\n",
-            "0x4000_1000..0x4000_5000      4 pages, 3 backed\n",
+            "0x4000_0000..0x4000_1000      1 page, 1 backed  metadata\n0x4000_1000..0x4000_5000      4 pages, 3 backed  region\n",
             "read 4000_1004\n0x0000cafe\n",
             "yes: it is backed, p0x",
             "yes: the first touch gives it a frame of zeros\n",
@@ -152,7 +152,14 @@ fn records_that_contradict_each_other_are_not_worked_with() {
     let contradict = "the records of the pools contradict each other; space new makes a space";
     says(
         &said,
-        &["free 4000_1000\n", contradict, "alloc 4000_0000 4K\n", contradict, "regions\n0x4000_1000..0x4000_2000"],
+        &[
+            "free 4000_1000\n",
+            contradict,
+            "alloc 4000_0000 4K\n",
+            contradict,
+            "regions\n",
+            "metadata\n0x4000_1000..0x4000_2000",
+        ],
     );
 }
 

@@ -25,8 +25,10 @@ pub struct Mutant {
     pub note: Option<String>,
     /// The tests that must catch it, as GROUP/ID, each with the verdict that it must give.
     pub caught_by: BTreeMap<String, String>,
-    /// In a design: words of what is shown of its one test, which is the first failure of a run.
-    pub shows: Option<String>,
+    /// In a design: words that all are shown of its one test, which is the first failure of a run, so that it tells this
+    /// mistake from others.
+    #[serde(default)]
+    pub shows: Vec<String>,
     /// The mistake itself.
     #[serde(rename = "edit")]
     pub edits: Vec<Edit>,
@@ -59,7 +61,7 @@ impl Mutant {
         if self.edits.iter().any(|edit| edit.find.trim() == edit.replace.trim()) {
             return Err("replaces a text by itself");
         }
-        if self.design.is_some() != (self.shows.is_some() && self.caught_by.len() == 1) {
+        if self.design.is_some() != (!self.shows.is_empty() && self.caught_by.len() == 1) {
             return Err("must say what one failure shows, if it is in a design, and only then");
         }
         Ok(())

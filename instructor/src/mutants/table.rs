@@ -30,7 +30,8 @@ pub fn page(mutants: &[Mutant]) -> String {
         let note = mutant.note.as_ref().map_or(String::new(), |note| format!(" *{}*", note.trim()));
         for (row, (test, verdict)) in mutant.caught_by.iter().enumerate() {
             let mistake = if row == 0 { format!("{}{note}", mutant.mistake) } else { String::new() };
-            let verdict = mutant.shows.as_ref().unwrap_or(verdict);
+            let shown = mutant.shows.join("; ");
+            let verdict = if shown.is_empty() { verdict } else { &shown };
             // Writing to a string cannot fail.
             let _ = writeln!(page, "| {mistake} | `{test}` | {verdict} |");
         }

@@ -106,8 +106,8 @@ impl<'a> Workshop<'a> {
         if let Err(words) = self.build()? {
             return Ok(Fate::Unfit(format!("it doesn't build:\n{words}")));
         }
-        let misses = match (&mutant.shows, mutant.caught_by.first_key_value()) {
-            (Some(shows), Some(wanted)) => self.first_misses(wanted, shows)?,
+        let misses = match mutant.caught_by.first_key_value() {
+            Some(wanted) if !mutant.shows.is_empty() => self.first_misses(wanted, &mutant.shows)?,
             _ => self.misses(&mutant.caught_by, 1)?,
         };
         Ok(if misses.is_empty() { Fate::Caught } else { Fate::Survived(misses) })
@@ -126,7 +126,7 @@ impl<'a> Workshop<'a> {
 
     /// Has the grader run all tests up to the group of the one that is wanted with its verdict. Returns what is missing, in
     /// words, if that is not the first failure, or does not show these words.
-    fn first_misses(&self, (test, verdict): (&String, &String), shows: &str) -> Result<Vec<String>, Failure> {
+    fn first_misses(&self, (test, verdict): (&String, &String), shows: &[String]) -> Result<Vec<String>, Failure> {
         let last = test.split('/').next().unwrap_or_default();
         let mut groups: Vec<String> = Vec::new();
         for group in Manifest::load(None)?.groups {
@@ -143,8 +143,9 @@ impl<'a> Workshop<'a> {
             .into_iter()
             .map(|(label, text)| format!("{label}: {text}"))
             .collect();
-        let is_right = job.name() == *test && judged.verdict.name() == verdict && lines.concat().contains(shows);
-        let seen = || format!("{test}: {verdict} expected first, with \"{shows}\"; {} seen: {lines:?}", job.name());
+        let is_shown = shows.iter().all(|words| lines.concat().contains(words));
+        let is_right = job.name() == *test && judged.verdict.name() == verdict && is_shown;
+        let seen = || format!("{test}: {verdict} expected first, with {shows:?}; {} seen: {lines:?}", job.name());
         Ok(if is_right { Vec::new() } else { vec![seen()] })
     }
 

@@ -11,6 +11,7 @@ use crate::paging::{CurrentTable, Fault, MmuView, PageTable};
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::{CurrentSpace, Kind, Refusal};
+use core::iter;
 
 /// Lines after which a list is cut off, so that it fits on the screen: who wants more asks for less.
 const LINES: usize = 20;
@@ -205,17 +206,18 @@ pub fn regions(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<()
             if wanted.is_some_and(|page| !pages.contains(page)) {
                 continue;
             }
-            for extent in fault::extents(&view, &pool, pages) {
+            let first = PageRange::new(pages.start, Page::new(pages.start.number() + 1));
+            for extent in iter::once(Ok((Kind::Metadata, first))).chain(fault::extents(&view, &pool, pages)) {
                 let (kind, extent) = extent?;
                 if list.line() {
-                    match kind {
-                        Kind::Region => {
-                            let backed = backed(memory, extent);
-                            let page = plural(extent.len(), "page", "pages");
-                            say!(machine, "{} {:6} {page}, {backed} backed", addresses(extent), extent.len());
-                        }
-                        Kind::Metadata => say!(machine, "{} the pool's own", addresses(extent)),
-                    }
+                    let (len, backed) = (extent.len(), backed(memory, extent));
+                    let what = if kind == Kind::Region { "region" } else { "metadata" };
+                    say!(
+                        machine,
+                        "{} {len:6} {}, {backed} backed  {what}",
+                        addresses(extent),
+                        plural(len, "page", "pages")
+                    );
                 }
             }
         }

@@ -97,11 +97,11 @@ fn legitimate_at_every_edge<M: Machine>(machine: &mut M) -> Outcome {
     release(machine, &mut pool, low)?;
     release(machine, &mut pool, high)?;
     for (what, expected, address) in [
-        ("base - 1", false, below(region, 1)),
+        ("base - 1, which lies in the pool's range only", false, below(region, 1)),
         ("base", true, region),
         ("last byte asked for", true, above(region, 4999)),
         ("last byte of the last page", true, above(region, 8191)),
-        ("end", false, above(region, 8192)),
+        ("end, one past the last byte", false, above(region, 8192)),
         ("released", false, low),
         ("metadata", false, HEAP),
         ("last byte of the pool", false, above(HEAP, (1 << 20) - 1)),

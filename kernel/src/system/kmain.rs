@@ -13,8 +13,8 @@ use crate::system::console::{self, println};
 use crate::system::crash::{self, CrashContext};
 use crate::system::{main_job, memory, real_machine, shell, tests};
 use alloc::boxed::Box;
-use core::fmt::{Arguments, Display};
-use core::panic::PanicInfo;
+use core::fmt::{self, Arguments, Display};
+use core::panic::{Location, PanicInfo};
 
 /// Runs the kernel. `magic` and `info` are what the boot loader left in EAX and EBX.
 pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
@@ -89,15 +89,24 @@ fn greet(boot_info: &BootInfo) {
     }
 }
 
+/// A place in the source without its column, as everything else names it.
+struct SourceLine<'a>(&'a Location<'a>);
+
+impl Display for SourceLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.file(), self.0.line())
+    }
+}
+
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let message = info.message();
-    let location = info.location().map(|location| location as &dyn Display);
+    let line = info.location().map(SourceLine);
     crash::die(&CrashContext {
         crash: Crash::Panic(format_args!("{message}")),
         registers: None,
         frame_pointer: trap_frame::frame_pointer(),
-        source: location,
+        source: line.as_ref().map(|line| line as &dyn Display),
         root: None,
     })
 }
