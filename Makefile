@@ -20,7 +20,7 @@ export $(SET)
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor build iso explore hashes run bochs debug where check lint check-reproducible book test bench bench-host clean FORCE
+.PHONY: help setup doctor build iso explore check-explorer hashes run bochs debug where check lint check-reproducible book test bench bench-host clean FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ iso: $(ISO) ## Build the bootable CD image, build/droste.iso
 
 explore: ## See the memory in a browser: build/explorer.html, the kernel's own code in one page
 	@scripts/explore
+
+check-explorer: ## Test that page in Chromium, where it is installed
+	@scripts/check-explorer
 
 hashes: $(ELF) $(ISO) ## Print the SHA-256 of both: the same sources make the same bits, wherever they are built
 	@sha256sum $(ELF) $(ISO)

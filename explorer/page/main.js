@@ -37,11 +37,16 @@ function goTo(step) {
   follow();
 }
 
-/** Draws the state, with the page that the last line was about, if it was about one. */
+/** Returns the page that a line is about, or null. */
+function pageOf(line) {
+  const [verb, word] = line.split(/\s+/);
+  return ABOUT_A_PAGE.includes(verb) ? parseAddress(word ?? "") : null;
+}
+
+/** Draws the state, with the page that a line was about last. */
 function follow() {
-  const [verb, word] = (session.done.at(-1) ?? "").split(/\s+/);
-  const target = ABOUT_A_PAGE.includes(verb) ? parseAddress(word ?? "") : null;
-  if (target !== null) tables.look(target);
+  const target = session.done.map(pageOf).findLast((page) => page !== null);
+  if (target !== undefined) tables.look(target);
   draw();
 }
 

@@ -1,0 +1,210 @@
+//! The page in a real browser. `make check-explorer` runs these, on the file that `make explore` has made.
+
+mod page;
+
+use page::in_page;
+use serde_json::json;
+
+/// The key that goes on to the next part of a page, and those of the arrows.
+const TAB: &str = "\u{E004}";
+const DOWN: &str = "\u{E015}";
+const RIGHT: &str = "\u{E014}";
+
+const ALLOCATED: &str = "#alloc%204000_0000%2064K";
+
+#[test]
+fn a_touch_changes_exactly_its_own_entries() {
+    in_page(ALLOCATED, async |page| {
+        let free = "return Number(document.querySelector('#counts dd').textContent)";
+        let before = page.ask(free).await?.as_u64();
+        page.line("touch 4000_1000 2").await?;
+        let changed = "return [...document.querySelectorAll('.changed')].map((cell) => cell.parentElement.parentElement.id + \
+                       cell.dataset.entry + cell.textContent)";
+        assert_eq!(page.ask(changed).await?, json!(["table1d", "table2d"]));
+        assert!(page.text("pools").await?.contains("region of 16 pages, 2 backed"));
+        assert_eq!(page.ask(free).await?.as_u64().map(|free| free + 2), before);
+        Ok(())
+    });
+}
+
+#[test]
+fn the_legends_numbers_are_those_that_the_prompt_says() {
+    in_page("#alloc%204000_0000%2064K;touch%204000_1000%209;space%20new", async |page| {
+        page.line("frames").await?;
+        let said = page.text("console").await?;
+        let uses =
+            page.ask("return [...document.querySelectorAll('#frame-uses li')].map((use) => use.textContent)").await?;
+        let uses = uses.as_array().cloned().unwrap_or_default();
+        assert_eq!(uses.len(), 6);
+        for used in uses {
+            let used = used.as_str().unwrap_or_default();
+            assert!(said.contains(&format!("\n  {used}\n")), "{used} is not in {said}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_stale_entry_is_told_after_a_free_without_a_flush_and_not_otherwise() {
+    let lines = "alloc%204000_0000%204K;write%204000_1000%207;free%204000_1000%20page;read%204000_1000";
+    in_page(&format!("#{lines}"), async |page| {
+        assert!(page.text("tlb-text").await?.ends_with("; 0 stale."));
+        page.open(&format!("#break%20flush;{lines}")).await?;
+        let told = page.text("tlb-text").await?;
+        assert!(told.ends_with("1 stale. The last step went by a stale entry: 0x4000_1000."), "{told}");
+        assert!(page.text("console").await?.ends_with("0x00000007\n"));
+        assert!(page.text("tlb").await?.starts_with("0x4000_1000"));
+        Ok(())
+    });
+}
+
+#[test]
+fn undo_restores_all_and_redo_brings_it_back() {
+    in_page(ALLOCATED, async |page| {
+        let before = page.state().await?;
+        page.line("touch 4000_1000 5").await?;
+        page.line("space new").await?;
+        let after = page.state().await?;
+        assert_ne!(before, after);
+        page.press("Undo").await?;
+        page.press("Undo").await?;
+        assert_eq!(page.state().await?, before);
+        page.press("Redo").await?;
+        page.press("Redo").await?;
+        assert_eq!(page.state().await?, after);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_link_opens_at_its_state() {
+    in_page("", async |page| {
+        for line in ["alloc 2000_0000 8K", "touch 2000_1000", "read 2000_3000; %"] {
+            page.line(line).await?;
+        }
+        let (state, fragment) = (page.state().await?, page.fragment().await?);
+        page.open(&fragment).await?;
+        assert_eq!(page.state().await?, state);
+        assert_eq!(page.text("step-name").await?, "3 of 3: read 2000_3000; %");
+        // What is no state's address is the first state.
+        page.open("#%zz").await?;
+        assert!(page.text("step-name").await?.starts_with("0 of 0"));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_refused_access_shows_the_kernels_report() {
+    in_page(ALLOCATED, async |page| {
+        page.line("read 4001_1000").await?;
+        let said = page.text("console").await?;
+        for words in
+            ["illegal-access: kernel read of an absent page", "\nwhy    off by one: ", "\nwalk   CR3 p0x0040_2000"]
+        {
+            assert!(said.contains(words), "{words} is not in {said}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_kernel_that_panics_says_why_and_undo_goes_on() {
+    in_page("#alloc%204000_0000%208M;break%20clear;touch%204040_0000", async |page| {
+        page.line("free 4000_1000").await?;
+        let said = page.text("console").await?;
+        assert!(said.contains("were not handed out"), "{said}");
+        assert_eq!(page.ask("return document.getElementById('line').disabled").await?, json!(true));
+        page.press("Undo").await?;
+        page.line("help").await?;
+        assert!(page.text("console").await?.contains("mend"));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_walk_goes_from_entry_to_entry() {
+    in_page("#alloc%204000_0000%2064K;touch%204000_1000", async |page| {
+        page.press("walk to 0x4000_1000").await?;
+        let way = "return [...document.querySelectorAll('.way')].map((cell) => cell.parentElement.parentElement.id + cell.dataset.entry)";
+        for marked in [json!([]), json!(["directory256"]), json!(["directory256", "table1"])] {
+            assert_eq!(page.ask(way).await?, marked);
+            page.press("Next").await?;
+        }
+        let steps = page.text("walk-steps").await?;
+        assert!(steps.contains("the byte is at p0x0040_7000, in frame 0x407"), "{steps}");
+        Ok(())
+    });
+}
+
+#[test]
+fn entry_1023_shows_the_directory_as_a_table_and_as_a_page() {
+    in_page("", async |page| {
+        page.click("#directory [data-entry='1023']").await?;
+        page.click("#table [data-entry='1023']").await?;
+        let letters = "return ['directory', 'table'].map((id) => document.getElementById(id).textContent)";
+        let letters = page.ask(letters).await?;
+        assert_eq!(letters[0], letters[1]);
+        assert!(page.text("entry-text").await?.contains("0xFFFF_F000"));
+        assert!(page.text("entry-text").await?.contains("makes the directory a page"));
+        Ok(())
+    });
+}
+
+#[test]
+fn the_keyboard_alone_is_enough() {
+    in_page("", async |page| {
+        let focused = "const at = document.activeElement; return at.dataset.entry ?? (at.id || at.textContent)";
+        // From the top to the prompt, and from there to the directory.
+        for _ in 0..12 {
+            if page.ask(focused).await? == json!("line") {
+                break;
+            }
+            page.keys(TAB).await?;
+        }
+        page.keys("alloc 4000_0000 4K\n").await?;
+        page.keys("touch 4000_1000\n").await?;
+        assert_eq!(page.text("step-name").await?, "2 of 2: touch 4000_1000");
+        page.keys(TAB).await?;
+        assert_eq!(page.ask(focused).await?, json!("256"));
+        page.keys(DOWN).await?;
+        page.keys(RIGHT).await?;
+        page.keys("\n").await?;
+        assert!(page.text("table-text").await?.starts_with("Entry 289,"), "{}", page.text("table-text").await?);
+        // Undo by its keys, wherever one is.
+        page.ask(
+            "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', \
+                  { key: 'z', ctrlKey: true, bubbles: true, cancelable: true }))",
+        )
+        .await?;
+        assert!(page.text("step-name").await?.starts_with("1 of 2"));
+        Ok(())
+    });
+}
+
+#[test]
+fn whatever_can_be_reached_has_a_name_and_a_role() {
+    in_page(ALLOCATED, async |page| {
+        let nameless = "return [...document.querySelectorAll('button, input, [tabindex], [role=img], section, nav')].filter((part) => \
+                        !(part.getAttribute('aria-label') || part.getAttribute('aria-labelledby') || part.labels?.length || \
+                        part.textContent.trim())).map((part) => part.outerHTML)";
+        assert_eq!(page.ask(nameless).await?, json!([]));
+        let unknown = "return [...document.querySelectorAll('[tabindex]')].filter((part) => !part.role && part.tagName !== 'OL')\
+                       .map((part) => part.outerHTML)";
+        assert_eq!(page.ask(unknown).await?, json!([]));
+        let ids = "const ids = [...document.querySelectorAll('[id]')].map((part) => part.id); return ids.length - new Set(ids).size";
+        assert_eq!(page.ask(ids).await?, json!(0));
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_hangs_over_from_a_telephone_to_a_wall() {
+    in_page(ALLOCATED, async |page| {
+        for width in [360, 800, 1400, 3840] {
+            page.set_width(width).await?;
+            let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+            assert_eq!(page.ask(over).await?, json!(0), "{width} pixels");
+        }
+        Ok(())
+    });
+}
