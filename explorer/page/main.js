@@ -7,6 +7,7 @@ import { fromFragment, toFragment } from "link";
 import { parseAddress } from "numbers";
 import { drawPools } from "pools";
 import { Session, loadKernel } from "session";
+import { drawStories } from "stories";
 import { Tables } from "tables";
 import { drawTlb } from "tlb";
 import { Walk } from "walk";
@@ -72,6 +73,10 @@ function drawSwitches({ broken }) {
   byId("switches").replaceChildren(...buttons, mend);
 }
 
+function list(id, lines) {
+  byId(id).replaceChildren(...lines.map((line) => element("li", {}, line)));
+}
+
 function draw() {
   const focused = document.activeElement?.textContent;
   const group = document.activeElement?.parentElement?.id;
@@ -84,7 +89,8 @@ function draw() {
   drawPools(type, picture);
   drawFrames(picture.frames);
   drawTlb(picture.tlb);
-  byId("events").replaceChildren(...picture.events.map((event) => element("li", {}, event)));
+  list("acts", picture.acts);
+  list("events", picture.events);
   walk.update(session.machine);
   history.replaceState(null, "", toFragment(session.done) || location.pathname + location.search);
   keepFocus(group, focused);
@@ -112,5 +118,6 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   goTo(Math.max(session.at + (event.shiftKey ? 1 : -1), 0));
 });
+drawStories();
 openLink();
 document.documentElement.dataset.ready = "yes";

@@ -1,5 +1,6 @@
 //! The machine with its prompt: the kernel's own code on the software machine, 32 MiB of memory as the reference machine has.
 
+use crate::trace::Act;
 use crate::watched::WatchedMmu;
 use droste::addr::{Frame, FrameRange, Page, PageRange, VirtAddr};
 use droste::commands::{self, Command, PromptMachine, PromptMemory, Spaces};
@@ -96,7 +97,7 @@ impl Machine {
 
     /// Carries out a line typed at the prompt, and returns what the machine says.
     pub fn carry_out(&self, line: &str) -> String {
-        self.with(|memory| memory.mmu.forget_stale_uses());
+        self.with(|memory| memory.mmu.begin_step());
         commands::carry_out(self, OWN, line);
         std::mem::take(&mut self.console.borrow_mut().0)
     }
@@ -129,18 +130,24 @@ impl Machine {
     fn access<T>(&self, access: impl Fn(&WatchedMmu) -> Result<T, Fault>) -> Option<T> {
         // A fault that is answered must not come again.
         for _ in 0..2 {
-            let result = self.with(|memory| access(&memory.mmu));
-            match result.map_err(|fault| (fault, self.answer(fault))) {
+            let fault = match self.with(|memory| access(&memory.mmu)) {
                 Ok(value) => return Some(value),
-                Err((_, Ok(()))) => {}
-                Err((fault, Err(refusal))) => {
-                    self.refuse(fault, refusal);
-                    return None;
-                }
+                Err(fault) => fault,
+            };
+            self.note(Act::Trap(fault));
+            if let Err(refusal) = self.answer(fault) {
+                self.note(Act::Refuse);
+                self.refuse(fault, refusal);
+                return None;
             }
+            self.note(Act::Return);
         }
         self.print(format_args!("the fault was answered and came again\n"));
         None
+    }
+
+    fn note(&self, act: Act) {
+        self.with(|memory| memory.mmu.note(act));
     }
 
     fn refuse(&self, fault: Fault, refusal: Refusal) {

@@ -36,6 +36,8 @@ pub struct Picture {
     pub damage: Option<String>,
     /// What the TLB keeps.
     pub tlb: Tlb,
+    /// What the kernel did to the machine in the last step.
+    pub acts: Vec<String>,
     /// The last events, the latest first.
     pub events: Vec<String>,
     /// Free frames.
@@ -181,6 +183,7 @@ impl Picture {
                 pools,
                 damage,
                 tlb: Tlb::new(&kept, memory.mmu.stale_uses()),
+                acts: memory.mmu.acts(),
                 events: memory.events.latest(root).take(EVENTS).map(|event| event.to_string()).collect(),
                 free: memory.frames.free_frames(),
                 faults,

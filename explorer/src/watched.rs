@@ -1,9 +1,10 @@
-//! An MMU that notices when a stale translation is used, and that can be broken on purpose.
+//! An MMU that notices what the kernel does to it and when a stale translation is used, and that can be broken on purpose.
 //!
 //! It stands between the kernel and the software machine. What it breaks, it breaks by leaving out what it was asked for:
 //! the kernel's code is not changed.
 
 use crate::outside::Outside;
+use crate::trace::{Act, Trace};
 use droste::addr::{Frame, Page, PhysAddr, VirtAddr};
 use droste::memory_map::{POOL_PAGES, WINDOWS};
 use droste::paging::soft::SoftMmu;
@@ -27,6 +28,7 @@ pub struct WatchedMmu {
     pub broken: Broken,
     /// Pages that were accessed by a translation that the tables no longer say.
     stale_uses: RefCell<BTreeSet<u32>>,
+    trace: RefCell<Trace>,
 }
 
 /// A translation that the TLB keeps.
@@ -51,7 +53,7 @@ impl Kept {
 impl WatchedMmu {
     /// Watches `soft`.
     pub fn new(soft: SoftMmu) -> Self {
-        Self { soft, broken: Broken::default(), stale_uses: RefCell::default() }
+        Self { soft, broken: Broken::default(), stale_uses: RefCell::default(), trace: RefCell::default() }
     }
 
     /// Looks at the address space of the directory `root` from outside.
@@ -70,9 +72,20 @@ impl WatchedMmu {
         self.stale_uses.borrow().iter().copied().collect()
     }
 
-    /// Forgets the stale translations that were used so far.
-    pub fn forget_stale_uses(&self) {
+    /// Adds to what was done in this step.
+    pub fn note(&self, act: Act) {
+        self.trace.borrow_mut().add(act);
+    }
+
+    /// Returns what was done in this step, in words.
+    pub fn acts(&self) -> Vec<String> {
+        self.trace.borrow().in_words()
+    }
+
+    /// Begins a step: forgets what was done, and which stale translations were used.
+    pub fn begin_step(&self) {
         self.stale_uses.take();
+        self.trace.take();
     }
 
     /// Reads the word at `address` as an instruction does.
@@ -130,33 +143,41 @@ impl MmuView for WatchedMmu {
 impl Mmu for WatchedMmu {
     fn store(&mut self, slot: Slot, entry: Entry) {
         self.watch(slot.page());
+        self.note(Act::Store(slot, entry));
         self.soft.store(slot, entry);
     }
 
     fn flush(&mut self, page: Page) {
-        if !(self.broken.flush && POOL_PAGES.contains(page)) {
-            self.soft.flush(page);
+        if self.broken.flush && POOL_PAGES.contains(page) {
+            return self.note(Act::NoFlush(page));
         }
+        self.note(Act::Flush(page));
+        self.soft.flush(page);
     }
 
     fn flush_all(&mut self) {
+        self.note(Act::FlushAll);
         self.soft.flush_all();
     }
 
     fn set_root(&mut self, root: Frame) {
+        self.note(Act::Load(root));
         self.soft.set_root(root);
     }
 
     fn zero(&mut self, page: Page) {
         // A new table is cleared where it is seen in a window, a page of a region at its own address.
-        if !(self.broken.clear && WINDOWS.contains(page)) {
-            self.watch(page);
-            self.soft.zero(page);
+        if self.broken.clear && WINDOWS.contains(page) {
+            return self.note(Act::NoClear(page));
         }
+        self.watch(page);
+        self.note(Act::Clear(page));
+        self.soft.zero(page);
     }
 
     fn write(&mut self, address: VirtAddr, word: u32) {
         self.watch(Page::containing(address));
+        self.note(Act::Words(1));
         self.soft.write(address, word);
     }
 }

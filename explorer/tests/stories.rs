@@ -115,6 +115,33 @@ fn legitimacy_by_range_backs_what_no_region_holds() {
 }
 
 #[test]
+fn a_first_touch_is_a_trap_that_makes_a_table_and_a_page_of_zeros() {
+    let machine = after(&["alloc 4000_0000 8M"]);
+    machine.carry_out("read 4040_0000");
+    assert_eq!(
+        Picture::new(&machine).acts,
+        [
+            "trap: read of an absent page at 0x4040_0000",
+            // The new table is cleared in the second window, which is closed again with its note.
+            "entry at 0xFFFF_FFF8: p0x0040_8000 PW-------",
+            "clear the page at 0xFFFF_E000",
+            "entry at 0xFFFF_FFF8: absent(0x20000022)",
+            "flush all: CR3 is loaded again",
+            "entry at 0xFFFF_F404: p0x0040_8000 PW-------",
+            "entry at 0xFFD0_1000: p0x0040_7000 PW-------",
+            "clear the page at 0x4040_0000",
+            "return: the access is tried again",
+        ]
+    );
+    machine.carry_out("read 4040_0000");
+    assert!(Picture::new(&machine).acts.is_empty());
+    machine.carry_out("free 4040_0000 page");
+    assert!(Picture::new(&machine).acts.contains(&"flush the page at 0x4040_0000".into()));
+    machine.carry_out("read 5000_0000");
+    assert_eq!(Picture::new(&machine).acts.last().map(String::as_str), Some("no answer: the access is reported"));
+}
+
+#[test]
 fn a_walk_ends_where_the_processor_would() {
     let machine = after(&["alloc 4000_0000 8K", "touch 4000_1000"]);
     let backed = way(&machine, VirtAddr::new(0x4000_1234));

@@ -122,6 +122,31 @@ fn a_kernel_that_panics_says_why_and_undo_goes_on() {
 }
 
 #[test]
+fn every_state_to_look_at_shows_what_it_promises() {
+    let promises = [
+        ("A first touch", "acts", "entry at 0xFFFF_F404: p0x0040_8000"),
+        ("One address", "console", "0x00000007\n"),
+        ("One word past", "console", "why    off by one: "),
+        ("A pointer", "console", "why    use after release: "),
+        ("A flush", "tlb-text", "The last step went by a stale entry: 0x4000_1000."),
+        ("A table", "acts", "left out: clearing the page at "),
+        ("A page", "pools", "Backed, but in no region: 0x4000_2000"),
+    ];
+    in_page("", async |page| {
+        assert_eq!(page.ask("return document.querySelectorAll('#stories a').length").await?, json!(promises.len()));
+        for (number, (name, part, words)) in (1..).zip(promises) {
+            let link = format!("#stories li:nth-child({number}) a");
+            let told = page.ask(&format!("return document.querySelector('{link}').textContent")).await?;
+            assert!(told.as_str().is_some_and(|told| told.starts_with(name)), "{told} is not {name}");
+            page.click(&link).await?;
+            let shown = page.text(part).await?;
+            assert!(shown.contains(words), "{name}: {words} is not in {shown}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn a_walk_goes_from_entry_to_entry() {
     in_page("#alloc%204000_0000%2064K;touch%204000_1000", async |page| {
         page.press("walk to 0x4000_1000").await?;
