@@ -4,7 +4,7 @@ use droste::addr::{Frame, FrameRange, Page, VirtAddr};
 use droste::frames::{FramePool, ReleaseError};
 use droste::memory_map::{HOLE, POOL_PAGES, PROCESS_POOL_START};
 use droste::paging::PageTable;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -41,8 +41,12 @@ fn is_handout() -> bool {
     !Path::new(ROOT).join("instructor").exists()
 }
 
-/// Returns the text of all sources below a directory of the kernel.
+/// Returns the text of all sources below a directory of the kernel, or of a file.
 fn sources(directory: &str) -> String {
+    let whole = Path::new(ROOT).join("kernel/src").join(directory);
+    if whole.is_file() {
+        return fs::read_to_string(whole).expect("a text");
+    }
     let mut directories = vec![Path::new(ROOT).join("kernel/src").join(directory)];
     let mut text = String::new();
     while let Some(directory) = directories.pop() {
@@ -236,4 +240,97 @@ fn address_spaces_take_what_lab_4_says() {
     says(&lab(4), &["fit into 6910 frames", "1727 fit, with two frames left over"]);
     // Three address spaces, three times, each with three tables beside that of its pool.
     assert_eq!((0x1afd - 0x1ad9, 0x1afd - 0x1af4), (36, 9));
+}
+
+/// Returns the value of `key` in a block of a list: a string, or a number.
+fn value<'a>(block: &'a str, key: &str) -> Option<&'a str> {
+    let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))?;
+    Some(line.trim_matches('"'))
+}
+
+/// Returns the lab of each test, by its name without the group.
+fn labs_of_tests() -> BTreeMap<String, u32> {
+    let list = fs::read_to_string(Path::new(ROOT).join("grader/tests.toml")).expect("a text");
+    let blocks = |heading: &str| list.split("[[").filter_map(|block| block.strip_prefix(heading)).collect::<Vec<_>>();
+    let number = |block: &str| value(block, "lab").and_then(|lab| lab.parse().ok());
+    let groups: BTreeMap<&str, Option<u32>> =
+        blocks("group]]").iter().filter_map(|block| Some((value(block, "id")?, number(block)))).collect();
+    let lab = |block: &&str| {
+        let lab = number(block).or(groups[value(block, "group")?])?;
+        Some((value(block, "id")?.to_owned(), lab))
+    };
+    blocks("test]]").iter().filter_map(lab).collect()
+}
+
+/// A demand stands in a function; where that is a test's own, it has the test's name.
+#[test]
+fn a_failure_is_seen_in_the_lab_whose_chapter_shows_it() {
+    let (sources, labs_of) = (["scenarios", "system"].map(sources).concat(), labs_of_tests());
+    let mut found = 0;
+    for (number, page) in labs() {
+        let symptoms = first_cells(&page, "what you see").into_iter().flat_map(code);
+        for what in symptoms.filter_map(|symptom| Some(symptom.split_once(": expected ")?.0)) {
+            let quoted = format!("\"{what}\"");
+            let places = sources.match_indices(&quoted).map(|(place, _)| place);
+            let functions = places.filter_map(|place| {
+                let function = &sources[sources[..place].rfind("\nfn ")? + "\nfn ".len()..];
+                Some(function[..function.find(['<', '('])?].replace('_', "-"))
+            });
+            // What a step says that several tests take may be seen in any lab.
+            let labs: Option<BTreeSet<u32>> = functions.map(|name| labs_of.get(&name).copied()).collect();
+            let Some(labs) = labs.filter(|labs| !labs.is_empty()) else { continue };
+            assert!(labs.contains(&number), "lab {number}: {what} is seen in labs {labs:?}");
+            found += 1;
+        }
+    }
+    assert!(found > 10, "{found}");
+}
+
+/// A refusal is told in words that a test can say.
+#[test]
+fn what_is_expected_and_seen_are_values_that_a_test_prints() {
+    let words = sources("scenarios/words.rs");
+    for (number, page) in labs() {
+        let symptoms = first_cells(&page, "what you see").into_iter().flat_map(code);
+        for (what, values) in symptoms.filter_map(|symptom| symptom.split_once(": expected ")) {
+            for value in values.split(", seen ") {
+                let is_number = value.strip_prefix("0x").is_some_and(|hex| u32::from_str_radix(hex, 16).is_ok());
+                assert!(
+                    is_number || words.contains(&format!("\"{value}\"")),
+                    "lab {number}: {what}: no test prints {value}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn each_wrong_turn_of_the_guide_is_a_mutant_that_a_test_of_its_lab_sees() {
+    if is_handout() {
+        return;
+    }
+    let read = |file: &str| fs::read_to_string(Path::new(ROOT).join(file)).expect("a text");
+    let lists =
+        ["1-frames", "2-paging", "3-faults", "4-regions"].map(|list| read(&format!("grader/mutants/{list}.toml")));
+    let mutants = lists.concat();
+    let (guide, labs_of) = (read("docs/src/solution-guide.md"), labs_of_tests());
+    let mut sections = guide.split("\n## Lab ");
+    assert!(sections.next().is_some_and(|before| before.starts_with("# Solution guide")));
+    for section in sections {
+        let number = section.chars().next().and_then(|digit| digit.to_digit(10)).expect("a lab");
+        let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+        for row in rows {
+            let cells: Vec<&str> =
+                row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect();
+            let [wrong, name, test, _] = cells[..] else { panic!("lab {number}: {row}") };
+            let mutant = mutants.split("[[mutant]]").find(|mutant| value(mutant, "name") == Some(name));
+            let mutant = mutant.unwrap_or_else(|| panic!("lab {number}: no mutant is called {name}"));
+            let says = mutant.contains(&format!("\"{}\"", wrong.replace('"', "\\\"")))
+                || mutant.contains(&format!("'{wrong}'"));
+            assert!(says, "lab {number}: {name} is another mistake than {wrong}");
+            assert!(mutant.contains(&format!("\"{test}\" = ")), "lab {number}: {name} is not caught by {test}");
+            let id = test.split_once('/').map_or(test, |(_, id)| id);
+            assert_eq!(labs_of.get(id), Some(&number), "{test}");
+        }
+    }
 }

@@ -34,9 +34,9 @@ fn handout(lab: u32, name: &str, more: &[&str]) -> PathBuf {
     to
 }
 
-/// Grades `submission` in `lab`, built in the workplace of this name. Returns the results.
-fn grade(lab: u32, workplace: &str, submission: &Path) -> Value {
-    let (results, workplace) = (place("results").join(format!("{workplace}-{lab}")), place(workplace));
+/// Grades `submission`, by the name of `of`, in `lab`. Returns the results. Nothing is built where another test builds.
+fn grade(lab: u32, of: &str, submission: &Path) -> Value {
+    let (results, workplace) = (place("results").join(format!("{of}-{lab}")), place("workplaces").join(of));
     let [results_words, workplace_words, submission] =
         [&results, &workplace, submission].map(|path| path.to_str().expect("a plain name"));
     let words = ["grade", "--lab", &lab.to_string(), "--workplace", workplace_words, "--results", results_words];
@@ -64,7 +64,7 @@ fn missed(results: &Value) -> Vec<String> {
 fn with_nothing_done_a_lab_has_no_points() {
     for lab in labs() {
         let handout = handout(lab, &format!("handout-{lab}"), &[]);
-        let results = grade(lab, "floor", &handout);
+        let results = grade(lab, "nothing", &handout);
         assert_eq!(results["score"].as_f64(), Some(0.0), "lab {lab}: {results:#}");
         let boots = results["tests"]
             .as_array()
@@ -78,7 +78,7 @@ fn with_nothing_done_a_lab_has_no_points() {
 #[test]
 fn the_solution_has_all_points_of_each_lab() {
     for lab in labs() {
-        let results = grade(lab, "full", Path::new(ROOT));
+        let results = grade(lab, "solution", Path::new(ROOT));
         assert_eq!(missed(&results), [""; 0], "lab {lab}");
         assert_eq!(results["score"], results["extra_data"]["possible"], "lab {lab}");
     }
@@ -99,7 +99,7 @@ fn plain_designs_have_all_points_of_labs_1_to_3_but_those_for_cost() {
                 let text = own.iter().find_map(|file| fs::read_to_string(file).ok()).expect("it is in the solution");
                 fs::write(submission.join(file), text).expect("the directory is ours");
             }
-            assert_eq!(missed(&grade(*lab, "full", &submission)), [""; 0], "{design}, lab {lab}");
+            assert_eq!(missed(&grade(*lab, "designs", &submission)), [""; 0], "{design}, lab {lab}");
         }
     }
 }
