@@ -45,7 +45,7 @@ fn the_pictures_numbers_are_those_that_the_prompt_says() {
         let line = format!("  {} {}: {}\n", used.letter, used.name, used.count);
         assert!(said.contains(&line), "{line}{said}");
     }
-    assert!(machine.carry_out("regions").contains(" 10 pages, 7 backed\n"));
+    assert!(machine.carry_out("regions").contains(" 10 pages, 7 backed  region\n"));
     assert_eq!(regions(&picture)[0].backed, 7);
     assert_eq!(picture.frames.letters.chars().filter(|letter| *letter == '.').count(), picture.free as usize);
 }
