@@ -223,6 +223,27 @@ fn whatever_can_be_reached_has_a_name_and_a_role() {
 }
 
 #[test]
+fn accessibility_is_as_axe_demands_in_the_light_and_in_the_dark() {
+    let engine =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../build/axe/node_modules/axe-core/axe.min.js"));
+    let engine = engine.expect("scripts/check-explorer brings the engine");
+    in_page(
+        "#alloc%204000_0000%2064K;break%20flush;touch%204000_1000;free%204000_1000%20page;read%204000_1000",
+        async |page| {
+            page.press("walk to 0x4000_1000").await?;
+            page.ask(&engine).await?;
+            for scheme in ["light", "dark"] {
+                page.ask(&format!("document.documentElement.style.colorScheme = '{scheme}'")).await?;
+                let violations = "return axe.run().then(({ violations }) => violations.map(({ id, nodes }) => \
+                              `${id}: ${nodes.map((node) => node.html).join(' ')}`))";
+                assert_eq!(page.ask(violations).await?, json!([]), "{scheme}");
+            }
+            Ok(())
+        },
+    );
+}
+
+#[test]
 fn nothing_hangs_over_from_a_telephone_to_a_wall() {
     in_page(ALLOCATED, async |page| {
         for width in [360, 800, 1400, 3840] {
