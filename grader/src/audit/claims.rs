@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! claim pool FIRST END MAP               a frame pool: its frames, and the physical address of its map
+//! claim heap COUNT                       frames of the kernel pool that the heap has
 //! claim free COUNT                       frames of the process pool that are free
 //! claim directory FRAME                  an address space that is alive
 //! claim faults COUNT                     page faults answered since the start
@@ -29,6 +30,8 @@ pub enum Claim {
         /// Where its map is in memory.
         map: u32,
     },
+    /// How many frames of the kernel pool the heap has.
+    Heap(u32),
     /// How many frames of the process pool are free.
     Free(u32),
     /// The directory of an address space that is alive.
@@ -58,7 +61,7 @@ const PAGES: u32 = 1 << 20;
 impl Claim {
     /// Says whether it is about pages of the current address space.
     pub fn is_about_pages(&self) -> bool {
-        !matches!(self, Self::Pool { .. } | Self::Free(_) | Self::Directory(_) | Self::Faults(_))
+        !matches!(self, Self::Pool { .. } | Self::Heap(_) | Self::Free(_) | Self::Directory(_) | Self::Faults(_))
     }
 
     /// Reads what follows `claim `.
@@ -70,6 +73,7 @@ impl Claim {
         let is_range = |start, end| start < end && end <= PAGES;
         Some(match (kind, numbers?.as_slice()) {
             ("pool", &[first, end, map]) if is_range(first, end) => Self::Pool { frames: first..end, map },
+            ("heap", &[count]) => Self::Heap(count),
             ("free", &[count]) => Self::Free(count),
             ("directory", &[frame]) => Self::Directory(frame),
             ("faults", &[count]) => Self::Faults(count),

@@ -42,7 +42,7 @@ pub struct Auditor {
     planned: Vec<Checkpoint>,
     /// How far the control channel has been read.
     read: usize,
-    /// Frames of the kernel pool in use at the first checkpoint.
+    /// Frames of the kernel pool in use at the first checkpoint, without those of the heap.
     kernel_frames: Option<usize>,
     /// What was found wrong.
     pub findings: Vec<Check>,
@@ -184,7 +184,10 @@ impl Auditor {
             && let Some([kernel, process]) = frames::books(&claims, ram, wrong)?
         {
             process.check(&owners, wrong);
-            let (used, before) = (kernel.used(), *self.kernel_frames.get_or_insert(kernel.used()));
+            // The heap may have grown.
+            let heap = claims.iter().find_map(|claim| if let Claim::Heap(count) = claim { Some(*count) } else { None });
+            let used = kernel.used().saturating_sub(heap.unwrap_or(0) as usize);
+            let before = *self.kernel_frames.get_or_insert(used);
             if used != before {
                 wrong.add("frames of the kernel pool in use", format!("{before:#x}, as before"), format!("{used:#x}"));
             }
@@ -250,7 +253,7 @@ impl Pages<'_> {
                         }
                     }
                 }
-                Claim::Pool { .. } | Claim::Free(_) | Claim::Directory(_) | Claim::Faults(_) => {}
+                Claim::Pool { .. } | Claim::Heap(_) | Claim::Free(_) | Claim::Directory(_) | Claim::Faults(_) => {}
             }
         }
         Ok(backed)

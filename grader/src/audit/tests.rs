@@ -310,6 +310,9 @@ fn the_kernel_pool_must_not_be_used_for_pages() {
     assert_eq!(world.audit_again(&mut auditor), [""; 0]);
     world.set_state(KERNEL_BOOK, 9, 0, 1);
     assert_eq!(world.audit_again(&mut auditor), ["frames of the kernel pool in use: 0x2, as before, 0x3"]);
+    // If it is the heap's, the heap has grown.
+    world.say("claim heap 0x1");
+    assert_eq!(world.audit_again(&mut auditor), [""; 0]);
 }
 
 #[test]

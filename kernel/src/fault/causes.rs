@@ -285,7 +285,7 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         name: "heap used up",
         matches: |evidence| evidence.panic("memory allocation of"),
-        why: "the kernel heap, of 1 MiB, has no block of this size left.",
+        why: "the kernel heap has no block of this size left, and the kernel's frame pool no frames for one.",
         next: "what grows: a Vec that is never cleared? Large things belong in regions of a pool.",
     },
     Cause {

@@ -4,7 +4,7 @@
 //! shows.
 
 use crate::addr::{Page, PageRange, VirtAddr};
-use crate::arch::x86::clock;
+use crate::arch::x86::{clock, kernel_pool};
 use crate::boot_info::{BootInfo, pools};
 use crate::memory_map::{HOLE, PROCESS_POOL_START};
 use crate::paging::{CurrentTable, Entry, Mmu, MmuView, PageTable, Window};
@@ -46,7 +46,7 @@ fn show_pools(boot_info: &BootInfo) -> Outcome {
     let promised = pools::process_frames(boot_info.available());
     let (range, free, root) =
         memory::with(|memory| (memory.frames.range(), memory.frames.free_frames(), memory.root()));
-    let kernel_free = memory::with_kernel_pool(|pool| pool.free_frames());
+    let kernel_free = kernel_pool::with(|pool| pool.free_frames());
     // The first page table: its directory and the table of the first 4 MiB.
     let used = 2;
     println!("kernel pool:  frames 512..1024, {kernel_free} free; the rest is bookkeeping and heap");

@@ -1,4 +1,4 @@
-//! The memory of the machine that the kernel runs on: two frame pools, the current page table, the lock around them.
+//! The memory of the machine that the kernel runs on: two frame pools, the current page table, the lock around it.
 //!
 //! [`start`] turns the boot loader's memory map into the two frame pools and the first real page table. From then on
 //! [`answer`] is called at each page fault, and [`with`] is how everything else works on the memory.
@@ -7,7 +7,7 @@ use crate::addr::{Frame, FrameRange, Page};
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::vga::SCREEN;
-use crate::arch::x86::{heap, image, pixels, storage};
+use crate::arch::x86::{heap, image, kernel_pool, pixels};
 use crate::boot_info::{BootInfo, pools};
 use crate::events::{self, EventKind, Events};
 use crate::fault::FaultError;
@@ -16,16 +16,12 @@ use crate::memory_map::{HOLE, KERNEL_POOL};
 use crate::paging::{Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable};
 use core::fmt;
 
-/// Frames of the kernel pool that the heap gets: 1 MiB.
-const HEAP_FRAMES: u32 = 256;
-
 /// The memory of this machine, as paging and virtual memory see one.
 pub type KernelMemory = Memory<X86Mmu, FramePool<'static>>;
 
-/// The kernel's memory: processor, process pool, events.
+/// The kernel's memory, and what is known of it.
 struct State {
     memory: KernelMemory,
-    kernel_pool: FramePool<'static>,
     /// Faults that were answered with a frame.
     faults: u32,
     /// The directory of the first address space.
@@ -64,10 +60,9 @@ impl fmt::Display for StartError {
 ///
 /// [`StartError`] if the memory doesn't allow it.
 pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
-    let mut kernel_pool = kernel_pool(boot_info.available())?;
-    let frames = process_pool(boot_info.available(), &mut kernel_pool)?;
-    let heap_start = kernel_pool.get_frames(HEAP_FRAMES).ok_or(StartError::KernelPool(HEAP_FRAMES))?;
-    heap::start(FrameRange::new(heap_start, Frame::new(heap_start.number() + HEAP_FRAMES)));
+    kernel_pool::start(kernel_pool(boot_info.available())?);
+    let frames = process_pool(boot_info.available())?;
+    heap::start().ok_or(StartError::KernelPool(heap::FIRST_FRAMES))?;
 
     mmu.install_recursive_entry();
     let mut memory = Memory { mmu, frames, events: Events::NONE };
@@ -77,14 +72,14 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     if SCREEN.lock().has_pixels() {
         pixels::keep(&mut memory.mmu);
     }
-    *STATE.lock() = Some(State { memory, kernel_pool, faults: 0, home });
+    *STATE.lock() = Some(State { memory, faults: 0, home });
     Ok(())
 }
 
 /// Makes the kernel pool, with its bookkeeping in its own first frame.
 fn kernel_pool(available: &[FrameRange]) -> Result<FramePool<'static>, StartError> {
     let info = FrameRange::new(KERNEL_POOL.start, Frame::new(KERNEL_POOL.start.number() + 1));
-    let pool = FramePool::new(KERNEL_POOL, storage::words(info));
+    let pool = FramePool::new(KERNEL_POOL, kernel_pool::words(info));
     let mut pool = pool.ok_or(StartError::KernelPool(1))?;
     reserve(&mut pool, available)?;
     pool.mark_inaccessible(info.start, info.len()).map_err(StartError::Mark)?;
@@ -92,15 +87,15 @@ fn kernel_pool(available: &[FrameRange]) -> Result<FramePool<'static>, StartErro
 }
 
 /// Makes the process pool up to the end of memory, with its bookkeeping in frames of the kernel pool.
-fn process_pool(available: &[FrameRange], kernel_pool: &mut FramePool<'_>) -> Result<FramePool<'static>, StartError> {
+fn process_pool(available: &[FrameRange]) -> Result<FramePool<'static>, StartError> {
     let range = pools::process_pool(available);
     if range.is_empty() {
         return Err(StartError::ProcessPool);
     }
     let needed = (FramePool::storage_words(range.len()) as u32).div_ceil(1024);
-    let info = kernel_pool.get_frames(needed).ok_or(StartError::KernelPool(needed))?;
+    let info = kernel_pool::with(|pool| pool.get_frames(needed)).ok_or(StartError::KernelPool(needed))?;
     let info = FrameRange::new(info, Frame::new(info.number() + needed));
-    let mut pool = FramePool::new(range, storage::words(info)).ok_or(StartError::KernelPool(needed))?;
+    let mut pool = FramePool::new(range, kernel_pool::words(info)).ok_or(StartError::KernelPool(needed))?;
     reserve(&mut pool, available)?;
     let hole = range.intersection(HOLE);
     pool.mark_inaccessible(hole.start, hole.len()).map_err(StartError::Mark)?;
@@ -174,15 +169,6 @@ fn with_state<R>(work: impl FnOnce(&mut State) -> R) -> R {
 /// If the caller is such work itself, or the memory was not started.
 pub fn with<R>(work: impl FnOnce(&mut KernelMemory) -> R) -> R {
     with_state(|state| work(&mut state.memory))
-}
-
-/// Works on the kernel's frame pool.
-///
-/// # Panics
-///
-/// As [`with`].
-pub fn with_kernel_pool<R>(work: impl FnOnce(&mut FramePool<'static>) -> R) -> R {
-    with_state(|state| work(&mut state.kernel_pool))
 }
 
 /// Returns how many frames of the process pool are free.

@@ -7,7 +7,7 @@ mod fatal;
 
 use crate::addr::{Frame, Page, PageRange, VirtAddr};
 use crate::arch::x86::exit::Verdict;
-use crate::arch::x86::{access, clock, exit, image, interrupts, pit};
+use crate::arch::x86::{access, clock, exit, image, interrupts, kernel_pool, pit};
 use crate::frames::{FramePool, FrameSource};
 use crate::memory_map::{HOLE, IDENTITY, KERNEL_POOL, PROCESS_POOL_START};
 use crate::paging::{CurrentTable, Entry, Mmu, MmuView};
@@ -166,13 +166,13 @@ fn process_pool_ends_at(machine: &mut RealMachine, end: u32) -> Outcome {
 }
 
 fn kernel_pool_is_left_alone(machine: &mut RealMachine) -> Outcome {
-    let before = memory::with_kernel_pool(|pool| pool.free_frames());
+    let before = kernel_pool::with(|pool| pool.free_frames());
     for page in 0..500 {
         machine.write(VirtAddr::new(0x40_0000 + 0x10_1000 * page), page);
     }
-    let after = memory::with_kernel_pool(|pool| pool.free_frames());
+    let after = kernel_pool::with(|pool| pool.free_frames());
     demand("free frames of the kernel pool", before, after)?;
-    demand("kernel pool's metadata agrees", true, memory::with_kernel_pool(|pool: &mut FramePool<'_>| pool.check()))
+    demand("kernel pool's metadata agrees", true, kernel_pool::with(|pool: &mut FramePool<'_>| pool.check()))
 }
 
 fn image_is_protected(machine: &mut RealMachine) -> Outcome {
@@ -253,7 +253,7 @@ fn fill_once(mark: u32) -> Outcome {
 
 fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
     let home = machine.with(|memory| memory.root());
-    let kernel_frames = memory::with_kernel_pool(|pool| pool.free_frames());
+    let kernel_frames = kernel_pool::with(|pool| pool.free_frames());
     let mut spaces = Vec::new();
     for _ in 0..THREADS {
         let space = machine.with(AddressSpace::create);
@@ -277,7 +277,7 @@ fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
     for rounds in &ROUNDS {
         demand("a thread had its turn", true, rounds.load(Ordering::Relaxed) > 0)?;
     }
-    demand("kernel frames, the stacks given back", kernel_frames, memory::with_kernel_pool(|pool| pool.free_frames()))?;
+    demand("kernel frames, the stacks given back", kernel_frames, kernel_pool::with(|pool| pool.free_frames()))?;
     for frame in KERNEL_POOL.iter() {
         let entry = machine.with(|memory| memory.pte(Page::new(frame.number()))).unwrap_or(Entry::ABSENT);
         demand("a page of the kernel pool, which may have been a guard page, is writable", true, entry.is_writable())?;

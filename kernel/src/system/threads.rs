@@ -7,9 +7,9 @@
 //! There are no priorities, no waiting and no policies: the exercises that follow this one are about those.
 
 use crate::addr::{Frame, Page};
-use crate::arch::x86::interrupts;
 use crate::arch::x86::lock::Locked;
 use crate::arch::x86::stack::{PAGES, Stack, Switch};
+use crate::arch::x86::{interrupts, kernel_pool};
 use crate::memory_map::IDENTITY;
 use crate::paging::{Entry, Mmu, MmuView, Window};
 use crate::system::memory;
@@ -139,7 +139,7 @@ extern "C" fn enter(number: u32) -> ! {
 
 /// Makes a stack for thread `number`, with its guard page absent in every address space: they share the first 4 MiB.
 fn new_stack(number: u32) -> Option<Stack> {
-    let first = memory::with_kernel_pool(|pool| pool.get_frames(PAGES))?;
+    let first = kernel_pool::with(|pool| pool.get_frames(PAGES))?;
     let stack = Stack::new(first, enter, number);
     set_guard_page(&stack, |_| Entry::ABSENT);
     Some(stack)
@@ -148,7 +148,7 @@ fn new_stack(number: u32) -> Option<Stack> {
 fn free_stack(stack: &Stack) {
     set_guard_page(stack, Entry::writable);
     if let Some(first) = stack.first_frame() {
-        let released = memory::with_kernel_pool(|pool| pool.release_frames(first));
+        let released = kernel_pool::with(|pool| pool.release_frames(first));
         assert!(released.is_ok(), "a stack was not released: {released:?}");
     }
 }

@@ -7,7 +7,7 @@ the kernel, or something that the kernel is just doing.
 import collections
 import gdb
 
-from .memory import PAGE_SIZE, count, state, virtual
+from .memory import PAGE_SIZE, count, held, state, virtual
 from .pools import METADATA, Broken, pools
 from .tables import PRESENT, RECURSIVE_ENTRY, Entry, Space
 
@@ -57,10 +57,10 @@ class FramePool:
 
 def frame_pools(memory):
     """Returns the kernel's pool and the process pool."""
-    machine = state()
-    if machine is None:
+    machine, kernel_pool = state(), held("droste::arch::x86::kernel_pool::POOL")
+    if machine is None or kernel_pool is None:
         raise gdb.GdbError("the kernel has not made its frame pools yet")
-    return FramePool(memory, machine["kernel_pool"]), FramePool(memory, machine["memory"]["frames"])
+    return FramePool(memory, kernel_pool), FramePool(memory, machine["memory"]["frames"])
 
 
 def spaces(memory, pool):

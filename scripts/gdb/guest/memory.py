@@ -149,14 +149,19 @@ def static(path):
         return gdb.parse_and_eval(path)
 
 
-def state():
-    """Returns the kernel's `machine::State`; None before it has made its first page table."""
+def held(path):
+    """Returns what a static `Locked<Option<_>>` of the kernel holds; None while it holds nothing."""
     # Locked(Mutex { inner: SpinMutex { data: UnsafeCell { value } } })
-    held = static("droste::system::memory::STATE")["__0"]["inner"]["data"]["value"]
-    if "Some" not in [field.name for field in held.type.fields()]:
+    value = static(path)["__0"]["inner"]["data"]["value"]
+    if "Some" not in [field.name for field in value.type.fields()]:
         return None
     with language("rust"):
-        return held["Some"]["__0"]
+        return value["Some"]["__0"]
+
+
+def state():
+    """Returns the kernel's `memory::State`; None before it has made its first page table."""
+    return held("droste::system::memory::STATE")
 
 
 def code_at(address):

@@ -1,12 +1,10 @@
 //! Stacks of kernel threads, and the switch between them.
 
 use super::gdt;
-use super::lock::{Dying, Locked};
-use super::storage;
+use super::kernel_pool;
+use super::lock::Dying;
 use crate::addr::{Frame, FrameRange, Page};
-use crate::memory_map::{IDENTITY, KERNEL_POOL};
 use core::arch::global_asm;
-use core::mem;
 
 global_asm!(include_str!("../../../../boot/switch.s"));
 
@@ -31,9 +29,6 @@ pub fn leave_crash(_: &Dying, go_on: extern "C" fn() -> !) -> ! {
 /// Pages of a stack, the guard page below it included.
 pub const PAGES: u32 = 5;
 
-/// The frames that are part of a stack, by number: so no two stacks share one.
-static IN_STACKS: Locked<[bool; IDENTITY.len() as usize]> = Locked::new([false; IDENTITY.len() as usize]);
-
 /// The stack of a thread that isn't running: its pages and where it left off.
 #[derive(Debug)]
 pub struct Stack {
@@ -49,18 +44,14 @@ impl Stack {
     ///
     /// # Panics
     ///
-    /// If the frames are not all in the kernel pool, or if one is storage, the heap's or another stack's.
+    /// If the frames are not all in the kernel pool, or one of them holds something else.
     pub fn new(first: Frame, entry: extern "C" fn(u32) -> !, argument: u32) -> Self {
         let frames = FrameRange::new(first, Frame::new(first.number() + PAGES));
-        assert!(KERNEL_POOL.contains_range(frames) && storage::is_above_claims(frames), "{frames:?} can't be a stack");
-        for frame in frames.iter() {
-            let taken = mem::replace(&mut IN_STACKS.lock()[frame.number() as usize], true);
-            assert!(!taken, "{frame:?} is part of another stack");
-        }
+        kernel_pool::claim(frames);
         // What switch_stacks takes off the stack: EDI, ESI, EBX, EBP, and the address to go on at.
         let start = [0, argument, entry as usize as u32, 0, thread_start as *const () as u32];
         let pointer = frames.end.start().as_u32() - size_of_val(&start) as u32;
-        // SAFETY: (1) the frames are mapped at their own address, and none of Rust's objects nor another stack is in them;
+        // SAFETY: (1) the frames are mapped at their own address, and claimed, so nothing else is in them;
         // (2) the words are aligned and lie in the last of them.
         unsafe { (pointer as *mut [u32; 5]).write(start) };
         Self { frames, pointer }
@@ -84,7 +75,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        self.frames.iter().for_each(|frame| IN_STACKS.lock()[frame.number() as usize] = false);
+        kernel_pool::disclaim(self.frames);
     }
 }
 

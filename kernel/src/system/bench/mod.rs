@@ -62,6 +62,7 @@ const GROUPS: [Group; 10] = [
 pub fn run(name: &str, boot: Boot, boot_info: &BootInfo) -> Verdict {
     control!("value boot-kmain {}", boot.kmain);
     control!("value boot-ready {}", boot.ready);
+    image::tell_kernel_pool();
     let has_main_job = ["all", "main-job"].contains(&name);
     let mut groups = GROUPS.iter().filter(|(group, _)| name == "all" || name == *group).peekable();
     if groups.peek().is_none() && !has_main_job && name != "boot" {

@@ -4,7 +4,7 @@
 //! the channel before it goes on. Where nobody watches, nothing stands still and nothing is answered.
 
 use crate::addr::Frame;
-use crate::arch::x86::{exit, interrupts, pit};
+use crate::arch::x86::{exit, heap, interrupts, kernel_pool, pit};
 use crate::frames::FramePool;
 use crate::paging::MmuView;
 use crate::scenarios::Claim;
@@ -41,7 +41,8 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
     if !console::control_is_open() {
         return;
     }
-    memory::with_kernel_pool(|pool| claim_pool(pool));
+    kernel_pool::with(|pool| claim_pool(pool));
+    control!("claim heap {:#x}", heap::frames());
     let current = memory::with(|memory| {
         claim_pool(&memory.frames);
         control!("claim free {:#x}", memory.frames.free_frames());

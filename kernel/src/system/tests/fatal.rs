@@ -6,6 +6,7 @@ use crate::paging::{Entry, Mmu, MmuView, Slot, Window};
 use crate::system::console::control;
 use crate::system::{memory, threads};
 use crate::vm::{AddressSpace, VmPool};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
@@ -52,12 +53,24 @@ pub const ALL: &[FatalTest] = &[
     ("dies-lock-taken", || memory::with(|_| memory::with(|_| ()))),
     ("dies-arithmetic-overflow", || _ = black_box(black_box(u32::MAX) + black_box(1))),
     ("dies-index-out-of-bounds", || _ = black_box([1, 2, 3][black_box(3)])),
-    ("dies-heap-used-up", || _ = black_box(Vec::<u8>::with_capacity(black_box(2 << 20)))),
+    ("dies-heap-used-up", use_heap_up),
     ("dies-panic", || panic!("nothing goes on from here")),
     ("dies-fault-in-the-report", || panic!("{}", Unspeakable)),
 ];
 
 const HEAP: VirtAddr = VirtAddr::new(0x4000_0000);
+
+/// Takes blocks that don't fit into what the heap has at the start, so it grows, and then one that fits nowhere.
+fn use_heap_up() {
+    let blocks: Vec<Vec<u8>> = (1..=3).map(|filling| vec![filling; 0x3_0000]).collect();
+    for (filling, block) in (1..).zip(&blocks) {
+        assert!(block.iter().all(|byte| *byte == filling), "a block of the heap was written over");
+    }
+    drop(blocks);
+    let again: Vec<u8> = black_box(Vec::with_capacity(black_box(0x3_0000)));
+    drop(again);
+    _ = black_box(Vec::<u8>::with_capacity(black_box(2 << 20)));
+}
 
 /// Tells the grader which region a test is about: its report must name it, and only the kernel knows where it lies.
 fn name_region(start: VirtAddr, bytes: u32) {
