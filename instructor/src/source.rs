@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::ops::Range;
 use syn::spanned::Spanned;
-use syn::{Attribute, Block, ImplItem, Item, Signature, TraitItem, Type, Visibility};
+use syn::{Attribute, Block, ImplItem, Item, ReturnType, Signature, TraitItem, Type, Visibility};
 
 /// A function of a file.
 pub struct Function {
@@ -18,6 +18,8 @@ pub struct Function {
     pub is_public: bool,
     /// The trait that demands it.
     pub of_trait: Option<String>,
+    /// Whether it returns a type without a name (`impl Trait`), which its body alone makes known.
+    pub returns_unnamed: bool,
 }
 
 /// What a file consists of, as far as the handout needs to know.
@@ -105,6 +107,7 @@ impl Outline {
             body: body.span().byte_range(),
             is_public: of_trait.is_some() || !matches!(visibility, Visibility::Inherited),
             of_trait,
+            returns_unnamed: matches!(&signature.output, ReturnType::Type(_, of) if matches!(**of, Type::ImplTrait(_))),
         });
     }
 }
