@@ -22,6 +22,10 @@ const SWITCHES = [
 /** Commands whose first argument is the page that they are about. */
 const ABOUT_A_PAGE = ["touch", "read", "write", "free", "why", "walk", "pde", "pte"];
 
+/** Milliseconds between steps that are played. */
+const PLAYED_EVERY = 800;
+
+let playing = null;
 const commands = await loadKernel();
 const session = new Session();
 const tables = new Tables(type, (target) => walk.to(target));
@@ -29,6 +33,7 @@ const walk = new Walk(tables);
 const prompt = new Prompt(type, commands);
 
 function type(line) {
+  setPlaying(false);
   session.type(line);
   follow();
 }
@@ -60,6 +65,7 @@ function drawCounts({ free, faults, root, tlb }) {
 function drawSteps() {
   const { at, lines, dead } = session;
   byId("undo").disabled = at === 0;
+  byId("play").disabled = lines.length === 0;
   byId("redo").disabled = at === lines.length || dead;
   Object.assign(byId("step"), { max: lines.length, value: at });
   byId("step-name").textContent = `${at} of ${lines.length}${at === 0 ? ": the prompt after boot" : `: ${lines[at - 1]}`}`;
@@ -108,10 +114,27 @@ function openLink() {
   follow();
 }
 
+/** Goes on by a step at a time, until the end or until it is pressed again. */
+function play() {
+  if (playing === null && session.at === session.lines.length) session.goTo(0);
+  setPlaying(playing === null);
+  follow();
+}
+
+function setPlaying(on) {
+  clearInterval(playing);
+  playing = on ? setInterval(() => {
+    goTo(session.at + 1);
+    if (session.at === session.lines.length || session.dead) setPlaying(false);
+  }, PLAYED_EVERY) : null;
+  byId("play").textContent = on ? "Pause" : "Play";
+}
+
+byId("play").addEventListener("click", play);
 byId("undo").addEventListener("click", () => goTo(session.at - 1));
 byId("redo").addEventListener("click", () => goTo(session.at + 1));
 byId("step").addEventListener("input", (event) => goTo(Number(event.target.value)));
-addEventListener("hashchange", openLink);
+if (session.failed === null) addEventListener("hashchange", openLink);
 addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input:not([type=range])") && event.target.value !== "";
   if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || typing) return;
@@ -119,5 +142,6 @@ addEventListener("keydown", (event) => {
   goTo(Math.max(session.at + (event.shiftKey ? 1 : -1), 0));
 });
 drawStories();
-openLink();
+if (session.failed === null) openLink();
+else byId("failed").textContent = `The kernel stopped before its prompt: ${session.failed}`;
 document.documentElement.dataset.ready = "yes";

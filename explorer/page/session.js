@@ -18,6 +18,8 @@ export class Session {
   at = 0;
   /** What the machine said to each. */
   said = [];
+  /** Why there is no machine: what the kernel said when it gave up before its prompt. */
+  failed = null;
   /** Whether the last line that was carried out stopped the machine. The machine is then as it was before that line. */
   dead = false;
 
@@ -28,7 +30,11 @@ export class Session {
   start() {
     // After a panic the old machine is left alone: its memory is borrowed for ever.
     if (!this.dead) this.machine?.free();
-    this.machine = new Explorer();
+    try {
+      this.machine = new Explorer();
+    } catch (error) {
+      this.failed = last_words() || String(error);
+    }
     this.at = 0;
     this.dead = false;
   }

@@ -77,6 +77,19 @@ fn undo_restores_all_and_redo_brings_it_back() {
 }
 
 #[test]
+fn steps_are_played_from_the_first_to_the_last() {
+    in_page("#alloc%204000_0000%2064K;touch%204000_1000;touch%204000_2000", async |page| {
+        let end = page.state().await?;
+        let played = "document.getElementById('play').click(); return document.getElementById('step-name').textContent";
+        assert_eq!(page.ask(played).await?, json!("0 of 3: the prompt after boot"));
+        page.wait_for("Play").await?;
+        assert_eq!(page.text("step-name").await?, "3 of 3: touch 4000_2000");
+        assert_eq!(page.state().await?, end);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_link_opens_at_its_state() {
     in_page("", async |page| {
         for line in ["alloc 2000_0000 8K", "touch 2000_1000", "read 2000_3000; %"] {

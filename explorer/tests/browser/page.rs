@@ -82,6 +82,12 @@ impl Page {
         self.0.find(Locator::XPath(&format!("//button[normalize-space()='{words}']"))).await?.click().await
     }
 
+    /// Waits until a button says `words`.
+    pub async fn wait_for(&self, words: &str) -> Result<(), CmdError> {
+        let button = format!("//button[normalize-space()='{words}']");
+        self.0.wait().at_most(PATIENCE).for_element(Locator::XPath(&button)).await.map(drop)
+    }
+
     /// Returns the text of an element, seen or scrolled away.
     pub async fn text(&self, id: &str) -> Result<String, CmdError> {
         let text = self.ask(&format!("return document.getElementById('{id}').textContent")).await?;
