@@ -13,6 +13,11 @@ fn root() -> PathBuf {
 
 /// Pipes `commands` into the prompt. Returns what it answered, and whether the run was a success.
 fn session(commands: &str) -> (String, bool) {
+    session_with_drive(commands, None)
+}
+
+/// The same, with a drive.
+fn session_with_drive(commands: &str, drive: Option<&Path>) -> (String, bool) {
     let scratch = tempfile::tempdir().expect("a temporary directory");
     fs::write(scratch.path().join("commands"), commands).expect("the directory is ours");
     let run = Command::new("scripts/run-qemu")
@@ -21,6 +26,7 @@ fn session(commands: &str) -> (String, bool) {
         .env("TMPDIR", scratch.path())
         .env_remove("ARGS")
         .env_remove("MEM")
+        .env("DRIVE", drive.unwrap_or(Path::new("")))
         .current_dir(root())
         .stdin(File::open(scratch.path().join("commands")).expect("it was just written"))
         .output()
@@ -161,6 +167,44 @@ fn records_that_contradict_each_other_are_not_worked_with() {
             "metadata\n0x4000_1000..0x4000_2000",
         ],
     );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
+fn a_page_goes_to_the_drive_and_another_comes_from_it() {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let drive = scratch.path().join("a drive, with a comma");
+    let mut image: Vec<u8> = (0..1 << 20).map(|at: u32| (at / 512) as u8).collect();
+    fs::write(&drive, &image).expect("the directory is ours");
+    let (said, success) = session_with_drive(
+        "drive\nalloc 4000_0000 8K\ndrive read 2040 4000_1000\nread 4000_1000\nread 4000_1FFC\n\
+         write 4000_1FFC 0x12345678\ndrive write 9 4000_1000\ndrive read 2041 4000_2000\ndrive read 4294967295 4000_2000\n\
+         read 4000_2000\ndrive write 0 1000\ndrive read\n",
+        Some(&drive),
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "QEMU HARDDISK: 2048 sectors of 512 bytes, 1 MiB\n",
+            "sectors 2040 to 2047 are in 0x4000_1000\n",
+            "0xf8f8f8f8\n",
+            "0xffffffff\n",
+            "0x4000_1000 is in sectors 9 to 16\n",
+            "no such sectors from 2041 on\n",
+            "no such sectors from 4294967295 on\n",
+            "read 4000_2000\n0x00000000\n",
+            "0x0000_1000 is the kernel's own",
+            "usage: drive",
+        ],
+    );
+    image.copy_within(2040 * 512.., 9 * 512);
+    image[17 * 512 - 4..17 * 512].copy_from_slice(&0x1234_5678_u32.to_le_bytes());
+    assert!(fs::read(&drive).expect("it is there still") == image, "nothing but those sectors has changed");
+
+    let (said, success) = session("drive\n");
+    assert!(success, "{said}");
+    says(&said, &["there is no drive; make run DRIVE=64"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod space_list;
 mod spaces;
 
 pub use frame_map::FrameMap;
+pub use inspect::records_agree;
 pub use machine::{PromptMachine, PromptMemory};
 pub use space_list::Spaces;
 pub use spaces::{in_clean_kernel, start};

@@ -1,6 +1,7 @@
 //! The kernel's life, from the first Rust instruction to its end.
 
 use crate::addr::PhysAddr;
+use crate::arch::x86::ata::Ata;
 use crate::arch::x86::boot_memory::BootMemory;
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::mmu::X86Mmu;
@@ -83,6 +84,9 @@ fn greet(boot_info: &BootInfo) {
     let frames: u32 = boot_info.available().iter().map(|range| range.len()).sum();
     println!("Droste {}, started by {}", env!("CARGO_PKG_VERSION"), boot_info.loader());
     println!("{} KiB of memory available, command line \"{}\"", frames * 4, boot_info.command_line());
+    if let Some(drive) = Ata::find() {
+        println!("drive {}, {} sectors", drive.model(), drive.sectors());
+    }
     boot_info.modules().iter().for_each(|module| println!("module {module}"));
     for range in boot_info.available() {
         log::debug!("available: frames {:#x}..{:#x}", range.start.number(), range.end.number());

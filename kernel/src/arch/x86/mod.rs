@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 pub mod access;
+pub mod ata;
 pub mod boot_memory;
 pub mod clock;
 mod entry;

@@ -3,6 +3,7 @@
 //! [`crate::terminal`] makes keys, lines and words of what is typed, and [`crate::commands`] has most of the commands. The
 //! table in `prompt` adds those of this machine alone.
 
+mod drive;
 mod prompt;
 mod prompt_machine;
 

@@ -1,5 +1,6 @@
 //! The table of commands, and the loop that reads and carries them out.
 
+use super::drive::drive;
 use super::prompt_machine::{self, ThisMachine};
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::interrupts;
@@ -19,6 +20,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// The commands that this machine has beside those of every machine with a prompt.
 const OWN: &[Command<ThisMachine>] = &[
     Command { name: "tlb", arguments: "", help: "see a stale entry, then flush it", run: tlb },
+    Command {
+        name: "drive",
+        arguments: "[read | write SECTOR ADDR]",
+        help: "the drive; a page of it into memory, or back",
+        run: drive,
+    },
     Command { name: "log", arguments: "LEVEL", help: "tell more or less: info, or vm:debug,warn", run: log },
     Command { name: "run", arguments: "[NAME]", help: "the main job, or a test, in a clean kernel", run },
     Command { name: "tests", arguments: "", help: "the names of all tests", run: list_tests },
@@ -99,6 +106,7 @@ fn candidates(line: &str) -> Vec<&'static str> {
     let all: Vec<&'static str> = match before.trim() {
         "" | "help" => commands::names(OWN).collect(),
         "run" => tests::names().collect(),
+        "drive" => Vec::from(["read", "write"]),
         "space" => Vec::from(["new", "load", "destroy"]),
         "log" => Vec::from(["off", "error", "warn", "info", "debug", "trace"]),
         _ => Vec::new(),

@@ -1,0 +1,61 @@
+//! The command that shows the drive, and moves pages to and from it.
+
+use super::prompt_machine::ThisMachine;
+use crate::addr::{Page, VirtAddr};
+use crate::arch::x86::ata::{Ata, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
+use crate::commands::{self, PromptMachine};
+use crate::memory_map::POOL_PAGES;
+use crate::system::console::println;
+use crate::system::memory;
+use crate::terminal::words::{BadWords, Words};
+
+/// `drive [read | write SECTOR ADDR]`
+pub fn drive(machine: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
+    let transfer = match words.word() {
+        None => None,
+        Some(direction @ ("read" | "write")) => Some((direction == "read", words.number()?, words.address()?)),
+        Some(_) => return Err(BadWords),
+    };
+    words.end()?;
+    let Some(mut drive) = Ata::find() else {
+        println!("there is no drive; make run DRIVE=64 gives the machine one of 64 MiB");
+        return Ok(());
+    };
+    match transfer {
+        None => {
+            let mebibytes = drive.sectors() / (1024 * 1024 / SECTOR_SIZE);
+            println!("{}: {} sectors of {SECTOR_SIZE} bytes, {mebibytes} MiB", drive.model(), drive.sectors());
+        }
+        Some((reads, sector, address)) => {
+            if let Some(page) = page(machine, address, reads) {
+                let last = sector.wrapping_add(SECTORS_A_PAGE - 1);
+                match move_page(&mut drive, reads, sector, page) {
+                    Ok(()) if reads => println!("sectors {sector} to {last} are in {}", page.start()),
+                    Ok(()) => println!("{} is in sectors {sector} to {last}", page.start()),
+                    Err(error) => println!("{error}"),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the page of `address` if it is one of pools, touched now, and may be changed if it `is_changed`.
+fn page(machine: &ThisMachine, address: VirtAddr, is_changed: bool) -> Option<Page> {
+    let page = Page::containing(address);
+    if !POOL_PAGES.contains(page) {
+        println!("{address} is the kernel's own: only pages of pools go to the drive and come from it");
+        return None;
+    }
+    (commands::records_agree(machine) && machine.touch(address, is_changed)).then_some(page)
+}
+
+fn move_page(drive: &mut Ata, reads: bool, sector: u32, page: Page) -> Result<(), DriveError> {
+    memory::with(|memory| {
+        if reads {
+            return drive.read(&mut memory.mmu, sector, SECTORS_A_PAGE, page);
+        }
+        drive.write(&memory.mmu, sector, SECTORS_A_PAGE, page)?;
+        drive.flush()
+    })
+}
