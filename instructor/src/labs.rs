@@ -106,6 +106,10 @@ mod tests {
             [include_str!("../../docs/src/handout.md"), include_str!("../../docs/src/instructors.md")];
         for lab in 1..=manifest.last_lab() {
             let points = manifest.possible(Some(lab));
+            // What earns nothing is no part of the exercise yet.
+            if points == 0 {
+                continue;
+            }
             let row = format!("| [{lab}](lab-{lab}.md) | `make test LAB={lab}` | {points} |");
             assert!(students.contains(&row), "{row}");
             let is_row =
