@@ -88,7 +88,7 @@ fn fail_by_the_status_whatever_the_records_say() {
 fn panic_in_the_kernels_words() {
     let judged = run("panic");
     let checks = judged.verdict.checks();
-    assert_eq!((judged.verdict.name(), checks[0].seen.as_str()), ("PANIC", "panic no frame left"));
+    assert_eq!((judged.verdict.name(), checks[0].seen.as_str()), ("PANIC", "panic: no frame left"));
     assert_eq!(checks[0].at.as_deref(), Some("pool.rs:7"));
     let post_mortem = judged.post_mortem.expect("the machine stood still");
     assert!(post_mortem.picture.is_some() && post_mortem.place().is_some());
