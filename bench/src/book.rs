@@ -2,7 +2,7 @@
 
 use crate::plots;
 use crate::results::Results;
-use crate::rows::{Filled, Group, Rows, number};
+use crate::rows::{Filled, Goal, Group, Rows, TAIL, number};
 use crate::table::{goals_met, last_of_first, misses};
 use std::error::Error;
 use std::fmt::Write;
@@ -79,13 +79,14 @@ fn multiple(ratio: f64) -> String {
 }
 
 fn goal(row: &Filled<'_>) -> String {
-    let part = |goal: Option<u64>, cost: f64, of: &str| {
-        let goal = goal? as f64;
-        let text = format!("≤ {}{of}", number(goal));
-        Some(if cost <= goal { text } else { format!("**{text}: {}×**", excess(cost / goal)) })
+    // That the goal for the median is met by the 99th percentile, too, goes without saying.
+    let shown = row.goals().filter(|goal| goal.of != TAIL || row.row.tail.is_some() || !goal.is_met());
+    let part = |goal: Goal| {
+        let text = format!("≤ {} {}", number(goal.at_most), goal.of);
+        let text = text.trim_end();
+        if goal.is_met() { text.into() } else { format!("**{text}: {}×**", excess(goal.cost / goal.at_most)) }
     };
-    let parts = [part(row.row.goal, row.costs[0], ""), part(row.row.tail, row.costs[2], " p99")];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    shown.map(part).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes how many times the goal something is.
