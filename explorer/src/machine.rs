@@ -9,7 +9,7 @@ use droste::fault::{Crash, FaultError, Layout, WRITE};
 use droste::frames::FramePool;
 use droste::memory_map::{HOLE, PROCESS_POOL_START};
 use droste::paging::soft::SoftMmu;
-use droste::paging::{Entry, Fault, Memory, Mmu, MmuView, PageTable};
+use droste::paging::{Entry, Fault, Memory, Mmu, MmuView, PageTable, Uses};
 use droste::report::{Output, Report, Style, View};
 use droste::symbols::Symbols;
 use droste::terminal::words::{BadWords, Words};
@@ -79,7 +79,9 @@ impl Machine {
         let Some(Ok(frames)) = frames else { panic!("the process pool has a hole at 15 MiB and all storage it needs") };
         let mut mmu = WatchedMmu::new(SoftMmu::booted(MEMORY_END.number(), BOOT_DIRECTORY));
         mmu.install_recursive_entry();
-        let mut memory = Memory { mmu, frames, events: Events::NONE };
+        let uses = Uses::new(range, vec![0; range.len() as usize].leak());
+        let Some(uses) = uses else { panic!("there is a byte for each frame") };
+        let mut memory = Memory { mmu, frames, events: Events::NONE, uses };
         match PageTable::first(&mut memory, identity_entry) {
             Ok(table) => table.load(&mut memory.mmu),
             Err(error) => panic!("the first page table: {error}"),

@@ -164,8 +164,8 @@ impl Picture {
         machine.with(|memory| {
             let root = memory.root();
             let outside = memory.mmu.outside(root);
-            let mut map = FrameMap::new(&memory.frames, memory.frames.range(), u32::MAX);
-            roots.iter().for_each(|(_, root)| map.mark_space(&memory.mmu.outside(*root)));
+            let mut map = FrameMap::new(&memory.frames, &memory.uses, memory.frames.range(), u32::MAX);
+            roots.iter().for_each(|(_, root)| map.mark_space(&memory.mmu.outside(*root), &memory.uses));
             map.mark_first_table(&outside);
             let (pools, damage) = pools(&outside);
             let mut kept: Vec<Kept> = memory.mmu.tlb().collect();

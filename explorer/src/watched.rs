@@ -175,6 +175,12 @@ impl Mmu for WatchedMmu {
         self.soft.zero(page);
     }
 
+    fn copy(&mut self, from: Page, to: Page) {
+        self.watch(from);
+        self.watch(to);
+        self.soft.copy(from, to);
+    }
+
     fn write(&mut self, address: VirtAddr, word: u32) {
         self.watch(Page::containing(address));
         self.note(Act::Words(1));

@@ -107,6 +107,32 @@ fn the_prompt_has_address_spaces_and_a_stale_entry_to_show() {
 
 #[test]
 #[ignore = "boots build/droste.elf, as part of `make test`"]
+fn the_prompt_clones_a_space_and_shows_what_is_shared() {
+    let (said, success) = session(
+        "alloc 4000_0000 8K\nwrite 4000_1004 cafe\nduplicate\nframes\nwhy 4000_1000 write\nmaps\nspace load 2\n\
+         write 4000_1004 d00d\nwalk 4000_1000\nevents 2\nspace load 1\nread 4000_1004\nwhy 4000_1000 write\n\
+         touch 4000_1000\nspace destroy 2\nframes\n",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "space 2, a clone of this one, for 5 frames\n",
+            "S page that clones share: 1\n",
+            "yes: 1 other page shares its frame, so the first write copies it\n",
+            "       1 page   read, write a copy\n",
+            "PTE at 0xFFD0_0004: p0x",
+            "unshared 0x4000_1004, frame 0x",
+            "read 4000_1004\n0x0000cafe\n",
+            "yes: it was shared, and the first write makes it writable\n",
+            "1 fault, 0 frames\n",
+            "6 frames came back\n",
+        ],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
 fn an_illegal_touch_is_reported_and_the_prompt_goes_on() {
     let (said, success) = session("alloc 0x4000_0000 8K\ntouch 0x4000_3010\nwrite 0x10_0000 1\nspaces\n");
     assert!(success, "{said}");

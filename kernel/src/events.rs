@@ -38,6 +38,10 @@ pub enum EventKind {
     Create,
     /// An address space was destroyed (its directory's frame).
     Destroy,
+    /// A write to the address, in a shared page, made the page the writer's own (the frame's number).
+    Unshared,
+    /// A clone of the current address space was made (its directory's frame).
+    Duplicate,
     /// An address space became the current one (its directory's frame). Never in the ring: [`Events::latest`] adds it.
     Load,
 }
@@ -83,6 +87,8 @@ impl fmt::Display for Event {
             EventKind::Create => write!(f, "create space {space}"),
             EventKind::Load => write!(f, "load space {space}"),
             EventKind::Destroy => write!(f, "destroy space {space}"),
+            EventKind::Unshared => write!(f, "unshared {address}, frame {amount:#x}"),
+            EventKind::Duplicate => write!(f, "duplicate as space {space}"),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! ```text
 //! claim pool FIRST END MAP               a frame pool: its frames, and the physical address of its map
 //! claim heap COUNT                       frames of the kernel pool that the heap has
+//! claim uses FIRST END COUNTS            the process pool's frames, and the physical address of a byte for each: how many
+//!                                        pages lead to it beyond the first
 //! claim free COUNT                       frames of the process pool that are free
 //! claim directory FRAME                  an address space that is alive
 //! claim faults COUNT                     page faults answered since the start
@@ -32,6 +34,13 @@ pub enum Claim {
     },
     /// How many frames of the kernel pool the heap has.
     Heap(u32),
+    /// The counts of the pages that share a frame.
+    Uses {
+        /// The frames that are counted.
+        frames: Range<u32>,
+        /// Where the counts are in memory.
+        counts: u32,
+    },
     /// How many frames of the process pool are free.
     Free(u32),
     /// The directory of an address space that is alive.
@@ -61,7 +70,15 @@ const PAGES: u32 = 1 << 20;
 impl Claim {
     /// Says whether it is about pages of the current address space.
     pub fn is_about_pages(&self) -> bool {
-        !matches!(self, Self::Pool { .. } | Self::Heap(_) | Self::Free(_) | Self::Directory(_) | Self::Faults(_))
+        !matches!(
+            self,
+            Self::Pool { .. }
+                | Self::Uses { .. }
+                | Self::Heap(_)
+                | Self::Free(_)
+                | Self::Directory(_)
+                | Self::Faults(_)
+        )
     }
 
     /// Reads what follows `claim `.
@@ -74,6 +91,7 @@ impl Claim {
         Some(match (kind, numbers?.as_slice()) {
             ("pool", &[first, end, map]) if is_range(first, end) => Self::Pool { frames: first..end, map },
             ("heap", &[count]) => Self::Heap(count),
+            ("uses", &[first, end, counts]) if is_range(first, end) => Self::Uses { frames: first..end, counts },
             ("free", &[count]) => Self::Free(count),
             ("directory", &[frame]) => Self::Directory(frame),
             ("faults", &[count]) => Self::Faults(count),

@@ -3,7 +3,7 @@
 use super::claims::Claim;
 use super::findings::Findings;
 use crate::memory::{FRAME, Ram};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -63,15 +63,54 @@ impl fmt::Display for Owner {
 
 /// Who has which frame, by the page tables of all address spaces.
 #[derive(Default)]
-pub struct Owners(BTreeMap<u32, Owner>);
+pub struct Owners {
+    of: BTreeMap<u32, Vec<Owner>>,
+    /// Frames to which a writable entry of a page leads.
+    writable: BTreeSet<u32>,
+}
 
 impl Owners {
-    /// Notes that `owner` has `frame`, which nobody else may have.
-    pub fn note(&mut self, frame: u32, owner: Owner, wrong: &mut Findings) {
-        let other = *self.0.entry(frame).or_insert(owner);
-        if other != owner {
-            wrong.add(format!("owners of frame {frame:#x}"), "one", format!("{other} and {owner}"));
+    /// Notes that `owner` has `frame`.
+    pub fn note(&mut self, frame: u32, owner: Owner) {
+        let owners = self.of.entry(frame).or_default();
+        // All address spaces have the table of the first 4 MiB.
+        if owner != Owner::FirstTable || !owners.contains(&owner) {
+            owners.push(owner);
         }
+    }
+
+    /// Notes that a page whose entry is writable has `frame`.
+    pub fn note_writable(&mut self, frame: u32) {
+        self.writable.insert(frame);
+    }
+
+    /// Checks that each frame has one owner, or as many pages as the kernel counts, to none of which it is writable.
+    ///
+    /// # Errors
+    ///
+    /// If the counts are not in the memory.
+    pub fn check_uses(&self, claims: &[Claim], ram: &Ram, wrong: &mut Findings) -> io::Result<()> {
+        let counts = uses(claims, ram, wrong)?;
+        for (frame, owners) in &self.of {
+            let beyond_first = frame.checked_sub(PROCESS_POOL_START).and_then(|index| counts.get(index as usize));
+            let counted = usize::from(beyond_first.copied().unwrap_or(0)) + 1;
+            let pages = owners.iter().filter(|owner| matches!(owner, Owner::Page { .. })).count();
+            if owners.len() != counted || counted > 1 && pages != counted {
+                let counted = if counted == 1 { "one".into() } else { format!("{counted} pages, by its count") };
+                let seen: Vec<String> = owners.iter().take(3).map(Owner::to_string).collect();
+                let more =
+                    if owners.len() > seen.len() { format!(" and so on, {}", owners.len()) } else { String::new() };
+                wrong.add(format!("owners of frame {frame:#x}"), counted, seen.join(" and ") + &more);
+            } else if counted > 1 && self.writable.contains(frame) {
+                wrong.add(format!("frame {frame:#x}, which {counted} pages share"), "read-only", "writable");
+            }
+        }
+        let nobody =
+            (PROCESS_POOL_START..).zip(&counts).find(|(frame, count)| **count > 0 && !self.of.contains_key(frame));
+        if let Some((frame, count)) = nobody {
+            wrong.add(format!("count of frame {frame:#x}"), "0, since no page table leads to it", count.to_string());
+        }
+        Ok(())
     }
 
     /// Checks that as many frames of the process pool are free as no page table leads to: none is lost, and none is free
@@ -79,7 +118,7 @@ impl Owners {
     pub fn check_free(&self, claims: &[Claim], ram: &Ram, wrong: &mut Findings) {
         let claimed = claims.iter().find_map(|claim| if let Claim::Free(count) = claim { Some(*count) } else { None });
         let all = (0..ram.frames()).filter(|frame| is_process_frame(*frame, ram));
-        let free = all.filter(|frame| !self.0.contains_key(frame)).count() as u32;
+        let free = all.filter(|frame| !self.of.contains_key(frame)).count() as u32;
         if claimed != Some(free) {
             let expected = format!("{free:#x}, to which no page table leads");
             wrong.add("free frames", expected, claimed.map_or("no claim".into(), |count| format!("{count:#x}")));
@@ -123,7 +162,7 @@ impl Book {
     /// Checks that the frames that are handed out are exactly those that the page tables lead to.
     pub fn check(&self, owners: &Owners, wrong: &mut Findings) {
         for frame in self.frames.clone() {
-            let (state, owner) = (self.state(frame), owners.0.get(&frame));
+            let (state, owner) = (self.state(frame), owners.of.get(&frame).and_then(|owners| owners.first()));
             let expected = match owner {
                 _ if HOLE.contains(&frame) => State::Inaccessible,
                 Some(_) => State::Used,
@@ -137,6 +176,30 @@ impl Book {
             }
         }
     }
+}
+
+/// Takes out of the claims where the kernel counts how many pages share each frame, and returns the counts: of each frame of
+/// the process pool, one less than that. Without a claim, no frame may be shared.
+///
+/// # Errors
+///
+/// If they are not in the memory.
+fn uses(claims: &[Claim], ram: &Ram, wrong: &mut Findings) -> io::Result<Vec<u8>> {
+    let claimed = claims.iter().find_map(|claim| match claim {
+        Claim::Uses { frames, counts } => Some((frames, *counts)),
+        _ => None,
+    });
+    let Some((frames, counts)) = claimed else { return Ok(Vec::new()) };
+    let pool = PROCESS_POOL_START..ram.frames();
+    let bytes = pool.len() as u32;
+    let inside = counts >= KERNEL_POOL.start * FRAME
+        && counts.checked_add(bytes).is_some_and(|end| end <= KERNEL_POOL.end * FRAME);
+    if *frames != pool || !inside {
+        let seen = format!("of {:#x}..{:#x}, at {counts:#x}", frames.start, frames.end);
+        wrong.add("the counts of shared frames", "of the process pool, and in the kernel pool", seen);
+        return Ok(Vec::new());
+    }
+    ram.bytes(counts, bytes as usize)
 }
 
 /// Takes the books of the kernel pool and of the process pool out of the claims, which say where they are: in the kernel pool.

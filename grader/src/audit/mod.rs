@@ -169,7 +169,7 @@ impl Auditor {
         for root in roots {
             let space = Space::walk(ram, root)?;
             space.check(ram, snapshot.image, wrong)?;
-            space.note_owners(&mut owners, wrong);
+            space.note_owners(&mut owners);
             if root == registers.cr3 >> 12 {
                 let faulted = faults.iter().map(|address| address / FRAME).collect();
                 let pages = Pages { space, ram, seed: self.seed, faulted };
@@ -179,6 +179,7 @@ impl Auditor {
                 }
             }
         }
+        owners.check_uses(&claims, ram, wrong)?;
         owners.check_free(&claims, ram, wrong);
         if planned.is_close()
             && let Some([kernel, process]) = frames::books(&claims, ram, wrong)?
@@ -253,7 +254,12 @@ impl Pages<'_> {
                         }
                     }
                 }
-                Claim::Pool { .. } | Claim::Heap(_) | Claim::Free(_) | Claim::Directory(_) | Claim::Faults(_) => {}
+                Claim::Pool { .. }
+                | Claim::Uses { .. }
+                | Claim::Heap(_)
+                | Claim::Free(_)
+                | Claim::Directory(_)
+                | Claim::Faults(_) => {}
             }
         }
         Ok(backed)

@@ -63,17 +63,20 @@ impl Space {
     }
 
     /// Notes the owner of every frame that the directory leads to.
-    pub fn note_owners(&self, owners: &mut Owners, wrong: &mut Findings) {
+    pub fn note_owners(&self, owners: &mut Owners) {
         let root = self.root;
-        owners.note(root, Owner::Directory { root }, wrong);
+        owners.note(root, Owner::Directory { root });
         if self.directory[0] & PRESENT != 0 {
-            owners.note(frame_of(self.directory[0]), Owner::FirstTable, wrong);
+            owners.note(frame_of(self.directory[0]), Owner::FirstTable);
         }
         for (index, frame, _) in &self.tables {
-            owners.note(*frame, Owner::Table { root, index: *index }, wrong);
+            owners.note(*frame, Owner::Table { root, index: *index });
         }
         for (page, entry) in self.pages() {
-            owners.note(frame_of(entry), Owner::Page { root, page }, wrong);
+            owners.note(frame_of(entry), Owner::Page { root, page });
+            if entry & WRITABLE != 0 {
+                owners.note_writable(frame_of(entry));
+            }
         }
     }
 

@@ -16,6 +16,7 @@ const OTHER_DIRECTORY: u32 = 0x405;
 const USED: std::ops::Range<u32> = 0x400..0x406;
 const KERNEL_BOOK: u32 = 0x20_0000;
 const PROCESS_BOOK: u32 = 0x20_1000;
+const COUNTS: u32 = 0x20_2000;
 
 /// The physical address of an entry.
 fn entry(table: u32, index: u32) -> u32 {
@@ -102,6 +103,24 @@ impl World {
         );
     }
 
+    /// Makes the page at 4 MiB of the second address space, in a table in frame 0x406, share frame 0x403, and counts that.
+    fn share(&mut self) {
+        self.set(OTHER_DIRECTORY, 1, 0x40_6003);
+        self.set(0x406, 0, 0x40_3001);
+        self.set(TABLE, 0, 0x40_3001);
+        self.set_state(PROCESS_BOOK, 6, 0, 1);
+        self.unsay("claim free 0x1afa");
+        self.say("claim free 0x1af9");
+        self.say("claim uses 0x400 0x2000 0x202000");
+        self.count(0x403, 1);
+    }
+
+    /// Sets the kernel's count of a frame, and those of its neighbours to 0.
+    fn count(&mut self, frame: u32, count: u32) {
+        let index = frame - 0x400;
+        self.words.insert(COUNTS + index / 4 * 4, count << (8 * (index % 4)));
+    }
+
     /// Sets the two bits of a frame, counted from the start of its pool.
     fn set_state(&mut self, book: u32, number: u32, free: u32, head: u32) {
         for (place, bit) in [free, head].into_iter().enumerate() {
@@ -151,6 +170,38 @@ impl World {
 #[test]
 fn nothing_is_wrong_in_a_sound_memory() {
     assert_eq!(World::sound().audit(), [""; 0]);
+}
+
+#[test]
+fn what_is_shared_is_counted_and_read_only() {
+    let expect = |words: &str, change: fn(&mut World)| {
+        let mut world = World::sound();
+        world.share();
+        change(&mut world);
+        let findings = world.audit();
+        assert!(findings.iter().any(|finding| finding.starts_with(words)), "not {words}, but {findings:?}");
+    };
+    let mut world = World::sound();
+    world.share();
+    assert_eq!(world.audit(), [""; 0]);
+    expect("owners of frame 0x403: one, page 0x400 of", |world| world.count(0x403, 0));
+    expect("owners of frame 0x403: 3 pages, by its count, page 0x400", |world| world.count(0x403, 2));
+    expect("owners of frame 0x403: one", |world| world.unsay("claim uses 0x400 0x2000 0x202000"));
+    expect("owners of frame 0x404: 2 pages, by its count, page 0x401", |world| world.count(0x404, 1));
+    expect("owners of frame 0x402: 2 pages, by its count", |world| {
+        world.set(OTHER_DIRECTORY, 1, TABLE << 12 | 3);
+        world.count(0x402, 1);
+    });
+    expect("count of frame 0x500: 0, since no page table leads to it, 1", |world| world.count(0x500, 1));
+    expect("frame 0x403, which 2 pages share: read-only, writable", |world| world.set(TABLE, 0, 0x40_3003));
+    expect("frame 0x403, which 2 pages share: read-only, writable", |world| world.set(0x406, 0, 0x40_3003));
+    expect(
+        "the counts of shared frames: of the process pool, and in the kernel pool, of 0x400..0x2000, at 0x402000",
+        |world| {
+            world.unsay("claim uses 0x400 0x2000 0x202000");
+            world.say("claim uses 0x400 0x2000 0x402000");
+        },
+    );
 }
 
 /// A mistake, and words of the finding that must come first.

@@ -7,7 +7,7 @@ use crate::addr::{Frame, FrameRange, Page, PageRange};
 use crate::fault::{Untrusted, follow_records};
 use crate::frames::{FramePool, FrameState};
 use crate::memory_map::OTHER_WINDOW_ENTRY;
-use crate::paging::{CurrentTable, Mmu, MmuView};
+use crate::paging::{CurrentTable, Mmu, MmuView, Uses};
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::CurrentSpace;
@@ -18,10 +18,11 @@ const COLUMNS: u32 = 64;
 const ROWS: u32 = 15;
 
 /// The use of a frame: on the map, of several the first counts.
-const USES: [(u8, &str); 7] = [
+const USES: [(u8, &str); 8] = [
     (b'D', "directory"),
     (b'T', "page table"),
     (b'M', "metadata of a pool"),
+    (SHARED, "page that clones share"),
     (b'P', "page"),
     (UNKNOWN, "handed out, in no space of this prompt"),
     (b'.', "free"),
@@ -29,6 +30,7 @@ const USES: [(u8, &str); 7] = [
 ];
 
 const UNKNOWN: u8 = b'?';
+const SHARED: u8 = b'S';
 
 /// The letters of a map, and how often each use was seen.
 pub struct FrameMap {
@@ -44,9 +46,9 @@ pub struct FrameMap {
 }
 
 impl FrameMap {
-    /// Draws the part `frames` of a pool in at most `letters` letters, as far as the pool knows: what is handed out has no
-    /// use yet.
-    pub fn new(pool: &FramePool<'_>, frames: FrameRange, letters: u32) -> Self {
+    /// Draws the part `frames` of a pool in at most `letters` letters, as far as the pool and the counts of entries know: what
+    /// is handed out has no use yet, unless it is shared.
+    pub fn new(pool: &FramePool<'_>, uses: &Uses, frames: FrameRange, letters: u32) -> Self {
         let scale = frames.len().div_ceil(letters).max(1);
         let cells = vec![b' '; frames.len().div_ceil(scale) as usize];
         let mut map = Self { pool: pool.range(), frames, scale, cells, counts: [0; USES.len()], taken: 0 };
@@ -56,7 +58,7 @@ impl FrameMap {
                 Some(FrameState::Inaccessible) => map.mark(frame, b'x'),
                 _ => {
                     map.taken += 1;
-                    map.mark(frame, UNKNOWN);
+                    map.mark(frame, if uses.beyond_first(frame) > 0 { SHARED } else { UNKNOWN });
                 }
             }
         }
@@ -70,7 +72,7 @@ impl FrameMap {
 
     /// Returns each use with its letter, and how many frames of the pool have it.
     pub fn counts(&self) -> impl Iterator<Item = (char, &'static str, u32)> {
-        let known: u32 = self.counts[..4].iter().sum();
+        let known: u32 = self.counts[..5].iter().sum();
         USES.into_iter().zip(self.counts).map(move |((letter, name), count)| {
             let count = if letter == UNKNOWN { self.taken.saturating_sub(known) } else { count };
             (char::from(letter), name, count)
@@ -94,8 +96,8 @@ impl FrameMap {
         }
     }
 
-    /// Marks what the current address space leads to, but for the table of the first 4 MiB.
-    pub fn mark_space(&mut self, view: &impl MmuView) {
+    /// Marks what the current address space leads to, but for the table of the first 4 MiB, and for what it shares.
+    pub fn mark_space(&mut self, view: &impl MmuView, uses: &Uses) {
         self.mark(view.root(), b'D');
         // Damaged records can't tell a pool's own pages from others.
         let told = follow_records(&Untrusted::new(view)).is_ok();
@@ -105,7 +107,8 @@ impl FrameMap {
             };
             self.mark(frame, b'T');
             for page in table.iter() {
-                if let Some(frame) = view.pte(page).and_then(|entry| entry.frame()) {
+                let frame = view.pte(page).and_then(|entry| entry.frame());
+                if let Some(frame) = frame.filter(|frame| uses.beyond_first(*frame) == 0) {
                     self.mark(frame, if told && is_metadata(view, page) { b'M' } else { b'P' });
                 }
             }
@@ -133,11 +136,11 @@ pub fn frames(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(),
         let is_in_use = |state| !matches!(state, Some(FrameState::Free | FrameState::Inaccessible));
         let last = pool.iter().rfind(|frame| is_in_use(memory.frames.state(*frame)));
         let drawn = FrameRange::new(pool.start, last.map_or(pool.start, |last| Frame::new(last.number() + 1)));
-        let mut map = FrameMap::new(&memory.frames, drawn, COLUMNS * ROWS);
+        let mut map = FrameMap::new(&memory.frames, &memory.uses, drawn, COLUMNS * ROWS);
         let current = memory.root();
         for (_, root) in roots {
             memory.mmu.set_root(root);
-            map.mark_space(memory);
+            map.mark_space(&memory.mmu, &memory.uses);
         }
         memory.mmu.set_root(current);
         map.mark_first_table(memory);

@@ -7,7 +7,7 @@ use crate::fault::{
     self, Crash, Damaged, Evidence, FaultError, Location, Untrusted, Walk, addresses, cause, follow_records,
 };
 use crate::memory_map::{OTHER_WINDOW_ENTRY, RECURSIVE_ENTRY};
-use crate::paging::{CurrentTable, Fault, MmuView, PageTable};
+use crate::paging::{CurrentTable, Entry, Fault, MmuView, PageTable};
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::{CurrentSpace, Kind, Refusal};
@@ -102,6 +102,12 @@ pub fn why(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), Ba
     say!(machine, "{address} is {place}");
     if walk.allows(write) {
         say!(machine, "yes: it is backed, {:?}", walk.page_entry().unwrap_or_default());
+    } else if let Some(frame) = walk.page_entry().filter(|entry| entry.has(Entry::SHARED)).and_then(Entry::frame) {
+        match machine.with(|memory| memory.uses.beyond_first(frame)) {
+            0 => say!(machine, "yes: it was shared, and the first write makes it writable"),
+            1 => say!(machine, "yes: 1 other page shares its frame, so the first write copies it"),
+            others => say!(machine, "yes: {others} other pages share its frame, so the first write copies it"),
+        }
     } else if legitimate && walk.page_entry().is_none() {
         say!(machine, "yes: the first touch gives it a frame of zeros");
     } else {
@@ -121,7 +127,7 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
     words.end()?;
     let mut list = List::default();
     machine.with(|memory| {
-        let mut range: Option<(PageRange, bool)> = None;
+        let mut range: Option<(PageRange, &str)> = None;
         for table in (0..OTHER_WINDOW_ENTRY).map(PageRange::of_table) {
             if !memory.pde(table.start).is_present() {
                 continue;
@@ -131,13 +137,14 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
                     continue;
                 };
                 let next = PageRange::new(page, Page::new(page.number() + 1));
+                let rights = rights(entry);
                 range = Some(match range {
-                    Some((pages, writable)) if pages.end == page && writable == entry.is_writable() => {
-                        (PageRange::new(pages.start, next.end), writable)
+                    Some((pages, same)) if pages.end == page && same == rights => {
+                        (PageRange::new(pages.start, next.end), rights)
                     }
                     before => {
                         mapped(machine, &mut list, before);
-                        (next, entry.is_writable())
+                        (next, rights)
                     }
                 });
             }
@@ -150,11 +157,19 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
     Ok(())
 }
 
-fn mapped(machine: &impl PromptMachine, list: &mut List, range: Option<(PageRange, bool)>) {
-    if let Some((pages, writable)) = range
+/// Returns what may be done with a page that is present.
+fn rights(entry: Entry) -> &'static str {
+    match entry.is_writable() {
+        true => "read, write",
+        false if entry.has(Entry::SHARED) => "read, write a copy",
+        false => "read only",
+    }
+}
+
+fn mapped(machine: &impl PromptMachine, list: &mut List, range: Option<(PageRange, &str)>) {
+    if let Some((pages, rights)) = range
         && list.line()
     {
-        let rights = if writable { "read, write" } else { "read only" };
         say!(machine, "{} {:7} {:5}  {rights}", addresses(pages), pages.len(), plural(pages.len(), "page", "pages"));
     }
 }

@@ -32,7 +32,7 @@ pub struct Command<M> {
 }
 
 /// Returns the commands that every machine has.
-pub fn all<M: PromptMachine>() -> [Command<M>; 17] {
+pub fn all<M: PromptMachine>() -> [Command<M>; 18] {
     [
         Command { name: "walk", arguments: "ADDR", help: "the way from an address to its page", run: inspect::walk },
         Command {
@@ -68,6 +68,12 @@ pub fn all<M: PromptMachine>() -> [Command<M>; 17] {
             arguments: "new | load N | destroy N",
             help: "make, enter, end one",
             run: spaces::space,
+        },
+        Command {
+            name: "duplicate",
+            arguments: "",
+            help: "a clone of this space; a first write copies a page",
+            run: spaces::duplicate,
         },
         Command { name: "alloc", arguments: "POOL BYTES", help: "allocate a region", run: modify::alloc },
         Command {

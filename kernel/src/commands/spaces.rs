@@ -1,6 +1,7 @@
 //! The address spaces of the prompt: each has a code pool and a heap pool as the coursework has them. Number 0 is the kernel's
 //! first, which has no pools.
 
+use super::inspect::records_agree;
 use super::machine::{PromptMachine, say};
 use super::modify::free_frames;
 use crate::addr::VirtAddr;
@@ -53,12 +54,17 @@ fn make(machine: &impl PromptMachine) -> Option<u32> {
         let _ = machine.with(|memory| space.destroy(memory));
         return None;
     }
-    Some(machine.with_spaces(|spaces| {
+    Some(add(machine, space))
+}
+
+/// Lists an address space, and returns its number.
+fn add(machine: &impl PromptMachine, space: AddressSpace) -> u32 {
+    machine.with_spaces(|spaces| {
         let number = spaces.next;
         spaces.next += 1;
         spaces.made.push((number, space));
         number
-    }))
+    })
 }
 
 fn load(machine: &impl PromptMachine, number: u32) -> bool {
@@ -100,6 +106,24 @@ pub fn space(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), 
         "destroy" if number != 0 => destroy(machine, number),
         "load" | "destroy" => say!(machine, "no such space, or not yours to destroy; spaces lists them"),
         _ => return Err(BadWords),
+    }
+    Ok(())
+}
+
+/// `duplicate`
+pub fn duplicate(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
+    words.end()?;
+    if !records_agree(machine) {
+        return Ok(());
+    }
+    let before = free_frames(machine);
+    match machine.with(AddressSpace::duplicate) {
+        Ok(space) => {
+            let frames = before - free_frames(machine);
+            let number = add(machine, space);
+            say!(machine, "space {number}, a clone of this one, for {frames} {}", plural(frames, "frame", "frames"));
+        }
+        Err(error) => say!(machine, "{error}"),
     }
     Ok(())
 }

@@ -160,6 +160,15 @@ pub const CAUSES: &[Cause] = &[
         next: "the pointer: does it come from a `static` or a literal? Copy that before changing it.",
     },
     Cause {
+        name: "no frame for a copy",
+        matches: |evidence| {
+            evidence.fault().is_some_and(|(fault, ..)| fault.present)
+                && evidence.is(FaultError::Refused(Refusal::OutOfFrames))
+        },
+        why: "other address spaces share the page, so the first write needs a frame for a copy, and none is free.",
+        next: "`frames` and the events: who holds them? A clone that nobody needs any more, not destroyed?",
+    },
+    Cause {
         name: "read-only table",
         matches: |evidence| {
             evidence.read_only(|_| true) && evidence.walk.is_some_and(|walk| !walk.directory.is_writable())

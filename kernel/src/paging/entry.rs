@@ -14,6 +14,7 @@ use core::fmt;
 /// +-------------------------------------+-----+-+-+-+-+-+-+-+-+-+
 /// P present   W writable   U user   T write-through   C cache disabled
 /// A accessed  D dirty      S size (directory) or PAT (table)   G global
+/// ours: bit 9 kept, bit 10 shared, bit 11 shares
 /// ```
 ///
 /// While P is clear the processor ignores the other 31 bits.
@@ -40,6 +41,14 @@ impl Entry {
     /// Bit 7 of a directory entry: it maps 4 MiB itself.
     pub const LARGE: u32 = 1 << 7;
 
+    /// Bit 9, which the processor ignores: a page of the kernel's own records. A clone gets a copy at once.
+    pub const KEPT: u32 = 1 << 9;
+    /// Bit 10, which the processor ignores: W was taken away since another entry leads to the frame, or did. The page's first
+    /// write gives it back.
+    pub const SHARED: u32 = 1 << 10;
+    /// Bit 11 of a directory entry, which the processor ignores: the table has shared pages, or had some.
+    pub const SHARES: u32 = 1 << 11;
+
     const FLAGS: u32 = 0xFFF;
 
     /// Makes an entry from its 32 bits.
@@ -62,6 +71,21 @@ impl Entry {
         self.0
     }
 
+    /// Returns the entry with all of `flags` set.
+    pub const fn with(self, flags: u32) -> Self {
+        Self(self.0 | flags)
+    }
+
+    /// Returns the entry with all of `flags` clear.
+    pub const fn without(self, flags: u32) -> Self {
+        Self(self.0 & !flags)
+    }
+
+    /// Says whether one of `flags` is set.
+    pub const fn has(self, flags: u32) -> bool {
+        self.0 & flags != 0
+    }
+
     /// Says whether the processor follows this entry.
     pub const fn is_present(self) -> bool {
         self.0 & Self::PRESENT != 0
@@ -78,7 +102,7 @@ impl Entry {
     }
 }
 
-/// Prints the frame's address and a letter for each flag that is set.
+/// Prints the frame's address, a letter for each of the processor's flags that is set, and a word for each of ours.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.is_present() {
@@ -87,6 +111,9 @@ impl fmt::Debug for Entry {
         write!(f, "{:?} ", PhysAddr::new(self.0 & !Self::FLAGS))?;
         for (bit, letter) in "PWUTCADSG".chars().enumerate() {
             write!(f, "{}", if self.0 & (1 << bit) != 0 { letter } else { '-' })?;
+        }
+        for (flag, word) in [(Self::KEPT, " kept"), (Self::SHARED, " shared"), (Self::SHARES, " shares")] {
+            f.write_str(if self.has(flag) { word } else { "" })?;
         }
         Ok(())
     }
@@ -106,6 +133,12 @@ mod tests {
     fn an_entry_prints_its_frame_and_its_flags() {
         assert_eq!(format!("{:?}", Entry::writable(Frame::new(0x400))), "p0x0040_0000 PW-------");
         assert_eq!(format!("{:?}", Entry::ABSENT), "absent(0x00000000)");
+        let shared = Entry::read_only(Frame::new(0x401)).with(Entry::SHARED | Entry::DIRTY);
+        assert_eq!(format!("{shared:?}"), "p0x0040_1000 P-----D-- shared");
+        assert_eq!(
+            format!("{:?}", Entry::writable(Frame::new(0x402)).with(Entry::KEPT)),
+            "p0x0040_2000 PW------- kept"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::entry::Entry;
 use super::mmu::MmuView;
+use super::uses::Uses;
 use super::window::Slot;
 use crate::addr::{Frame, VirtAddr};
 use crate::events::Events;
@@ -18,6 +19,8 @@ pub struct Memory<M, F> {
     pub frames: F,
     /// The last events.
     pub events: Events,
+    /// How many entries lead to each frame of that pool.
+    pub uses: Uses,
 }
 
 /// Whoever has the memory can look at it.

@@ -62,6 +62,9 @@ pub trait Mmu: MmuView {
     /// Fills `page` with zeros. It must be mapped, writable.
     fn zero(&mut self, page: Page);
 
+    /// Fills `to` with what is in `from`. Both must be mapped, `to` writable.
+    fn copy(&mut self, from: Page, to: Page);
+
     /// Writes the 32-bit word at `address`, which is 4-byte aligned and eagerly mapped, writable.
     fn write(&mut self, address: VirtAddr, word: u32);
 

@@ -3,12 +3,15 @@
 mod entry;
 mod memory;
 mod mmu;
+mod share;
 pub mod soft;
 mod table;
+mod uses;
 mod window;
 
 pub use entry::Entry;
 pub use memory::Memory;
 pub use mmu::{Fault, Mmu, MmuView};
 pub use table::{CurrentTable, DestroyError, OutOfFrames, PageTable, set_note};
+pub use uses::Uses;
 pub use window::{Slot, Window};

@@ -214,6 +214,14 @@ impl Mmu for SoftMmu {
         state.frame(Frame::containing(start)).fill(0);
     }
 
+    fn copy(&mut self, from: Page, to: Page) {
+        let state = self.state.get_mut();
+        let start = Self::must(state.translate(from.start(), false));
+        let words = *state.frame(Frame::containing(start));
+        let start = Self::must(state.translate(to.start(), true));
+        *state.frame(Frame::containing(start)) = words;
+    }
+
     fn write(&mut self, address: VirtAddr, word: u32) {
         Self::must(self.try_write(address, word));
     }

@@ -118,7 +118,7 @@ impl PageTable {
         let other_pde_slot = |index| Window::Other.pde_slot(PageRange::of_table(index).start);
         let (mut index, mut stale) = (IDENTITY.end.directory_index(), Stale::NONE);
         while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, other_pde_slot) {
-            stale += memory.release_pages(Window::Other, PageRange::of_table(found));
+            stale += memory.release_in_table(Window::Other, table, PageRange::of_table(found));
             memory.release(table);
             index = found + 1;
         }
@@ -229,9 +229,10 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let pages = pages.intersection(POOL_PAGES);
         let (mut stale, mut from) = (Stale::NONE, pages.start);
         while from < pages.end {
-            if self.pde(from).is_present() {
+            let table = self.pde(from);
+            if table.is_present() {
                 let end = from.end_of_table().min(pages.end);
-                stale += self.unmap_in_table(PageRange::new(from, end));
+                stale += self.unmap_in_table(table, PageRange::new(from, end));
                 from = end;
             } else {
                 from = next_table(&self.mmu, from, pages.end);
@@ -240,26 +241,32 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         stale.flush(&mut self.mmu, pages)
     }
 
-    /// Unmaps `pages`, all of one table, and gives back the table if nothing is left in it.
-    fn unmap_in_table(&mut self, pages: PageRange) -> Stale {
+    /// Unmaps `pages`, all of the table to which `entry` leads, and gives back the table if nothing is left in it.
+    fn unmap_in_table(&mut self, entry: Entry, pages: PageRange) -> Stale {
         let untouched = self.zero_entries(pte_slot(pages.start.number()), pages.len());
         if untouched == pages.len() {
             return Stale::NONE;
         }
-        let stale =
-            self.release_pages(Window::Own, PageRange::new(Page::new(pages.start.number() + untouched), pages.end));
+        let touched = PageRange::new(Page::new(pages.start.number() + untouched), pages.end);
+        let stale = self.release_in_table(Window::Own, entry, touched);
         let table = PageRange::of_table(pages.start.directory_index());
         if self.zero_entries(Window::Own.pte_slot(table.start), ENTRIES) == ENTRIES {
-            let slot = Window::Own.pde_slot(table.start);
-            let entry = self.load(slot);
             self.release(entry);
-            self.mmu.store(slot, Entry::ABSENT);
+            self.mmu.store(Window::Own.pde_slot(table.start), Entry::ABSENT);
             self.mmu.flush(Window::Own.table_page(table.start));
         }
         stale
     }
 
-    /// Takes the frames of all present pages in `pages`, which share a table, out of that table and gives them back.
+    /// Takes the frames of all present pages in `pages`, which are of the table to which `table` leads, out of it and gives
+    /// them back.
+    #[inline]
+    fn release_in_table(&mut self, window: Window, table: Entry, pages: PageRange) -> Stale {
+        if table.has(Entry::SHARES) { self.release_shared(window, pages) } else { self.release_pages(window, pages) }
+    }
+
+    /// Does what [`release_in_table`](Self::release_in_table) does where no other entry leads to these frames.
+    #[inline(never)]
     fn release_pages(&mut self, window: Window, pages: PageRange) -> Stale {
         let Self { mmu, frames, .. } = self;
         let before = frames.free_frames();
@@ -283,6 +290,26 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             stray_frames(pages.start, refused);
         }
         Stale(frames.free_frames() - before)
+    }
+
+    /// Does what [`release_in_table`](Self::release_in_table) does, but gives back no frame to which another entry leads.
+    #[cold]
+    #[inline(never)]
+    fn release_shared(&mut self, window: Window, pages: PageRange) -> Stale {
+        let Self { mmu, frames, uses, .. } = self;
+        let mut cleared = 0;
+        let unused = pages.iter().filter_map(|page| {
+            let slot = window.pte_slot(page);
+            let frame = mmu.load(slot).frame()?;
+            mmu.store(slot, Entry::ABSENT);
+            cleared += 1;
+            (!uses.count_down(frame)).then_some(frame)
+        });
+        let refused = frames.release_each(unused);
+        if refused > 0 {
+            stray_frames(pages.start, refused);
+        }
+        Stale(cleared)
     }
 
     /// Gives back the frame of an entry that was present.

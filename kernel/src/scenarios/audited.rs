@@ -31,7 +31,7 @@ fn pages(start: VirtAddr, count: u32) -> PageRange {
 }
 
 /// Writes every word of `pages`.
-fn fill<M: Machine>(machine: &mut M, pages: PageRange, salt: u32) {
+pub(super) fn fill<M: Machine>(machine: &mut M, pages: PageRange, salt: u32) {
     let seed = machine.seed();
     for address in (pages.start.start().as_u32()..pages.end.start().as_u32()).step_by(4).map(VirtAddr::new) {
         machine.write(address, word(seed, salt, address));

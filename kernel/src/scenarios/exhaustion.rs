@@ -22,7 +22,11 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
 
 /// Tries `step` with no frame left, then one, then two, until it succeeds. Each time that it fails, as many frames must be
 /// left as before. Demands that it succeeds with `needed` frames, and no fewer.
-fn with_ever_more_frames<M: Machine>(machine: &mut M, needed: u32, mut step: impl FnMut(&mut M) -> bool) -> Outcome {
+pub(super) fn with_ever_more_frames<M: Machine>(
+    machine: &mut M,
+    needed: u32,
+    mut step: impl FnMut(&mut M) -> bool,
+) -> Outcome {
     let mut kept: Vec<Frame> = Vec::with_capacity(free_frames(machine) as usize);
     while let Some(frame) = machine.with(|memory| memory.frames.get_frame()) {
         kept.push(frame);

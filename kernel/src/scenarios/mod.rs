@@ -8,6 +8,7 @@
 
 mod audited;
 mod claims;
+mod clones;
 mod exhaustion;
 mod frame_pools;
 mod large;
@@ -17,6 +18,7 @@ mod outcome;
 mod pages;
 mod pools;
 mod random;
+mod random_clones;
 mod random_pools;
 mod random_spaces;
 mod spaces;
@@ -36,6 +38,7 @@ pub use large::{MOST_FRAMES_A_SPACE, many_spaces};
 pub use machine::Machine;
 pub use outcome::{Failure, Outcome, Scenario, demand, done};
 pub use random::Random;
+pub use random_clones::random_clones;
 pub use random_pools::random_operations;
 pub use random_spaces::random_spaces;
 pub use standard::{Filled, fill_pages, fill_regions};
@@ -60,6 +63,8 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         .chain(spaces::all())
         .chain(large::all())
         .chain(exhaustion::all())
+        .chain(clones::all())
+        .chain(random_clones::all())
         .chain(random_pools::all())
         .chain(random_spaces::all())
         .chain(audited::all())
@@ -74,5 +79,6 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
 pub fn run<M: Machine>(machine: &mut M, scenario: impl FnOnce(&mut M) -> Outcome) -> Outcome {
     let before = free_frames(machine);
     in_new_space(machine, scenario)?;
+    demand("shared frames after the scenario", 0, machine.with(|memory| memory.uses.shared_frames()))?;
     demand("free frames after the scenario", before, free_frames(machine))
 }

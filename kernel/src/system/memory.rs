@@ -3,7 +3,7 @@
 //! [`start`] turns the boot loader's memory map into the two frame pools and the first real page table. From then on
 //! [`answer`] is called at each page fault, and [`with`] is how everything else works on the memory.
 
-use crate::addr::{Frame, FrameRange, Page};
+use crate::addr::{Frame, FrameRange, PAGE_SIZE, Page};
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::vga::SCREEN;
@@ -13,7 +13,7 @@ use crate::events::{self, EventKind, Events};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
-use crate::paging::{Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable};
+use crate::paging::{Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable, Uses};
 use core::fmt;
 
 /// The memory of this machine, as paging and virtual memory see one.
@@ -62,10 +62,11 @@ impl fmt::Display for StartError {
 pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     kernel_pool::start(kernel_pool(boot_info.available())?);
     let frames = process_pool(boot_info.available())?;
+    let uses = uses(frames.range())?;
     heap::start().ok_or(StartError::KernelPool(heap::FIRST_FRAMES))?;
 
     mmu.install_recursive_entry();
-    let mut memory = Memory { mmu, frames, events: Events::NONE };
+    let mut memory = Memory { mmu, frames, events: Events::NONE, uses };
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
     let home = table.root();
     table.load(&mut memory.mmu);
@@ -93,13 +94,24 @@ fn process_pool(available: &[FrameRange]) -> Result<FramePool<'static>, StartErr
         return Err(StartError::ProcessPool);
     }
     let needed = (FramePool::storage_words(range.len()) as u32).div_ceil(1024);
-    let info = kernel_pool::with(|pool| pool.get_frames(needed)).ok_or(StartError::KernelPool(needed))?;
-    let info = FrameRange::new(info, Frame::new(info.number() + needed));
+    let info = kernel_frames(needed)?;
     let mut pool = FramePool::new(range, kernel_pool::words(info)).ok_or(StartError::KernelPool(needed))?;
     reserve(&mut pool, available)?;
     let hole = range.intersection(HOLE);
     pool.mark_inaccessible(hole.start, hole.len()).map_err(StartError::Mark)?;
     Ok(pool)
+}
+
+/// Makes the counts of the entries that lead to each of `frames`, in frames of the kernel pool.
+fn uses(frames: FrameRange) -> Result<Uses, StartError> {
+    let needed = frames.len().div_ceil(PAGE_SIZE);
+    Uses::new(frames, kernel_pool::bytes(kernel_frames(needed)?)).ok_or(StartError::KernelPool(needed))
+}
+
+/// Takes `n` frames that lie together from the kernel pool.
+fn kernel_frames(n: u32) -> Result<FrameRange, StartError> {
+    let first = kernel_pool::with(|pool| pool.get_frames(n)).ok_or(StartError::KernelPool(n))?;
+    Ok(FrameRange::new(first, Frame::new(first.number() + n)))
 }
 
 /// Marks inaccessible whatever of `pool` the memory map doesn't call available.

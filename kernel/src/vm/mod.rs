@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a port, an interrupt or a thread; `paging` below knows nothing of regions.
 
+mod duplicate;
 mod metadata;
 mod node;
 mod pool;

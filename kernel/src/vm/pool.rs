@@ -100,6 +100,7 @@ impl VmPool {
         pages: PageRange,
     ) -> Result<(Self, Node), OutOfFrames> {
         memory.back(pages.start)?;
+        memory.keep(pages.start);
         let record = Record::create(&mut memory.mmu, pages.start);
         // Registering a pool is an event, so no two are born at the same number of events.
         record.set_born(&mut memory.mmu, memory.events.recorded());
@@ -277,6 +278,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let regions = record.regions(self);
         let room = regions.find_room(self, area, 1).ok_or(AllocateError::NoRoom(1))?;
         self.back(room.start).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
+        self.keep(room.start);
         let node = record.add_page(&mut self.mmu, room.start);
         let regions = regions.insert(&mut self.mmu, node, room, 1, Kind::Metadata.word());
         record.set_regions(&mut self.mmu, regions);

@@ -228,6 +228,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Answers a page fault: a legitimate page gets a frame of zeros, and a page table if it needs one. Nothing else gives a
     /// lazy page its frame (rule **one-way-to-back**).
     ///
+    /// A fault on a page that is present is for `handle_protection_fault`.
+    ///
     /// Costs the logarithm of the number of pools and of regions, and nothing that grows with the memory. Records the event
     /// [`EventKind::Backed`]; that of a refusal is the caller's to record.
     ///
@@ -237,7 +239,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     #[inline]
     pub fn handle_fault(&mut self, fault: Fault) -> Result<(), Refusal> {
         if fault.present {
-            return Err(Refusal::Protection);
+            return self.handle_protection_fault(fault);
         }
         if !self.is_legitimate(fault.address) {
             return Err(refusal(fault.address));
@@ -249,6 +251,20 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             }
             Err(OutOfFrames) => Err(Refusal::OutOfFrames),
         }
+    }
+
+    /// Answers a fault on a page that is present: the first write to a shared page makes it the writer's own. Nothing else is
+    /// allowed. Records the event [`EventKind::Unshared`].
+    #[cold]
+    #[inline(never)]
+    fn handle_protection_fault(&mut self, fault: Fault) -> Result<(), Refusal> {
+        if !fault.write {
+            return Err(Refusal::Protection);
+        }
+        let unshared = self.unshare(Page::containing(fault.address)).map_err(|OutOfFrames| Refusal::OutOfFrames)?;
+        let frame = unshared.ok_or(Refusal::Protection)?;
+        self.events.record(EventKind::Unshared, fault.address, frame.number(), self.mmu.root());
+        Ok(())
     }
 
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was

@@ -5,7 +5,7 @@ use droste::events::Events;
 use droste::frames::FramePool;
 use droste::memory_map::{HOLE, PROCESS_POOL_START};
 use droste::paging::soft::SoftMmu;
-use droste::paging::{Entry, Fault, Memory, Mmu, PageTable};
+use droste::paging::{Entry, Fault, Memory, Mmu, PageTable, Uses};
 use droste::scenarios::Machine;
 use droste::vm::Refusal;
 use std::cell::Cell;
@@ -35,7 +35,8 @@ impl SoftMachine {
         frames.mark_inaccessible(HOLE.start, HOLE.len()).unwrap();
         let mut mmu = SoftMmu::booted(end.number(), Frame::new(300));
         mmu.install_recursive_entry();
-        let mut memory = Memory { mmu, frames, events: Events::NONE };
+        let uses = Uses::new(range, vec![0; range.len() as usize].leak()).unwrap();
+        let mut memory = Memory { mmu, frames, events: Events::NONE, uses };
         let table = PageTable::first(&mut memory, |page| match page.number() {
             0 | 290 => Entry::ABSENT,
             256..280 => Entry::read_only(Frame::new(page.number())),

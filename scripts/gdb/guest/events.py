@@ -31,6 +31,8 @@ class Event:
             "Refused": f"refused {'write to' if amount else 'read of'} {address}",
             "FreePage": f"free_page {address}, frame {amount:#x}",
             "Register": f"register {address}, {count(amount, 'page')}",
+            "Unshared": f"unshared {address}, frame {amount:#x}",
+            "Duplicate": f"duplicate as space {physical(amount * PAGE_SIZE)}",
             "Drop": f"drop {address}, {count(amount, 'page')}",
         }.get(self.kind, f"{self.kind.lower()} space {physical(amount * PAGE_SIZE)}")
         return f"{words}, in space {physical(self.space * PAGE_SIZE)}"

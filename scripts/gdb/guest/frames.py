@@ -18,6 +18,7 @@ USES = {
     "D": "directory",
     "T": "page table",
     "M": "metadata of a pool",
+    "S": "page that clones share",
     "P": "page",
     "?": "handed out, in no address space",
     ".": "free",
@@ -80,6 +81,9 @@ class Uses:
     def __init__(self, memory, pool):
         self.pool = pool
         self.of = {}
+        self.entries = collections.Counter()
+        counts = state()["memory"]["uses"]["beyond_first"]
+        self.counts = memory.read(int(counts["data_ptr"]), int(counts["length"]))
         self.complaints = collections.defaultdict(list)
         for space in spaces(memory, pool):
             self._note(space.root, "D")
@@ -90,15 +94,17 @@ class Uses:
                     continue
                 self._note(pde.frame, "T")
                 for page, entry in space.pages(index, pde) if index else ():
-                    self._note(entry.frame, "M" if page in metadata else "P")
+                    self._note_page(entry.frame, "M" if page in metadata else "P")
         for frame in pool.numbers():
-            state = pool.state(frame)
-            if state in (HEAD, INNER):
+            kind = pool.state(frame)
+            if kind in (HEAD, INNER):
                 self.of.setdefault(frame, "?")
             elif frame in self.of:
-                self.complaints[f"in use by an address space, but {USES[state]}"].append(frame)
+                self.complaints[f"in use by an address space, but {USES[kind]}"].append(frame)
             else:
-                self.of[frame] = state
+                self.of[frame] = kind
+            if self._count(frame) != max(self.entries[frame] - 1, 0):
+                self.complaints["not counted as often as pages lead to it"].append(frame)
         free = sum(1 for frame in pool.numbers() if pool.state(frame) == FREE)
         if free != pool.free:
             self.complaints[f"the pool counts {pool.free} free frames, its map has {free}"] = []
@@ -109,6 +115,16 @@ class Uses:
         except Broken as error:
             self.complaints[f"pools of {space}: {error}"] = []
             return set()
+
+    def _count(self, frame):
+        return self.counts[frame - self.pool.start]
+
+    def _note_page(self, frame, use):
+        self.entries[frame] += 1
+        if frame in self.pool and self._count(frame):
+            self.of[frame] = "S"
+        else:
+            self._note(frame, use)
 
     def _note(self, frame, use):
         if frame not in self.pool:

@@ -46,15 +46,15 @@ def describe(space):
 
     def alike(numbered):
         index, (page, entry) = numbered
-        return page - index, entry.writable, owners.of(page)
+        return page - index, entry.rights, owners.of(page)
 
-    for (_, writable, owner), group in itertools.groupby(enumerate(pages), alike):
+    for (_, rights, owner), group in itertools.groupby(enumerate(pages), alike):
         group = [pair for _, pair in group]
-        lines.append(_line(group[0][0], [entry.frame for _, entry in group], writable, owner))
+        lines.append(_line(group[0][0], [entry.frame for _, entry in group], rights, owner))
     return lines + _windows(space)
 
 
-def _line(page, frames, writable, owner):
+def _line(page, frames, rights, owner):
     end = virtual((page + len(frames)) * PAGE_SIZE)
     in_order = all(frame == frames[0] + index for index, frame in enumerate(frames))
     if len(frames) == 1:
@@ -63,8 +63,7 @@ def _line(page, frames, writable, owner):
         where = f"frames {frames[0]:#x}..{frames[-1] + 1:#x}"
     else:
         where = f"frames {min(frames):#x} to {max(frames):#x}, not in order"
-    rights = "read write" if writable else "read only "
-    return f"  {virtual(page * PAGE_SIZE)}..{end}  {count(len(frames), 'page'):>10}  {rights}  {owner}: {where}"
+    return f"  {virtual(page * PAGE_SIZE)}..{end}  {count(len(frames), 'page'):>10}  {rights:11}  {owner}: {where}"
 
 
 def _windows(space):

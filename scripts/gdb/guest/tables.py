@@ -14,6 +14,10 @@ DIRECTORY = 0xFFFF_F000
 PRESENT = 1 << 0
 WRITABLE = 1 << 1
 
+#: What Droste says of an entry, in bits that are not the processor's.
+MARKS = {1 << 9: " kept", 1 << 10: " shared", 1 << 11: " shares"}
+SHARED = 1 << 10
+
 
 class Entry(int):
     """An entry of a directory or a table (kernel/src/paging/entry.rs)."""
@@ -27,6 +31,13 @@ class Entry(int):
         return self & (PRESENT | WRITABLE) == PRESENT | WRITABLE
 
     @property
+    def rights(self):
+        """What may be done with a page that is present, if its table's entry allows it."""
+        if self.writable:
+            return "read, write"
+        return "read, write a copy" if self & SHARED else "read only"
+
+    @property
     def frame(self):
         return self // PAGE_SIZE
 
@@ -34,7 +45,8 @@ class Entry(int):
         if not self.present:
             return f"absent(0x{int(self):08x})"
         flags = "".join(letter if self & 1 << bit else "-" for bit, letter in enumerate("PWUTCADSG"))
-        return f"{physical(self.frame * PAGE_SIZE)} {flags}"
+        marks = "".join(word for mark, word in MARKS.items() if self & mark)
+        return f"{physical(self.frame * PAGE_SIZE)} {flags}{marks}"
 
 
 class Space:
@@ -121,7 +133,7 @@ def describe_walk(space, address):
     lines.append(f"  PTE   {pte}  at {physical(pte_at)}, seen at {virtual(WINDOW + 4 * (address >> 12))}")
     if not pte.present:
         return lines + [f"  stops here: no frame{_window_note(address, pde)}"]
-    rights = "read and write" if pde.writable and pte.writable else "read only"
+    rights = "read and write" if pde.writable and pte.writable else pte.rights
     return lines + [f"  is    {physical(pte.frame * PAGE_SIZE + offset)}, {rights}{_window_note(address, pde)}"]
 
 

@@ -68,6 +68,17 @@ fn index(frame: Frame) -> usize {
     (frame.number() - KERNEL_POOL.start.number()) as usize
 }
 
+/// Returns the bytes of `frames`, which the caller takes from the kernel pool for good.
+///
+/// # Panics
+///
+/// As [`words`].
+pub fn bytes(frames: FrameRange) -> &'static mut [u8] {
+    let start = claim(frames);
+    // SAFETY: as in `words`, of which this is the other form: (1) and (2) hold, and (3) any 8 bits are a byte.
+    unsafe { slice::from_raw_parts_mut(start, (frames.len() * PAGE_SIZE) as usize) }
+}
+
 /// Returns the words of `frames`, which the caller takes from the kernel pool for good.
 ///
 /// # Panics

@@ -108,6 +108,23 @@ impl Mmu for X86Mmu {
     }
 
     #[inline]
+    fn copy(&mut self, from: Page, to: Page) {
+        // SAFETY: (1) both pages are mapped and `to` is writable, as `Mmu::copy` demands; (2) the holder of this right vouches
+        // that no object lies in `to`, and the words of `from` are no more than words.
+        unsafe {
+            asm!(
+                "xchg esi, edx", // the compiler's own, as in `memcpy`
+                "rep movsd",
+                "mov esi, edx",
+                inout("edx") from.start().as_u32() => _,
+                inout("ecx") ENTRIES => _,
+                inout("edi") to.start().as_u32() => _,
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    #[inline]
     fn write(&mut self, address: VirtAddr, word: u32) {
         // SAFETY: (1) the address is mapped, writable and aligned, as `Mmu::write` demands; (2) the holder of this right
         // vouches that no object lies there.

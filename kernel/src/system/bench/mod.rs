@@ -13,6 +13,7 @@
 //!
 //! A sample is one operation with interrupts masked. What reading the counter costs is subtracted.
 
+mod clones;
 mod events;
 mod faults;
 mod floors;
@@ -45,12 +46,13 @@ pub struct Boot {
 /// A group of measurements: its name, and what takes them.
 type Group = (&'static str, fn(&mut RealMachine) -> Outcome);
 
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     ("floor", floors::measure),
     ("one-fault", faults::measure_one),
     ("faults", faults::measure),
     ("regions", regions::measure),
     ("spaces", spaces::measure),
+    ("clones", clones::measure),
     ("frames", frame_pool::measure),
     ("heap", heap::measure),
     ("events", events::measure),

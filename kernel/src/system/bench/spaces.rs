@@ -17,7 +17,7 @@ const LOWEST: VirtAddr = VirtAddr::new(0x40_0000);
 const POOLS: [(&str, u32); 3] =
     [("smallest", 2 * PAGE_SIZE), ("256M", 256 << 20), ("largest", 0xFF80_0000 - 0x40_0000)];
 /// Touched pages of a space that is not empty.
-const PAGES: u32 = 256;
+pub(super) const PAGES: u32 = 256;
 
 pub fn measure(machine: &mut RealMachine) -> Outcome {
     let [mut create, mut load, mut load_current, mut destroy, mut destroy_full] =
@@ -33,7 +33,7 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
         let destroyed = machine.with(|memory| destroy.take(memory, |memory| space.destroy(memory)));
         done("space destroyed", destroyed)?;
 
-        let space = full(machine)?;
+        let (space, _) = full(machine)?;
         machine.with(|memory| memory.mmu.set_root(home));
         let destroyed = machine.with(|memory| destroy_full.take(memory, |memory| space.destroy(memory)));
         done("space destroyed", destroyed)?;
@@ -91,15 +91,15 @@ fn in_turn(machine: &mut RealMachine) -> Outcome {
     Ok(())
 }
 
-/// Makes a space with touched pages, and leaves it the current one.
-fn full(machine: &mut RealMachine) -> Result<AddressSpace, Failure> {
+/// Makes a space with a region of touched pages, and leaves it the current one. Returns the region's first page, too.
+pub(super) fn full(machine: &mut RealMachine) -> Result<(AddressSpace, Page), Failure> {
     let space = done("space created", machine.with(AddressSpace::create))?;
     let region = machine.with(|memory| {
         space.load(memory);
         let mut pool = done("pool registered", memory.register_pool(POOL, 16 << 20))?;
         done("region allocated", pool.allocate(memory, PAGES * PAGE_SIZE))
     })?;
-    let first = Page::containing(region).number();
-    (first..first + PAGES).for_each(|page| _ = floor::touch(Page::new(page)));
-    Ok(space)
+    let region = Page::containing(region);
+    (0..PAGES).for_each(|page| _ = floor::touch(Page::new(region.number() + page)));
+    Ok((space, region))
 }

@@ -45,6 +45,9 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
     control!("claim heap {:#x}", heap::frames());
     let current = memory::with(|memory| {
         claim_pool(&memory.frames);
+        let counted = memory.frames.range();
+        let (start, end) = (counted.start.number(), counted.end.number());
+        control!("claim uses {start:#x} {end:#x} {:#x}", memory.uses.address());
         control!("claim free {:#x}", memory.frames.free_frames());
         memory.root()
     });

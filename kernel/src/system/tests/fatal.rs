@@ -42,6 +42,7 @@ pub const ALL: &[FatalTest] = &[
     ("dies-read-only-page", || write_to_changed(Window::pte_slot, Entry::WRITABLE)),
     ("dies-read-only-table", || write_to_changed(Window::pde_slot, Entry::WRITABLE)),
     ("dies-out-of-frames", out_of_frames),
+    ("dies-no-frame-for-a-copy", no_frame_for_a_copy),
     ("dies-stack-overflow", || _ = black_box(provoke::overflow_stack(0))),
     ("dies-push-below-the-stack", || provoke::lose_stack(stack_bottom())),
     ("dies-thread-stack-overflow", overflow_a_threads_stack),
@@ -203,6 +204,15 @@ fn write_to_changed(slot: fn(Window, Page) -> Slot, bit: u32) {
 fn out_of_frames() {
     while memory::with(|memory| memory.frames.get_frame()).is_some() {}
     access::write(VirtAddr::new(0x40_0000), 1);
+}
+
+fn no_frame_for_a_copy() {
+    if let Some((_, region)) = pool_and_region() {
+        // It is never destroyed, and neither is this space.
+        let _clone = memory::with(AddressSpace::duplicate);
+        while memory::with(|memory| memory.frames.get_frame()).is_some() {}
+        access::write(region, 2);
+    }
 }
 
 /// Returns the address of the lowest word of the stack: a word that is pushed there lies in the guard page.

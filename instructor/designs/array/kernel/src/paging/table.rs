@@ -172,7 +172,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
         self.mmu.store(Window::Own.pte_slot(page), Entry::ABSENT);
         self.mmu.flush(page);
-        self.release(frame);
+        self.release_page(frame);
         self.release_empty_table(page);
         Some(frame)
     }
@@ -186,7 +186,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
                 if let Some(frame) = self.load(Window::Own.pte_slot(page)).frame() {
                     self.mmu.store(Window::Own.pte_slot(page), Entry::ABSENT);
                     self.mmu.flush(page);
-                    self.release(frame);
+                    self.release_page(frame);
                     count += 1;
                 }
             }
@@ -205,6 +205,13 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         if let Some(frame) = self.load(slot).frame() {
             self.mmu.store(slot, Entry::ABSENT);
             self.mmu.flush(Window::Own.table_page(page));
+            self.release(frame);
+        }
+    }
+
+    /// Gives back a frame to which an entry of a page led, unless others do.
+    fn release_page(&mut self, frame: Frame) {
+        if !self.uses.count_down(frame) {
             self.release(frame);
         }
     }

@@ -245,6 +245,8 @@ impl VmPool {
             memory.unmap_page(pages.start);
             return Err(OutOfFrames);
         }
+        memory.keep(pages.start);
+        memory.keep(second);
         record.set(&mut memory.mmu, SOUND, MARK ^ pages.start.number());
         record.set(&mut memory.mmu, PAGES, pages.len());
         record.set(&mut memory.mmu, BORN, memory.events.recorded());
@@ -373,6 +375,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let has_place = record.array_pages(self) < ARRAY_PAGES;
         let (index, page) = record.find_room(self, 1).filter(|_| has_place).ok_or(no_room)?;
         self.back(page).map_err(|OutOfFrames| AllocateError::OutOfFrames)?;
+        self.keep(page);
         record.push_array_page(&mut self.mmu, page);
         record.insert(&mut self.mmu, index, [page.number(), 1 | METADATA]);
         Ok(())

@@ -228,7 +228,10 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     pub fn handle_fault(&mut self, fault: Fault) -> Result<(), Refusal> {
         let page = Page::containing(fault.address);
         if fault.present {
-            return Err(Refusal::Protection);
+            let unshared = if fault.write { self.unshare(page) } else { Ok(None) };
+            let frame = unshared.map_err(|OutOfFrames| Refusal::OutOfFrames)?.ok_or(Refusal::Protection)?;
+            self.events.record(EventKind::Unshared, fault.address, frame.number(), self.mmu.root());
+            return Ok(());
         }
         if WINDOWS.contains(page) {
             return Err(Refusal::Window);

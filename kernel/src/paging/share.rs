@@ -1,0 +1,189 @@
+//! Pages that two page tables have in common, until one of them writes.
+//!
+//! [`Memory::share_pages`] makes another page table lead to all frames that the current one leads to, read-only on both
+//! sides. [`Memory::unshare`] answers the first write: it gives the writer a copy, unless nobody else is left.
+//!
+//! Decision: docs/src/decisions/0027-clones-share-frames.md.
+
+use super::entry::Entry;
+use super::memory::Memory;
+use super::mmu::{Mmu, MmuView};
+use super::table::{CurrentTable, OutOfFrames, set_note};
+use super::window::Window;
+use crate::addr::{ENTRIES, Frame, Page, PageRange};
+use crate::frames::FrameSource;
+use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY};
+
+/// The pages at which entry 1022 shows what it leads to: a frame that it takes for a table has its pages here, in the order of
+/// its entries, and is itself seen where a table of these pages would be.
+const SHOWN: PageRange = PageRange::of_table(OTHER_WINDOW_ENTRY);
+
+/// What an entry of a page says of the past, or of its kind, and a copy's entry says too.
+const INHERITED: u32 = Entry::ACCESSED | Entry::DIRTY | Entry::KEPT;
+
+impl<M: Mmu, F: FrameSource> Memory<M, F> {
+    /// Marks the page `page`, which is present, as one of the kernel's own records: never shared, but copied at once.
+    pub fn keep(&mut self, page: Page) {
+        let slot = Window::Own.pte_slot(page);
+        let entry = self.load(slot);
+        // No flush: the processor ignores the mark.
+        self.mmu.store(slot, entry.with(Entry::KEPT));
+    }
+
+    /// Makes the page table whose directory is `other`, which is new, lead to all that the current one leads to. Pages are
+    /// shared, the kernel's own records copied. The note is the current one's.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] half-way. What `other` leads to then goes with it, and [`take_back`](Self::take_back) undoes the rest.
+    pub fn share_pages(&mut self, other: Frame) -> Result<(), OutOfFrames> {
+        let note = self.note();
+        let mut from = IDENTITY.end;
+        while let Some(pages) = self.table_from(from) {
+            self.share_table(other, pages)?;
+            from = pages.end;
+        }
+        self.store_in_other(other, SHOWN.start, Entry::from_bits(note));
+        Ok(())
+    }
+
+    /// Gives the page table in `other` a table for `pages`, which are all of one, and shares what is in the current one's.
+    fn share_table(&mut self, other: Frame, pages: PageRange) -> Result<(), OutOfFrames> {
+        let table = self.frames.get_frame().ok_or(OutOfFrames)?;
+        let note = self.show(table);
+        // Cleared before an entry leads to it (rule fresh-is-zero).
+        self.mmu.zero(Window::Own.table_page(SHOWN.start));
+        let shared = self.share_in_table(pages);
+        // Everything is forgotten here: that a page of these could be written to, too (rule flush-inside).
+        self.hide(note);
+        self.store_in_other(other, pages.start, Entry::writable(table).with(Entry::SHARES));
+        let slot = Window::Own.pde_slot(pages.start);
+        let entry = self.load(slot);
+        // No flush: the processor ignores the mark.
+        self.mmu.store(slot, entry.with(Entry::SHARES));
+        shared
+    }
+
+    /// Shares `pages`, which are all of a table, with the table that is shown.
+    #[inline(never)]
+    fn share_in_table(&mut self, pages: PageRange) -> Result<(), OutOfFrames> {
+        let mut index = 0;
+        while index < ENTRIES {
+            let page = Page::new(pages.start.number() | index);
+            let slot = Window::Own.pte_slot(page);
+            let entry = self.load(slot);
+            let Some(frame) = entry.frame() else {
+                // All that is absent is zero, so the machine can skip it fast.
+                index += self.zero_entries(slot, ENTRIES - index).max(1);
+                continue;
+            };
+            if entry.has(Entry::KEPT) || !self.uses.count_up(frame) {
+                // Nobody may share it, or no more can.
+                self.copy_to_shown(page, entry)?;
+            } else {
+                let shared = entry.without(Entry::WRITABLE).with(Entry::SHARED);
+                self.mmu.store(slot, shared);
+                self.mmu.store(Window::Own.pte_slot(shown(index)), shared);
+            }
+            index = index.wrapping_add(1);
+        }
+        Ok(())
+    }
+
+    /// Gives the table that is shown a copy of `page`, whose entry is `entry`.
+    #[cold]
+    #[inline(never)]
+    fn copy_to_shown(&mut self, page: Page, entry: Entry) -> Result<(), OutOfFrames> {
+        let copy = self.frames.get_frame().ok_or(OutOfFrames)?;
+        let other = shown(page.table_index());
+        self.mmu.store(Window::Own.pte_slot(other), copied(copy, entry));
+        self.mmu.copy(page, other);
+        Ok(())
+    }
+
+    /// Makes writable again what nobody shares any more, since the page table that [`share_pages`](Self::share_pages) filled
+    /// half-way is gone.
+    #[cold]
+    pub fn take_back(&mut self) {
+        let mut from = IDENTITY.end;
+        while let Some(pages) = self.table_from(from) {
+            for slot in pages.iter().map(|page| Window::Own.pte_slot(page)) {
+                let entry = self.load(slot);
+                if entry.has(Entry::SHARED) && entry.frame().is_some_and(|frame| self.uses.beyond_first(frame) == 0) {
+                    self.mmu.store(slot, owned(entry));
+                }
+            }
+            from = pages.end;
+        }
+        self.mmu.flush_all();
+    }
+
+    /// Makes `page`, which is present, writable if it is shared: with a copy of the frame if other entries lead there, else with the frame
+    /// itself. Returns the frame; `None` if it is not.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] with nothing changed.
+    pub fn unshare(&mut self, page: Page) -> Result<Option<Frame>, OutOfFrames> {
+        let slot = Window::Own.pte_slot(page);
+        let entry = self.load(slot);
+        let Some(frame) = entry.frame().filter(|_| entry.has(Entry::SHARED)) else {
+            return Ok(None);
+        };
+        if self.uses.beyond_first(frame) == 0 {
+            self.mmu.store(slot, owned(entry));
+            self.mmu.flush(page);
+            return Ok(Some(frame));
+        }
+        let copy = self.frames.get_frame().ok_or(OutOfFrames)?;
+        let note = self.show(copy);
+        self.mmu.copy(page, Window::Own.table_page(SHOWN.start));
+        self.mmu.store(slot, copied(copy, entry));
+        self.hide(note);
+        self.uses.count_down(frame);
+        Ok(Some(copy))
+    }
+
+    /// Returns the pages of the first table at `from` or above, which is the first page of one. The windows' are none.
+    fn table_from(&self, from: Page) -> Option<PageRange> {
+        let left = OTHER_WINDOW_ENTRY - from.directory_index();
+        let absent = if left == 0 { 0 } else { self.zero_entries(Window::Own.pde_slot(from), left) };
+        (absent < left).then(|| PageRange::of_table(from.directory_index() + absent))
+    }
+
+    /// Stores the directory entry of `page` in the directory `other`.
+    fn store_in_other(&mut self, other: Frame, page: Page, entry: Entry) {
+        let note = self.show(other);
+        self.mmu.store(Window::Own.pte_slot(shown(page.directory_index())), entry);
+        self.hide(note);
+    }
+
+    /// Shows `frame` through entry 1022, where nothing was seen before. Returns the note, for [`hide`](Self::hide).
+    #[must_use]
+    fn show(&mut self, frame: Frame) -> u32 {
+        let note = self.note();
+        self.mmu.store(Window::Own.pde_slot(SHOWN.start), Entry::writable(frame));
+        note
+    }
+
+    /// Stops showing, and forgets all translations.
+    fn hide(&mut self, note: u32) {
+        set_note(&mut self.mmu, note);
+        self.mmu.flush_all();
+    }
+}
+
+/// Returns the page to which entry `index` of the frame that is shown leads.
+fn shown(index: u32) -> Page {
+    Page::new(SHOWN.start.number() | index)
+}
+
+/// Returns the entry of a copy, in the frame `copy`, of the page whose entry is `entry`.
+fn copied(copy: Frame, entry: Entry) -> Entry {
+    Entry::writable(copy).with(entry.bits() & INHERITED)
+}
+
+/// Returns `entry`, which was shared, as the only one that leads to its frame.
+fn owned(entry: Entry) -> Entry {
+    entry.without(Entry::SHARED).with(Entry::WRITABLE)
+}

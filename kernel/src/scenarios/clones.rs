@@ -1,0 +1,457 @@
+//! Clones of address spaces: the same contents, one frame for both sides until one of them writes.
+
+use super::claims::Claim;
+use super::exhaustion::with_ever_more_frames;
+use super::machine::Machine;
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
+use super::pools::{HEAP, allocate, register, release};
+use super::spaces::{create, destroy, load, root};
+use super::steps::{above, free_frames, own_pages};
+use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::frames::FrameSource;
+use crate::memory_map::POOL_PAGES;
+use crate::paging::{CurrentTable, Mmu, MmuView};
+use crate::vm::{AddressSpace, CurrentSpace, Refusal, VmPool};
+use alloc::vec::Vec;
+
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 14] {
+    [
+        ("clone-is-the-same", clone_is_the_same),
+        ("clone-without-pools", clone_without_pools),
+        ("first-write-copies", first_write_copies),
+        ("reads-never-copy", reads_never_copy),
+        ("last-owner-writes", last_owner_writes),
+        ("clones-of-clones", clones_of_clones),
+        ("shared-pages-let-go", shared_pages_let_go),
+        ("regions-stay-on-their-side", regions_stay_on_their_side),
+        ("clone-of-most-of-memory", clone_of_most_of_memory),
+        ("hundreds-of-clones", hundreds_of_clones),
+        ("only-shared-pages-become-writable", only_shared_pages_become_writable),
+        ("duplicate-runs-out", duplicate_runs_out),
+        ("copy-runs-out", copy_runs_out),
+        ("audited-clone", audited_clone),
+    ]
+}
+
+#[track_caller]
+#[inline(never)]
+pub(super) fn duplicate<M: Machine>(machine: &mut M) -> Result<AddressSpace, Failure> {
+    done("address space duplicated", machine.with(AddressSpace::duplicate))
+}
+
+/// Makes the address space with the directory `root` the current one. Does nothing if it is: that would flush everything.
+#[inline(never)]
+fn go<M: Machine>(machine: &mut M, root: Frame) {
+    machine.with(|memory| {
+        if memory.root() != root {
+            memory.mmu.set_root(root);
+        }
+    });
+}
+
+/// Returns the current address space's pool at [`HEAP`].
+#[track_caller]
+fn heap<M: Machine>(machine: &mut M) -> Result<VmPool, Failure> {
+    done("the pool is there", machine.with(|memory| memory.pool_of(Page::containing(HEAP))).ok_or(()))
+}
+
+/// Returns the address of page `number` of the region at `region`.
+fn page(region: VirtAddr, number: u32) -> VirtAddr {
+    above(region, number * PAGE_SIZE)
+}
+
+/// Registers a pool and allocates a region of `pages` pages in it, each of which it gives a word of its own: its number and
+/// `more`.
+#[track_caller]
+fn filled<M: Machine>(machine: &mut M, pages: u32, more: u32) -> Result<(VmPool, VirtAddr), Failure> {
+    let mut pool = register(machine, HEAP, 64 << 20)?;
+    let region = allocate(machine, &mut pool, pages * PAGE_SIZE)?;
+    (0..pages).for_each(|number| machine.write(page(region, number), number + more));
+    Ok((pool, region))
+}
+
+/// Demands that each of these pages holds what [`filled`] has written.
+#[track_caller]
+fn holds<M: Machine>(machine: &mut M, what: &'static str, region: VirtAddr, pages: u32, more: u32) -> Outcome {
+    (0..pages).try_for_each(|number| demand(what, number + more, machine.read(page(region, number))))
+}
+
+/// Counts what a clone of the current address space takes: a directory, its tables, and the pages of its pools' own.
+fn frames_of_a_clone<M: Machine>(machine: &mut M) -> u32 {
+    machine.with(|memory| {
+        let tables = (POOL_PAGES.start.directory_index()..POOL_PAGES.end.directory_index()).map(PageRange::of_table);
+        let tables: Vec<PageRange> = tables.filter(|table| memory.pde(table.start).is_present()).collect();
+        let backed = tables
+            .iter()
+            .flat_map(|table| table.iter())
+            .filter(|page| memory.pte(*page).is_some_and(|entry| entry.is_present()));
+        let own = backed.filter(|page| !memory.is_legitimate(page.start())).count();
+        1 + tables.len() as u32 + own as u32
+    })
+}
+
+fn clone_is_the_same<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    // More regions than one metadata page holds, in more tables than one; every third is touched.
+    let mut pool = register(machine, HEAP, 64 << 20)?;
+    register(machine, above(HEAP, 64 << 20), 1 << 20)?;
+    let mut regions = Vec::new();
+    for number in 0..200 {
+        let region = allocate(machine, &mut pool, (number % 20 + 1) * PAGE_SIZE)?;
+        if number % 3 == 0 {
+            machine.write(above(region, 8), number);
+        }
+        regions.push(region);
+    }
+    let (due, before, faults) = (frames_of_a_clone(machine), free_frames(machine), machine.faults());
+    let clone = duplicate(machine)?;
+    demand("frames of a clone: directory, tables, metadata", due, before - free_frames(machine))?;
+    for space in [parent, clone.root()] {
+        go(machine, space);
+        demand("the pools agree", true, machine.with(|memory| memory.check_pools()))?;
+        let pool = heap(machine)?;
+        for (number, region) in (0..).zip(&regions) {
+            let legitimate = machine.with(|memory| pool.is_legitimate(memory, *region));
+            demand("a region of both", true, legitimate)?;
+            if number % 3 == 0 {
+                demand("its word", number, machine.read(above(*region, 8)))?;
+            }
+        }
+        demand("behind the last", Err(Refusal::Illegitimate), machine.probe(above(HEAP, 32 << 20), true))?;
+    }
+    demand("faults", faults, machine.faults())?;
+    demand("a handle of the other space", false, machine.with(|memory| pool.is_legitimate(memory, regions[0])))?;
+    go(machine, parent);
+    destroy(machine, clone)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn clone_without_pools<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    machine.write(HEAP, 7);
+    let clone = duplicate(machine)?;
+    load(machine, &clone);
+    demand("the parent's word", 7, machine.read(HEAP))?;
+    machine.write(HEAP, 8);
+    machine.write(above(HEAP, 64 << 20), 9);
+    register(machine, above(HEAP, 128 << 20), 1 << 20)?;
+    demand("strict now", Err(Refusal::Illegitimate), machine.probe(above(HEAP, 256 << 20), true))?;
+    go(machine, parent);
+    demand("the parent's word", 7, machine.read(HEAP))?;
+    demand("the parent is not strict", Ok(()), machine.probe(above(HEAP, 256 << 20), true))?;
+    destroy(machine, clone)
+}
+
+fn first_write_copies<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (_, region) = filled(machine, 8, 100)?;
+    let clone = duplicate(machine)?;
+    let before = free_frames(machine);
+    // Both sides have written to a page and not flushed it: the clone must have forgotten what the parent may do.
+    for (space, number) in [(parent, 0), (clone.root(), 1), (parent, 2)] {
+        go(machine, space);
+        let (free, faults) = (free_frames(machine), machine.faults());
+        machine.write(above(page(region, number), 4), 55);
+        demand("faults of the first write", 1, machine.faults() - faults)?;
+        demand("frames of the first write", 1, free - free_frames(machine))?;
+        machine.write(above(page(region, number), 4), 56);
+        demand("faults of the second write", 1, machine.faults() - faults)?;
+        demand("the rest of the page", number + 100, machine.read(page(region, number)))?;
+    }
+    for (space, own) in [(parent, [56, 0, 56]), (clone.root(), [0, 56, 0])] {
+        go(machine, space);
+        holds(machine, "the word before the clone", region, 8, 100)?;
+        for (number, word) in (0..).zip(own) {
+            demand("a write of one side", word, machine.read(above(page(region, number), 4)))?;
+        }
+    }
+    demand("frames of three copies", 3, before - free_frames(machine))?;
+    go(machine, parent);
+    destroy(machine, clone)?;
+    holds(machine, "the parent's word", region, 8, 100)
+}
+
+fn reads_never_copy<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (_, region) = filled(machine, 16, 1)?;
+    let clone = duplicate(machine)?;
+    let (free, faults) = (free_frames(machine), machine.faults());
+    for space in [clone.root(), parent] {
+        go(machine, space);
+        holds(machine, "a word that is read", region, 16, 1)?;
+    }
+    demand("frames taken by reads", 0, free - free_frames(machine))?;
+    demand("faults of reads", 0, machine.faults() - faults)?;
+    destroy(machine, clone)
+}
+
+fn last_owner_writes<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (_, region) = filled(machine, 4, 1)?;
+    let clone = duplicate(machine)?;
+    // The clone gets a copy, so only the parent still has the page that both had.
+    load(machine, &clone);
+    machine.write(above(region, 4), 7);
+    go(machine, parent);
+    sole_writes(machine, region)?;
+    load(machine, &clone);
+    demand("the copy", 7, machine.read(above(region, 4)))?;
+    // The clone goes, and leaves the other pages to the parent.
+    go(machine, parent);
+    destroy(machine, clone)?;
+    (1..4).try_for_each(|number| sole_writes(machine, page(region, number)))?;
+    holds(machine, "the word before", region, 4, 1)
+}
+
+/// Writes twice to the page at `start`, which was shared once and has one owner now.
+#[track_caller]
+fn sole_writes<M: Machine>(machine: &mut M, start: VirtAddr) -> Outcome {
+    let (free, faults) = (free_frames(machine), machine.faults());
+    for word in [8, 9] {
+        machine.write(above(start, 4), word);
+        demand("faults of the last owner's writes", 1, machine.faults() - faults)?;
+    }
+    demand("frames of the last owner's writes", free, free_frames(machine))
+}
+
+/// All orders of three.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
+fn clones_of_clones<M: Machine>(machine: &mut M) -> Outcome {
+    let (home, before) = (root(machine), free_frames(machine));
+    for writes in ORDERS {
+        for deaths in ORDERS {
+            let first = create(machine)?;
+            load(machine, &first);
+            let (_, region) = filled(machine, 3, 1)?;
+            let second = duplicate(machine)?;
+            load(machine, &second);
+            let third = duplicate(machine)?;
+            let mut spaces = [first, second, third].map(Some);
+            let free = free_frames(machine);
+            for (order, which) in (0..).zip(writes) {
+                load(machine, done("space is there", spaces[which].as_ref().ok_or(()))?);
+                machine.write(above(region, 4), 70 + which as u32);
+                let due = if order < 2 { order + 1 } else { 2 };
+                demand("copies: all but the last owner's", due, free - free_frames(machine))?;
+            }
+            for which in deaths {
+                for (number, space) in (0..).zip(&spaces) {
+                    if let Some(space) = space {
+                        load(machine, space);
+                        holds(machine, "the first one's words", region, 3, 1)?;
+                        demand("its own word", 70 + number, machine.read(above(region, 4)))?;
+                    }
+                }
+                go(machine, home);
+                let space = done("space is there", spaces[which].take().ok_or(()))?;
+                destroy(machine, space)?;
+            }
+            demand("free frames", before, free_frames(machine))?;
+        }
+    }
+    Ok(())
+}
+
+fn shared_pages_let_go<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (mut pool, region) = filled(machine, 8, 1)?;
+    let other = allocate(machine, &mut pool, 3 * PAGE_SIZE)?;
+    machine.write(other, 5);
+    let clone = duplicate(machine)?;
+    let free = free_frames(machine);
+    // One side lets go: nothing is free by that.
+    let freed = machine.with(|memory| memory.free_page(Page::containing(region)).is_some());
+    demand("a shared page is freed", true, freed)?;
+    demand("a page that was freed", 0, machine.read(region))?;
+    demand("pages released: one new, seven shared", 8, release(machine, &mut pool, region)?)?;
+    demand("pages released", 1, release(machine, &mut pool, other)?)?;
+    demand("frames free by that", free, free_frames(machine))?;
+    load(machine, &clone);
+    holds(machine, "the other side's words", region, 8, 1)?;
+    demand("the other side's word", 5, machine.read(other))?;
+    // The other side lets go, too.
+    let mut pool = heap(machine)?;
+    demand("pages released", 8, release(machine, &mut pool, region)?)?;
+    demand("frames free by that", free + 8, free_frames(machine))?;
+    demand("dropped", true, machine.with(|memory| memory.drop_pool(pool).is_ok()))?;
+    go(machine, parent);
+    demand("the parent's pool agrees", true, machine.with(|memory| memory.check_pools()))?;
+    destroy(machine, clone)
+}
+
+fn regions_stay_on_their_side<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (mut pool, region) = filled(machine, 4, 1)?;
+    let clone = duplicate(machine)?;
+    // So many regions that both sides need metadata pages, and give them back.
+    let mut made = Vec::new();
+    for number in 0..300 {
+        made.push(allocate(machine, &mut pool, (number % 3 + 1) * PAGE_SIZE)?);
+    }
+    load(machine, &clone);
+    let mut cloned = heap(machine)?;
+    let legitimate = machine.with(|memory| made.iter().any(|made| cloned.is_legitimate(memory, *made)));
+    demand("regions of the parent are the clone's", false, legitimate)?;
+    let next = allocate(machine, &mut cloned, PAGE_SIZE)?;
+    demand("the clone's next region", made[0].as_u32(), next.as_u32())?;
+    demand("pages released", 4, release(machine, &mut cloned, region)?)?;
+    demand("the clone's pool agrees", true, machine.with(|memory| cloned.check(memory)))?;
+    go(machine, parent);
+    demand("the parent's pool agrees", true, machine.with(|memory| pool.check(memory)))?;
+    holds(machine, "the parent's word", region, 4, 1)?;
+    for made in made {
+        demand("pages released", 0, release(machine, &mut pool, made)?)?;
+    }
+    load(machine, &clone);
+    demand("the clone's pool agrees", true, machine.with(|memory| cloned.check(memory)))?;
+    go(machine, parent);
+    destroy(machine, clone)
+}
+
+fn clone_of_most_of_memory<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let pages = free_frames(machine) / 3 * 2;
+    let (_, region) = filled(machine, pages, 9)?;
+    for round in 0..2 {
+        let before = free_frames(machine);
+        let clone = duplicate(machine)?;
+        load(machine, &clone);
+        holds(machine, "the parent's word", region, pages, 9)?;
+        (0..100).for_each(|number| machine.write(above(page(region, 7 * number), 4), round));
+        go(machine, parent);
+        destroy(machine, clone)?;
+        demand("free frames after the clone", before, free_frames(machine))?;
+        // There is no frame for a copy of so many.
+        (0..pages).for_each(|number| machine.write(above(page(region, number), 4), 60 + round));
+        demand("frames of the last owner's writes", before, free_frames(machine))?;
+        holds(machine, "the word before the clone", region, pages, 9)?;
+    }
+    Ok(())
+}
+
+/// As many address spaces share a frame as its count allows.
+const SHARERS: u32 = 256;
+
+fn hundreds_of_clones<M: Machine>(machine: &mut M) -> Outcome {
+    const CLONES: u32 = 300;
+    let parent = root(machine);
+    let pool = register(machine, HEAP, 1 << 20)?;
+    let own = own_pages(machine, &pool)?;
+    let mut pool = pool;
+    let region = allocate(machine, &mut pool, PAGE_SIZE)?;
+    machine.write(region, 1);
+    let (before, mut clones) = (free_frames(machine), Vec::with_capacity(CLONES as usize));
+    for _ in 0..CLONES {
+        clones.push(duplicate(machine)?);
+    }
+    let copied = CLONES + 1 - SHARERS;
+    demand("frames of the clones", CLONES * (2 + own) + copied, before - free_frames(machine))?;
+    // Those that could not share it have a page of their own.
+    let faults = machine.faults();
+    for (number, clone) in (0..).zip(&clones) {
+        load(machine, clone);
+        demand("the parent's word", 1, machine.read(region))?;
+        machine.write(above(region, 4), number);
+    }
+    demand("faults of first writes", SHARERS - 1, machine.faults() - faults)?;
+    demand("frames of all", CLONES * (3 + own), before - free_frames(machine))?;
+    for (number, clone) in (0..).zip(&clones) {
+        load(machine, clone);
+        demand("its own word", number, machine.read(above(region, 4)))?;
+    }
+    go(machine, parent);
+    clones.into_iter().try_for_each(|clone| destroy(machine, clone))?;
+    let faults = machine.faults();
+    machine.write(region, 2);
+    demand("faults of the last owner's write", 1, machine.faults() - faults)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn only_shared_pages_become_writable<M: Machine>(machine: &mut M) -> Outcome {
+    let (_, region) = filled(machine, 2, 1)?;
+    let clone = duplicate(machine)?;
+    let kernel = VirtAddr::new(0x10_0000);
+    demand("write to the kernel's code", Err(Refusal::Protection), machine.probe(kernel, true))?;
+    // A metadata page is the kernel's own: no side has it read-only.
+    let faults = machine.faults();
+    demand("write to a metadata page", Ok(()), machine.probe(HEAP, true))?;
+    demand("faults of a write to a metadata page", 0, machine.faults() - faults)?;
+    demand("read of a shared page", Ok(()), machine.probe(region, false))?;
+    destroy(machine, clone)
+}
+
+fn duplicate_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+    let (mut pool, region) = filled(machine, 40, 1)?;
+    // In other tables, too.
+    let far = allocate(machine, &mut pool, 12 << 20)?;
+    for number in [0, 1500, 3000] {
+        machine.write(page(far, number), 3);
+    }
+    let (needed, mut clone) = (frames_of_a_clone(machine), None);
+    with_ever_more_frames(machine, needed, |machine| {
+        clone = duplicate(machine).ok();
+        if clone.is_none() {
+            let faults = machine.faults();
+            (0..40).for_each(|number| machine.write(page(region, number), number + 1));
+            machine.write(page(far, 3000), 3);
+            // As it was: no page waits for its first write.
+            return machine.faults() != faults;
+        }
+        true
+    })?;
+    let clone = done("clone made", clone.ok_or(()))?;
+    holds(machine, "the parent's words", region, 40, 1)?;
+    destroy(machine, clone)
+}
+
+fn copy_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (_, region) = filled(machine, 3, 1)?;
+    let clone = duplicate(machine)?;
+    for (number, space) in (0..).zip([parent, clone.root()]) {
+        go(machine, space);
+        with_ever_more_frames(machine, 1, |machine| {
+            let refused = machine.probe(page(region, number), true);
+            refused.is_ok() && machine.read(page(region, number)) == number + 1
+        })?;
+        holds(machine, "a word of both", region, 3, 1)?;
+    }
+    // Whoever is alone needs none.
+    go(machine, parent);
+    destroy(machine, clone)?;
+    with_ever_more_frames(machine, 0, |machine| machine.probe(page(region, 2), true).is_ok())
+}
+
+fn audited_clone<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut pool, 8 * PAGE_SIZE)?;
+    let start = Page::containing(region);
+    let pages = |from: u32, to: u32| PageRange::new(Page::new(start.number() + from), Page::new(start.number() + to));
+    super::audited::fill(machine, pages(0, 8), 1);
+    let clone = duplicate(machine)?;
+    let second = duplicate(machine)?;
+    let others = [parent, clone.root(), second.root()];
+    machine.checkpoint("duplicated", &others, &[Claim::Filled(pages(0, 8), 1)]);
+    load(machine, &clone);
+    super::audited::fill(machine, pages(0, 3), 2);
+    let mixed = [Claim::Filled(pages(0, 3), 2), Claim::Filled(pages(3, 8), 1)];
+    machine.checkpoint("written in a clone", &others, &mixed);
+    go(machine, parent);
+    super::audited::fill(machine, pages(2, 5), 3);
+    let mixed = [Claim::Filled(pages(0, 2), 1), Claim::Filled(pages(2, 5), 3), Claim::Filled(pages(5, 8), 1)];
+    machine.checkpoint("written in the parent", &others, &mixed);
+    demand("pages released", 8, release(machine, &mut pool, region)?)?;
+    load(machine, &second);
+    machine.checkpoint("released by the parent", &others, &[Claim::Filled(pages(0, 8), 1)]);
+    destroy(machine, clone)?;
+    machine.checkpoint("a clone is gone", &[parent, second.root()], &[Claim::Filled(pages(0, 8), 1)]);
+    super::audited::fill(machine, pages(0, 8), 4);
+    machine.checkpoint("written by the last", &[parent, second.root()], &[Claim::Filled(pages(0, 8), 4)]);
+    go(machine, parent);
+    destroy(machine, second)?;
+    let free = machine.with(|memory| memory.frames.free_frames());
+    machine.checkpoint("destroyed", &[], &[Claim::Absent(pages(0, 8))]);
+    demand("free frames", free, free_frames(machine))
+}
