@@ -188,9 +188,9 @@ fn gdb_sees_the_tables_that_the_machine_sees() {
     session.says("walk 0x1000_0000", &["PDE   absent(0x00000000)", "stops here: no page table", "in no pool"]);
 
     let maps = session.answer("maps");
-    let seen = maps.lines().filter(|line| line.contains(" page") && line.contains("read ")).map(pages);
+    let seen = maps.lines().filter(|line| line.contains(" page") && line.contains("read")).map(pages);
     assert_eq!(seen.sum::<u64>(), pages_by_monitor(session.answer(MAPPED_BY_MONITOR)), "{maps}");
-    session.says("maps", &["read only   kernel text", "metadata: frame", "recursive window: 2 page tables"]);
+    session.says("maps", &["read only    kernel text", "metadata: frame", "recursive window: 2 page tables"]);
     session.says("maps", &[&format!("region 0x4000_1000..0x4000_3000: frame {frame:#x}")]);
 
     session.says("regions", &["only pages of regions are backed", "256 pages, 2 backed, 1 region"]);

@@ -109,8 +109,8 @@ fn the_prompt_has_address_spaces_and_a_stale_entry_to_show() {
 #[ignore = "boots build/droste.elf, as part of `make test`"]
 fn the_prompt_clones_a_space_and_shows_what_is_shared() {
     let (said, success) = session(
-        "alloc 4000_0000 8K\nwrite 4000_1004 cafe\nduplicate\nframes\nwhy 4000_1000 write\nmaps\nspace load 2\n\
-         write 4000_1004 d00d\nwalk 4000_1000\nevents 2\nspace load 1\nread 4000_1004\nwhy 4000_1000 write\n\
+        "alloc 4000_0000 8K\nwrite 4000_1004 0xCAFE\nduplicate\nframes\nwhy 4000_1000 write\nmaps\nspace load 2\n\
+         write 4000_1004 0xD00D\nwalk 4000_1000\nevents 2\nspace load 1\nread 4000_1004\nwhy 4000_1000 write\n\
          touch 4000_1000\nspace destroy 2\nframes\n",
     );
     assert!(success, "{said}");
