@@ -2,6 +2,9 @@
 
 import { byId, element } from "dom";
 
+/** What is said before anything was typed. */
+const HINT = "Try 'alloc 4000_0000 64K' and then 'touch 4000_1000', or open one of the states to look at.";
+
 export class Prompt {
   constructor(type, commands) {
     this.lines = [];
@@ -27,8 +30,9 @@ export class Prompt {
 
   draw({ done, said, dead }) {
     Object.assign(this, { lines: done, back: 0 });
-    byId("console").replaceChildren(...done.map((line, step) =>
-      element("div", {}, element("b", {}, `droste> ${line}`), "\n", said[step])));
+    const lines = done.map((line, step) =>
+      element("div", {}, element("b", {}, `droste> ${line}`), "\n", said[step]));
+    byId("console").replaceChildren(...(lines.length > 0 ? lines : [element("div", { class: "note" }, HINT)]));
     byId("console").scrollTop = byId("console").scrollHeight;
     this.input.disabled = dead;
   }

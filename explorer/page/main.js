@@ -95,7 +95,7 @@ function draw() {
   drawPools(type, picture);
   drawFrames(picture.frames);
   drawTlb(picture.tlb);
-  list("acts", picture.acts);
+  list("acts", picture.acts.length > 0 ? picture.acts : ["nothing was changed"]);
   list("events", picture.events);
   walk.update(session.machine);
   history.replaceState(null, "", toFragment(session.done) || location.pathname + location.search);

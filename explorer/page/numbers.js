@@ -9,6 +9,9 @@ const PRESENT = 1;
 const WRITABLE = 2;
 const ACCESSED = 0x20;
 const DIRTY = 0x40;
+const SHARED = 0x400;
+/** The kernel's own marks, in bits that the processor ignores. */
+const MARKS = [[0x200, "kept"], [SHARED, "shared"], [0x800, "shares"]];
 
 /** Prints an address: 0x4000_1000. */
 export function address(number) {
@@ -24,16 +27,18 @@ export function parseAddress(text) {
 
 export const isPresent = (bits) => (bits & PRESENT) !== 0;
 
-/** Prints an entry: its frame's address and a letter for each flag that is set. */
+/** Prints an entry: its frame's address, a letter for each flag that is set, and a word for each mark. */
 export function entryInWords(bits) {
   if (!isPresent(bits)) return `absent(0x${bits.toString(16).padStart(8, "0")})`;
   const flags = [..."PWUTCADSG"].map((letter, bit) => (bits & (1 << bit) ? letter : "-")).join("");
-  return `p${address(bits & ~0xfff)} ${flags}`;
+  const marks = MARKS.filter(([bit]) => bits & bit).map(([, word]) => ` ${word}`);
+  return `p${address(bits & ~0xfff)} ${flags}${marks.join("")}`;
 }
 
 /** Returns one letter for what an entry allows, and what was done by it. */
 export function entryLetter(bits) {
   if (!isPresent(bits)) return bits === 0 ? "·" : "n";
+  if (bits & SHARED) return "s";
   if (bits & DIRTY) return "d";
   if (bits & ACCESSED) return "a";
   return bits & WRITABLE ? "w" : "r";

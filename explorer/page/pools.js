@@ -54,6 +54,7 @@ export function drawPools(type, { spaces, pools, damage }) {
       { type: "button", "aria-pressed": String(current), click: () => type(`space load ${number}`) },
       `space ${number}, ${root}`)),
     commandButton(type, "space new"),
+    commandButton(type, "duplicate"),
   );
   const none = "No pools: any page from 4 MiB up to the windows is backed when it is touched.";
   byId("pools").replaceChildren(...pools.map((pool) => drawPool(type, pool)));

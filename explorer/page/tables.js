@@ -65,7 +65,7 @@ export class Tables {
     const words = entryInWords(entries[this.entry] ?? 0);
     const asPage = this.index === SELF_ENTRY && this.entry === SELF_ENTRY
       ? " Followed twice, entry 1023 makes the directory a page: the one that you see here." : "";
-    byId("entry-text").textContent = `Entry ${this.entry} maps ${address(page)}: ${words}.${asPage}`;
+    byId("entry-text").replaceChildren(`Entry ${this.entry} maps ${address(page)}: `, element("code", {}, words), `.${asPage}`);
     byId("entry-actions").replaceChildren(
       ...["touch", "read", "why", "free"].map((verb) => {
         const line = `${verb} ${address(page)}${verb === "free" ? " page" : ""}`;

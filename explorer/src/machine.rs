@@ -94,6 +94,7 @@ impl Machine {
             by_range: Cell::new(false),
         };
         commands::start(&machine);
+        machine.with(|memory| memory.mmu.begin_step());
         machine
     }
 

@@ -21,6 +21,8 @@ pub enum Act {
     Store(Slot, Entry),
     /// A page is filled with zeros.
     Clear(Page),
+    /// A page is copied into another.
+    Copy(Page, Page),
     /// The translation of a page is forgotten.
     Flush(Page),
     /// All translations are forgotten.
@@ -47,6 +49,7 @@ impl fmt::Display for Act {
             Self::Refuse => write!(f, "no answer: the access is reported"),
             Self::Store(slot, entry) => write!(f, "entry at {}: {entry:?}", slot.address()),
             Self::Clear(page) => write!(f, "clear the page at {}", page.start()),
+            Self::Copy(from, to) => write!(f, "copy the page at {} to {}", from.start(), to.start()),
             Self::Flush(page) => write!(f, "flush the page at {}", page.start()),
             Self::FlushAll => write!(f, "flush all: CR3 is loaded again"),
             Self::Load(root) => write!(f, "load CR3: {:?}", root.start()),

@@ -43,9 +43,11 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Says whether the tables now lead elsewhere, or allow something else.
+    /// Says whether the tables now lead elsewhere, or allow something else. Marks that the processor ignores are the kernel's
+    /// own affair, and A and D are set without a flush.
     pub fn is_stale(&self) -> bool {
-        let meaning = |entry: Entry| entry.bits() & !(Entry::ACCESSED | Entry::DIRTY);
+        const NO_MATTER: u32 = Entry::ACCESSED | Entry::DIRTY | Entry::KEPT | Entry::SHARED | Entry::SHARES;
+        let meaning = |entry: Entry| entry.without(NO_MATTER);
         self.now.map(meaning) != Some(meaning(self.entry))
     }
 }
@@ -178,6 +180,7 @@ impl Mmu for WatchedMmu {
     fn copy(&mut self, from: Page, to: Page) {
         self.watch(from);
         self.watch(to);
+        self.note(Act::Copy(from, to));
         self.soft.copy(from, to);
     }
 

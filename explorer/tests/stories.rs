@@ -84,6 +84,26 @@ fn a_stale_entry_is_there_after_a_free_without_a_flush_and_not_otherwise() {
 }
 
 #[test]
+fn a_sound_kernel_never_goes_by_a_stale_translation() {
+    let machine = Machine::start();
+    let lines = "help;space new;alloc 4000_0000 8M;touch 4000_1000 20;duplicate;write 4000_1000 9;free 4000_2000 page;\
+                 touch 4000_2000;space load 2;alloc 2000_0000 4K;read 2000_1000;space load 1;space destroy 2;free 4000_1000";
+    for line in lines.split(';') {
+        machine.carry_out(line);
+        let picture = Picture::new(&machine);
+        assert_eq!((picture.tlb.stale, picture.tlb.used), (0, vec![]), "{line}");
+    }
+}
+
+#[test]
+fn the_first_write_to_a_shared_page_is_a_copy() {
+    let machine = after(&["alloc 4000_0000 4K", "write 4000_1000 7", "duplicate", "write 4000_1000 9"]);
+    let acts = Picture::new(&machine).acts;
+    assert_eq!(acts[0], "trap: write to a protected page at 0x4000_1000");
+    assert!(acts.iter().any(|act| act.starts_with("copy the page at 0x4000_1000 to ")), "{acts:?}");
+}
+
+#[test]
 fn a_table_that_is_not_cleared_maps_what_nobody_asked_for() {
     let present = |page: u32, lines: &[&str]| {
         let touch = format!("touch {:x}", 0x4040_0000 + 4096 * page);

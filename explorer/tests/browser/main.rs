@@ -49,6 +49,8 @@ fn a_stale_entry_is_told_after_a_free_without_a_flush_and_not_otherwise() {
     let lines = "alloc%204000_0000%204K;write%204000_1000%207;free%204000_1000%20page;read%204000_1000";
     in_page(&format!("#{lines}"), async |page| {
         assert!(page.text("tlb-text").await?.ends_with("; 0 stale."));
+        page.open("").await?;
+        assert!(page.text("tlb-text").await?.ends_with("; 0 stale."));
         page.open(&format!("#break%20flush;{lines}")).await?;
         let told = page.text("tlb-text").await?;
         assert!(told.ends_with("1 stale. The last step went by a stale entry: 0x4000_1000."), "{told}");
@@ -139,6 +141,9 @@ fn every_state_to_look_at_shows_what_it_promises() {
     let promises = [
         ("A first touch", "acts", "entry at 0xFFFF_F404: p0x0040_8000"),
         ("One address", "console", "0x00000007\n"),
+        ("Entry 1023", "entry-text", "makes the directory a page"),
+        ("The second window", "acts", "clear the page at 0xFFFF_E000"),
+        ("A clone", "acts", "copy the page at 0x4000_1000 to 0x"),
         ("One word past", "console", "why    off by one: "),
         ("A pointer", "console", "why    use after release: "),
         ("A flush", "tlb-text", "The last step went by a stale entry: 0x4000_1000."),
