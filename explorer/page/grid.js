@@ -23,12 +23,11 @@ export class Grid {
     parent.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Draws entries; `before` are those to compare with. `special` says whether it is the directory. */
-  draw(bits, before, special) {
+  /** Draws entries, and underlines those whose numbers are in `changed`. `special` says whether it is the directory. */
+  draw(bits, changed, special) {
     this.cells.forEach((cell, index) => {
       const entry = bits[index] ?? 0;
-      const changed = before !== undefined && (before[index] ?? 0) !== entry;
-      cell.classList.toggle("changed", changed);
+      cell.classList.toggle("changed", changed.includes(index));
       if (this.bits[index] === entry && this.special === special) return;
       const isSelf = special && index === SELF_ENTRY;
       cell.textContent = isSelf && isPresent(entry) ? "∞" : entryLetter(entry);

@@ -11,7 +11,7 @@ const AS_TABLE = "Entry 1023 leads to the directory: followed as any other, it m
 export class Tables {
   /** `type` carries out a line, `walk` goes to an address. */
   constructor(type, walk) {
-    Object.assign(this, { type, walk, index: 256, entry: 0, before: {} });
+    Object.assign(this, { type, walk, index: 256, entry: 0 });
     this.directory = new Grid(byId("directory"), "Directory, 1024 entries", (index) => this.chooseTable(index));
     this.table = new Grid(byId("table"), "Page table, 1024 entries", (index) => this.chooseEntry(index));
   }
@@ -31,33 +31,27 @@ export class Tables {
     this.draw();
   }
 
-  /** Draws the state of `machine`; the state drawn before is what it is compared with. */
+  /** Draws the state of `machine`. */
   update(machine, picture) {
-    this.before = { directory: this.shownDirectory, root: this.root, tables: this.shownTables ?? {} };
     this.machine = machine;
-    this.root = picture.root;
-    this.shownDirectory = machine.table(SELF_ENTRY);
-    this.shownTables = {};
     byId("directory-text").textContent = `In the frame at ${picture.root}, which CR3 holds; seen at 0xFFFF_F000.`;
     this.draw();
   }
 
   draw() {
-    const sameSpace = this.before.root === this.root;
-    const entries = (this.shownTables[this.index] ??= this.machine.table(this.index));
-    // A table that was not looked at before is compared with nothing.
-    const before = sameSpace ? this.before.tables[this.index] : undefined;
-    this.directory.draw(this.shownDirectory, sameSpace ? this.before.directory : undefined, true);
-    this.table.draw(entries, before, this.index === SELF_ENTRY);
+    const directory = this.machine.table(SELF_ENTRY);
+    const entries = this.machine.table(this.index);
+    this.directory.draw(directory, this.machine.changed(SELF_ENTRY), true);
+    this.table.draw(entries, this.machine.changed(this.index), this.index === SELF_ENTRY);
     this.directory.mark(this.index);
     this.table.mark(this.entry);
-    this.tell(entries);
+    this.tell(directory, entries);
   }
 
-  tell(entries) {
+  tell(directory, entries) {
     const first = this.index * PAGE_SIZE * 1024;
     const seen = address(WINDOW + this.index * PAGE_SIZE);
-    const there = isPresent(this.shownDirectory[this.index]);
+    const there = isPresent(directory[this.index]);
     const text = there ? `Seen at ${seen}.` : `There is none: nothing is seen at ${seen}.`;
     const self = this.index === SELF_ENTRY ? ` ${AS_TABLE}` : "";
     byId("table-text").textContent = `Entry ${this.index}, of pages from ${address(first)} on. ${text}${self}`;

@@ -53,6 +53,11 @@ impl Explorer {
         picture::table(&self.0, index)
     }
 
+    /// Returns which entries of that table the last step has changed.
+    pub fn changed(&self, index: u32) -> Vec<u32> {
+        picture::changed(&self.0, index)
+    }
+
     /// Returns the way to an address as JSON: a [`picture::Way`].
     pub fn way(&self, address: u32) -> String {
         serde_json::to_string(&picture::way(&self.0, VirtAddr::new(address))).unwrap_or_default()

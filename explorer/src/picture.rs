@@ -202,6 +202,11 @@ pub fn table(machine: &Machine, index: u32) -> Vec<u32> {
     })
 }
 
+/// Returns which entries of that table the last step has changed.
+pub fn changed(machine: &Machine, index: u32) -> Vec<u32> {
+    machine.with(|memory| memory.mmu.changed(index))
+}
+
 /// Walks to `address`.
 pub fn way(machine: &Machine, address: VirtAddr) -> Way {
     machine.with(|memory| {

@@ -5,12 +5,12 @@
 
 use crate::outside::Outside;
 use crate::trace::{Act, Trace};
-use droste::addr::{Frame, Page, PhysAddr, VirtAddr};
+use droste::addr::{ENTRIES, Frame, Page, PhysAddr, VirtAddr};
 use droste::memory_map::{POOL_PAGES, WINDOWS};
 use droste::paging::soft::SoftMmu;
 use droste::paging::{Entry, Fault, Mmu, MmuView, Slot};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is broken.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -29,6 +29,14 @@ pub struct WatchedMmu {
     /// Pages that were accessed by a translation that the tables no longer say.
     stale_uses: RefCell<BTreeSet<u32>>,
     trace: RefCell<Trace>,
+    before: RefCell<Option<Before>>,
+}
+
+/// The current address space before the step.
+struct Before {
+    root: Frame,
+    /// The entries of its tables, by their directory entries.
+    tables: BTreeMap<u32, Vec<Entry>>,
 }
 
 /// A translation that the TLB keeps.
@@ -55,7 +63,13 @@ impl Kept {
 impl WatchedMmu {
     /// Watches `soft`.
     pub fn new(soft: SoftMmu) -> Self {
-        Self { soft, broken: Broken::default(), stale_uses: RefCell::default(), trace: RefCell::default() }
+        Self {
+            soft,
+            broken: Broken::default(),
+            stale_uses: RefCell::default(),
+            trace: RefCell::default(),
+            before: RefCell::default(),
+        }
     }
 
     /// Looks at the address space of the directory `root` from outside.
@@ -84,10 +98,28 @@ impl WatchedMmu {
         self.trace.borrow().in_words()
     }
 
-    /// Begins a step: forgets what was done, and which stale translations were used.
+    /// Begins a step: forgets what was done and which stale translations were used, and remembers the tables as they are.
     pub fn begin_step(&self) {
         self.stale_uses.take();
         self.trace.take();
+        let root = self.soft.root();
+        let outside = self.outside(root);
+        let tables = (0..ENTRIES).filter_map(|index| Some((index, outside.table(index)?.collect()))).collect();
+        *self.before.borrow_mut() = Some(Before { root, tables });
+    }
+
+    /// Returns which entries of the table of directory entry `index` this step has changed: none if it has entered another
+    /// address space, since there is nothing to compare with then.
+    pub fn changed(&self, index: u32) -> Vec<u32> {
+        let before = self.before.borrow();
+        let outside = self.outside(self.soft.root());
+        let before = before.as_ref().filter(|before| before.root == outside.root());
+        let (Some(before), Some(now)) = (before, outside.table(index)) else {
+            return Vec::new();
+        };
+        let was = before.tables.get(&index);
+        let was = |entry: u32| was.and_then(|was| was.get(entry as usize)).copied().unwrap_or_default();
+        (0..).zip(now).filter(|(entry, now)| was(*entry) != *now).map(|(entry, _)| entry).collect()
     }
 
     /// Reads the word at `address` as an instruction does.

@@ -3,7 +3,7 @@
 use droste::addr::VirtAddr;
 use droste::paging::Entry;
 use explorer::machine::Machine;
-use explorer::picture::{Extent, Picture, table, way};
+use explorer::picture::{Extent, Picture, changed, table, way};
 use std::panic::catch_unwind;
 
 /// Starts a machine and carries out these lines.
@@ -25,15 +25,26 @@ fn regions(picture: &Picture) -> Vec<&Extent> {
 #[test]
 fn a_touch_changes_one_entry_of_the_table_and_takes_one_frame() {
     let machine = after(&["alloc 4000_0000 64K"]);
-    let (before, table_before) = (Picture::new(&machine), table(&machine, 256));
+    let before = Picture::new(&machine);
     assert_eq!(machine.carry_out("touch 4000_1000"), "1 fault, 1 frame\n");
     let (picture, table) = (Picture::new(&machine), table(&machine, 256));
-    let changed: Vec<usize> = (0..1024).filter(|index| table[*index] != table_before[*index]).collect();
-    assert_eq!(changed, [1]);
+    assert_eq!(changed(&machine, 256), [1]);
+    assert!(changed(&machine, 1023).is_empty());
     assert_eq!(format!("{:?}", Entry::from_bits(table[1])).split_once(' ').map(|(_, flags)| flags), Some("PW---AD--"));
     assert_eq!((picture.free, picture.faults), (before.free - 1, before.faults + 1));
     assert_eq!(regions(&picture)[0].backed, 1);
     assert_eq!(picture.events[0], "backed 0x4000_1000 by frame 0x407");
+}
+
+#[test]
+fn a_step_tells_which_entries_it_changed_also_in_a_new_table() {
+    let machine = after(&["alloc 4000_0000 8M", "touch 4040_0000"]);
+    assert_eq!((changed(&machine, 1023), changed(&machine, 257)), (vec![257], vec![0]));
+    machine.carry_out("help");
+    assert_eq!((changed(&machine, 1023), changed(&machine, 257)), (vec![], vec![]));
+    // Of another address space nothing is known to compare with.
+    machine.carry_out("space load 0");
+    assert!(changed(&machine, 1023).is_empty());
 }
 
 #[test]

@@ -23,6 +23,13 @@ fn a_touch_changes_exactly_its_own_entries() {
         assert_eq!(page.ask(changed).await?, json!(["table1d", "table2d"]));
         assert!(page.text("pools").await?.contains("region of 16 pages, 2 backed"));
         assert_eq!(page.ask(free).await?.as_u64().map(|free| free + 2), before);
+        // Whoever comes to this state another way sees the same of its last step.
+        page.press("Undo").await?;
+        page.press("Redo").await?;
+        assert_eq!(page.ask(changed).await?, json!(["table1d", "table2d"]));
+        let fragment = page.fragment().await?;
+        page.open(&fragment).await?;
+        assert_eq!(page.ask(changed).await?, json!(["table1d", "table2d"]));
         Ok(())
     });
 }
