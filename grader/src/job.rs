@@ -44,6 +44,11 @@ impl Job {
         format!("{}/{}", self.group, self.id)
     }
 
+    /// Says whether its name contains one of `words`.
+    pub fn is_named(&self, words: &[String]) -> bool {
+        words.iter().any(|word| self.name().contains(word))
+    }
+
     /// Returns the name of its folder, should it fail.
     pub fn folder(&self) -> String {
         format!("{}-{}", self.group, self.id)

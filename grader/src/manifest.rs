@@ -218,10 +218,7 @@ impl Manifest {
     /// Returns the tests of `lab`, and those that are in each; all for `None`.
     pub fn tests_of(&self, lab: Option<u32>) -> impl Iterator<Item = &Test> {
         let groups = self.groups();
-        self.tests.iter().filter(move |test| {
-            let own = test.lab(groups[test.group.as_str()]);
-            lab.is_none() || own.is_none() || own == lab
-        })
+        self.tests.iter().filter(move |test| lab.is_none_or(|lab| is_of(lab, test.lab(groups[test.group.as_str()]))))
     }
 
     /// Returns what all tests of `lab` are worth together; all that there are for `None`.
@@ -236,20 +233,34 @@ impl Manifest {
         self.tests.iter().filter_map(|test| test.lab(groups[test.group.as_str()])).max().unwrap_or(0)
     }
 
-    /// Says so if `lab` is none of the labs.
+    /// Says so if `lab` is none of the labs, or comes after the one for which this tree was handed out.
     ///
     /// # Errors
     ///
     /// In words.
     pub fn check_lab(&self, lab: u32) -> Result<(), String> {
         let last = self.last_lab();
-        if (1..=last).contains(&lab) { Ok(()) } else { Err(format!("there is no lab {lab}: they are 1 to {last}")) }
+        if !(1..=last).contains(&lab) {
+            return Err(format!("there is no lab {lab}: they are 1 to {last}"));
+        }
+        match self.lab {
+            Some(own) if lab > own => Err(format!(
+                "this tree was handed out for lab {own}, so nothing of lab {lab} can be run in it: LAB is 1 to {own} here, and \
+                 lab {lab} has a tree of its own"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the groups by name.
     pub fn groups(&self) -> BTreeMap<&str, &Group> {
         self.groups.iter().map(|group| (group.id.as_str(), group)).collect()
     }
+}
+
+/// Says whether what is of the lab `own` is run in `lab`: what is of none is in each.
+pub fn is_of(lab: u32, own: Option<u32>) -> bool {
+    own.is_none_or(|own| own == lab)
 }
 
 /// Says so if `hint` is no page of the book.

@@ -54,6 +54,11 @@ impl Marks {
     }
 }
 
+/// Rounds points to a hundredth: sums of hundredths are not exact in binary.
+pub fn hundredths(points: f64) -> f64 {
+    (points * 100.0).round() / 100.0
+}
+
 /// What makes a run what it is, beside the kernel.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Conditions {

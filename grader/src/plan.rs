@@ -1,7 +1,7 @@
 //! The plan: what is run, in the order in which people read it, and the running of it.
 
 use crate::job::Job;
-use crate::manifest::{Group, MATRIX, Manifest, Visibility};
+use crate::manifest::{Group, MATRIX, Manifest, Visibility, is_of};
 use crate::matrix;
 use crate::qemu::{Reference, Time};
 use crate::verdict::{Expects, Outcome, Verdict};
@@ -125,7 +125,7 @@ impl Plan {
 
     /// Keeps the tests of `lab` and those that are in each lab, but no whole boots.
     pub fn select_lab(&mut self, lab: u32) {
-        self.jobs.retain(|job| job.group != MATRIX && job.lab.is_none_or(|own| own == lab));
+        self.jobs.retain(|job| job.group != MATRIX && is_of(lab, job.lab));
     }
 
     /// Keeps what there is to run in a tree that was handed out for `lab`: nothing of later labs, and no whole boots, which
@@ -139,7 +139,7 @@ impl Plan {
         let mut index = 0;
         self.jobs.retain(|job| {
             index += 1;
-            index <= FIRST || filters.is_empty() || filters.iter().any(|filter| job.name().contains(filter))
+            index <= FIRST || filters.is_empty() || job.is_named(filters)
         });
     }
 }

@@ -65,10 +65,13 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// In words, if a manifest is not well-formed, or there is no such lab.
+    /// In words, if a manifest is not well-formed, or this tree has no such lab or no such test.
     pub fn plan(&self) -> Result<Plan, String> {
-        let manifest = Manifest::load(self.overlay.as_deref())?;
-        let mut plan = Plan::new(&manifest, &self.kernel, self.conditions.deterministic)?;
+        self.plan_of(&Manifest::load(self.overlay.as_deref())?)
+    }
+
+    fn plan_of(&self, manifest: &Manifest) -> Result<Plan, String> {
+        let mut plan = Plan::new(manifest, &self.kernel, self.conditions.deterministic)?;
         if let Some(lab) = manifest.lab {
             plan.select_up_to_lab(lab);
         }
@@ -76,6 +79,10 @@ impl Request {
         if let Some(lab) = lab {
             manifest.check_lab(lab)?;
             plan.select_lab(lab);
+        }
+        if !self.filters.is_empty() && !plan.jobs.iter().any(|job| job.is_named(&self.filters)) {
+            let of_lab = lab.map_or(String::new(), |lab| format!("of lab {lab} "));
+            return Err(format!("no test {of_lab}has any of these in its GROUP/ID: {}", self.filters.join(", ")));
         }
         plan.select(&self.filters);
         Ok(plan)
@@ -160,4 +167,53 @@ fn measure(setting: &RunSettings<'_>, jobs: &[Job]) -> Option<Judged> {
     }
     boots.sort_by_key(|judged| judged.run.worked);
     Some(boots.swap_remove(MEASURED_BOOTS / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Plans in the whole tree, or in one that was handed out for the lab `tree`. Returns the labs whose tests are run.
+    fn labs(tree: Option<u32>, lab: Option<u32>, filters: &[&str]) -> Result<Vec<u32>, String> {
+        let manifest = Manifest { lab: tree, ..Manifest::load(None).expect("well-formed") };
+        let request = Request {
+            kernel: "droste.elf".into(),
+            overlay: None,
+            conditions: Conditions { seed: 0, deterministic: false, overlay: None },
+            provenance: Provenance::default(),
+            deadline: None,
+            workers: 1,
+            results: PathBuf::new(),
+            told: None,
+            lab,
+            filters: filters.iter().map(|filter| (*filter).into()).collect(),
+        };
+        let labs: BTreeSet<u32> = request.plan_of(&manifest)?.jobs.iter().filter_map(|job| job.lab).collect();
+        Ok(labs.into_iter().collect())
+    }
+
+    #[test]
+    fn a_tree_runs_the_tests_of_its_lab_and_those_of_an_earlier_one_if_asked() {
+        assert_eq!(labs(None, None, &[]), Ok(vec![1, 2, 3, 4, 5]));
+        assert_eq!(labs(None, Some(3), &[]), Ok(vec![3]));
+        assert_eq!(labs(Some(2), None, &[]), Ok(vec![2]));
+        assert_eq!(labs(Some(2), Some(1), &[]), Ok(vec![1]));
+        assert_eq!(labs(Some(2), None, &["frames/"]), Ok(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_tree_for_one_lab_refuses_a_later_one_and_says_so() {
+        let words = labs(Some(2), Some(4), &[]).expect_err("nothing of it can be run");
+        assert!(words.contains("handed out for lab 2") && words.contains("LAB is 1 to 2 here"), "{words}");
+        assert!(labs(Some(2), Some(9), &[]).expect_err("there is none").contains("there is no lab 9"));
+    }
+
+    #[test]
+    fn names_that_no_test_has_are_refused() {
+        let words = |tree, lab, filter| labs(tree, lab, &[filter]).expect_err("there is none");
+        assert_eq!(words(None, None, "pagse/"), "no test has any of these in its GROUP/ID: pagse/");
+        assert_eq!(words(None, Some(1), "pools/"), "no test of lab 1 has any of these in its GROUP/ID: pools/");
+        assert!(words(Some(2), None, "spaces/").starts_with("no test has"));
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -29,7 +29,7 @@ fn programs_without(missing: &[&str]) -> TempDir {
 fn make(words: &[&str], env: &[(&str, &str)]) -> Output {
     let mut make = Command::new("make");
     make.current_dir(root()).args(["-o", "build/droste.elf"]).args(words).envs(env.iter().copied());
-    for name in ["MAKEFLAGS", "MAKELEVEL", "SEED", "ONLY"] {
+    for name in ["MAKEFLAGS", "MAKELEVEL", "SEED", "ONLY", "LAB", "RELEASE"] {
         make.env_remove(name);
     }
     make.output().expect("make is there")
@@ -84,4 +84,60 @@ fn make_where_takes_an_address_only() {
     let output = make(&["where"], &[]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("make where ADDR=0x10abcd"), "{said}");
+}
+
+/// Runs scripts/test in a tree whose list of tests begins with `first`, where cargo only prints its words and a result.
+fn said_by_test(first: &str, env: &[(&str, &str)]) -> String {
+    let tree = TempDir::new().expect("a temporary directory");
+    let put = |file: &str, text: &str| {
+        let path = tree.path().join(file);
+        fs::create_dir_all(path.with_file_name("")).expect("the directory is ours");
+        fs::write(&path, text).expect("the directory is ours");
+        fs::set_permissions(path, Permissions::from_mode(0o755)).expect("the file is ours");
+    };
+    put("grader/tests.toml", first);
+    put("scripts/test", &fs::read_to_string(root().join("scripts/test")).expect("it is there"));
+    put("scripts/need", "#!/bin/sh\n");
+    put("scripts/cargo", "#!/bin/sh\necho \"cargo $*\"\necho '3 passed, 0 failed'\n");
+    let mut test = Command::new(tree.path().join("scripts/test"));
+    test.arg("kernel.elf").env("SEED", "0x1").envs(env.iter().copied());
+    for name in ["ONLY", "LAB", "DET", "OVERLAY"].iter().filter(|name| env.iter().all(|(set, _)| set != *name)) {
+        test.env_remove(name);
+    }
+    let output = test.output().expect("bash is there");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_lab_is_graded_without_cargos_tests_on_a_quickly_built_kernel() {
+    let said = said_by_test("# All.", &[("LAB", "3")]);
+    assert_eq!(
+        said,
+        "cargo run --quiet --package grader -- test --kernel kernel.elf --seed 0x1 --lab 3\n3 passed, 0 failed\n"
+    );
+    let kernel = |words: &[&str]| {
+        let said = make(&[&["-n", "test"], words].concat(), &[]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let run = said.lines().find_map(|line| line.strip_prefix("scripts/test ")).map(String::from);
+        run.unwrap_or_else(|| panic!("{said}"))
+    };
+    assert_eq!(kernel(&["LAB=3"]), "build/quick/droste.elf");
+    assert_eq!(kernel(&["LAB=3", "RELEASE=1"]), "build/droste.elf");
+    assert_eq!(kernel(&[]), "build/droste.elf");
+}
+
+#[test]
+fn a_tree_for_one_lab_runs_its_scenarios_on_the_host_and_the_whole_tree_all_tests() {
+    let of_a_lab = said_by_test("lab = 2\n", &[]);
+    assert!(of_a_lab.starts_with("cargo test --package droste --test scenarios\n"), "{of_a_lab}");
+    let all = said_by_test("# All.", &[]);
+    assert!(all.starts_with("cargo test --no-fail-fast --workspace "), "{all}");
+    for said in [of_a_lab, all] {
+        assert!(
+            said.contains("\ncargo run --quiet --package grader -- test --kernel kernel.elf --seed 0x1\n"),
+            "{said}"
+        );
+        assert!(said.ends_with("\n6 passed, 0 failed\n"), "{said}");
+    }
 }

@@ -2,7 +2,7 @@
 //! used here is in `grader/schema/gradescope.json`.
 
 use crate::job::Job;
-use crate::marks::{Conditions, Marks, Results};
+use crate::marks::{Conditions, Marks, Results, hundredths};
 use crate::report;
 use crate::verdict::Verdict;
 use crate::vm::Judged;
@@ -21,14 +21,14 @@ pub fn text(results: &Results) -> String {
     }
     let tests: Vec<Value> = results.all().map(|(job, judged)| test(job, judged, &results.conditions)).collect();
     let all = json!({
-        "score": rounded(marks.earned),
+        "score": hundredths(marks.earned),
         "execution_time": results.started.elapsed().as_secs(),
         "output": output,
         "output_format": "text",
         "stdout_visibility": "hidden",
         "tests": tests,
         "extra_data": {
-            "possible": rounded(marks.possible),
+            "possible": hundredths(marks.possible),
             "seed": results.conditions.seed,
             "not_run": results.not_run(),
             "made_by": results.provenance.0,
@@ -58,14 +58,9 @@ fn test(job: &Job, judged: Option<&Judged>, conditions: &Conditions) -> Value {
     if !judged.is_some_and(|judged| matches!(judged.verdict, Verdict::Infrastructure(_))) {
         let marks = Marks::new(job, judged);
         let passed = judged.is_some_and(|judged| judged.verdict == Verdict::Pass);
-        set("score", rounded(marks.earned));
-        set("max_score", rounded(marks.possible));
+        set("score", hundredths(marks.earned).into());
+        set("max_score", hundredths(marks.possible).into());
         set("status", if passed { "passed" } else { "failed" }.into());
     }
     Value::Object(test)
-}
-
-/// Returns points to a hundredth: sums of hundredths are not exact in binary.
-fn rounded(points: f64) -> Value {
-    json!((points * 100.0).round() / 100.0)
 }

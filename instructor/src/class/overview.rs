@@ -5,6 +5,7 @@
 use super::student::{State, Student, results_of};
 use crate::tree;
 use grader::manifest::Manifest;
+use grader::marks::hundredths;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
@@ -136,14 +137,8 @@ impl Overview {
     fn page(&self, students: &[Student], marks: &[Marks]) -> String {
         let earned: Vec<f64> = marks.iter().filter_map(|marks| marks.earned).collect();
         let mut body = format!("<p>{} of {} submissions have marks.</p>\n", earned.len(), students.len());
-        body += "<h2>Marks</h2>\n<table><tr><th>percent<th>submissions<th></tr>\n";
-        let tenth = |points: &f64| ((10.0 * points / self.possible) as usize).min(9);
-        for bin in 0..10 {
-            let many = earned.iter().filter(|points| tenth(points) == bin).count();
-            let (low, high, bar) = (10 * bin, if bin == 9 { 100 } else { 10 * bin + 9 }, "█".repeat(many));
-            body += &format!("<tr><td>{low} to {high}<td>{many}<td>{bar}</tr>\n");
-        }
-        body += "</table>\n<h2>Tests that fail most</h2>\n\
+        body += &distribution(&earned, self.possible);
+        body += "<h2>Tests that fail most</h2>\n\
                  <table><tr><th>test<th>what must hold<th>failed<th>skipped for another<th>passed</tr>\n";
         let count = |name: &String, is: &dyn Fn(&str) -> bool| {
             let verdicts = marks.iter().filter_map(|marks| marks.tests.get(name));
@@ -175,9 +170,19 @@ impl Overview {
     }
 }
 
-/// Rounds to a hundredth: sums of hundredths are not exact in binary.
-fn hundredths(points: f64) -> f64 {
-    (points * 100.0).round() / 100.0
+/// Returns how many earned how much of what is possible; nothing, where no points are.
+fn distribution(earned: &[f64], possible: f64) -> String {
+    if possible == 0.0 {
+        return String::new();
+    }
+    let mut table = "<h2>Marks</h2>\n<table><tr><th>percent<th>submissions<th></tr>\n".to_owned();
+    let tenth = |points: &f64| ((10.0 * points / possible) as usize).min(9);
+    for bin in 0..10 {
+        let many = earned.iter().filter(|points| tenth(points) == bin).count();
+        let (low, high, bar) = (10 * bin, if bin == 9 { 100 } else { 10 * bin + 9 }, "█".repeat(many));
+        table += &format!("<tr><td>{low} to {high}<td>{many}<td>{bar}</tr>\n");
+    }
+    table + "</table>\n"
 }
 
 fn state(state: State) -> &'static str {
@@ -265,6 +270,20 @@ mod tests {
         assert!(lines.iter().all(|line| line.len() == lines[0].len()));
         assert!(page.contains("<tr><td>50 to 59<td>1<td>█</tr>") && page.contains("students/a%20b.zip/report.html"));
         assert!(page.contains("<td>1<td>0<td>0</tr>"), "{page}");
+    }
+
+    #[test]
+    fn a_lab_without_points_has_no_percents() {
+        let directory = tempfile::tempdir().unwrap();
+        let page = |lab| {
+            let overview = Overview::new(directory.path().to_owned(), None, lab).unwrap();
+            overview.write(&[]).unwrap();
+            fs::read_to_string(directory.path().join(PAGE)).unwrap()
+        };
+        let manifest = Manifest::load(None).unwrap();
+        for lab in 1..=manifest.last_lab() {
+            assert_eq!(page(Some(lab)).contains("<th>percent"), manifest.possible(Some(lab)) > 0, "lab {lab}");
+        }
     }
 
     #[test]
