@@ -28,7 +28,7 @@ const KEPT_TRAITS: [&str; 2] = ["Display", "Debug"];
 /// What a body that is to be written panics with, before the function's name: the grader knows it.
 const TO_DO: &str = "to do: ";
 
-/// What one of a later lab does.
+/// What one of a later lab says.
 fn not_yet(lab: u32) -> String {
     format!("comes with lab {lab}: ")
 }
@@ -90,17 +90,19 @@ struct FunctionOf {
     name: String,
     /// The lab in which it is to be written; without one it is given.
     lab: Option<u32>,
+    /// What it does before its lab, if earlier ones call it.
+    before: Option<String>,
 }
 
 /// What becomes of a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Body {
+enum Body<'a> {
     /// It stays: it is given, or of a lab that is over.
     Kept,
     /// It is to be written.
     ToDo,
-    /// It is of this lab, which is not yet.
-    Later(u32),
+    /// It is of this lab, which is not yet, and does this until then; without it, it panics.
+    Later(u32, Option<&'a str>),
 }
 
 /// Which part of the course a tree is for.
@@ -119,11 +121,19 @@ impl Part<'_> {
     }
 
     /// Says what becomes of a body that is to be written in the lab `own`.
-    fn body(self, own: u32) -> Body {
+    fn body(self, own: u32) -> Body<'static> {
         match self.lab {
             Some(lab) if own < lab => Body::Kept,
-            Some(lab) if own > lab => Body::Later(own),
+            Some(lab) if own > lab => Body::Later(own, None),
             _ => Body::ToDo,
+        }
+    }
+
+    /// Says what becomes of the body of a function that is listed by itself.
+    fn body_of(self, function: &FunctionOf) -> Body<'_> {
+        match function.lab.map_or(Body::Kept, |lab| self.body(lab)) {
+            Body::Later(lab, None) => Body::Later(lab, function.before.as_deref()),
+            body => body,
         }
     }
 }
@@ -160,6 +170,7 @@ impl Handout {
         if let Some(lab) = part.lab {
             Manifest::load(None)?.check_lab(lab)?;
         }
+        self.check_own(part)?;
         tree::copy(from, to, leave_out)?;
         for file in &self.files {
             let path = to.join(&file.path);
@@ -175,25 +186,42 @@ impl Handout {
 
     /// Returns what students get of `file`, whose text is this in the solution.
     fn given(&self, file: &File, text: &str, part: Part<'_>) -> Result<String, String> {
-        let is_over = part.body(file.lab) == Body::Kept;
-        if let (Some(own), Some(lab), true) = (part.own, part.lab, is_over)
-            && let Ok(own) = fs::read_to_string(own.join(&file.path))
-        {
-            // What came later comes now.
-            return Ok(own.replace(&not_yet(lab), TO_DO));
+        let rest = part.body(file.lab);
+        let is_over = rest == Body::Kept;
+        if let (Some(own), Some(lab), true) = (part.own, part.lab, is_over) {
+            let own = fs::read_to_string(own.join(&file.path)).map_err(|error| error.to_string())?;
+            // What came later has come, in this lab or in one that was left out.
+            return Ok((1..=lab).fold(own, |text, lab| text.replace(&not_yet(lab), TO_DO)));
         }
-        let body = |name: &str| {
-            let listed = self.functions.iter().find(|of| of.file == file.path && of.name == name);
-            listed.map_or(part.body(file.lab), |of| of.lab.map_or(Body::Kept, |lab| part.body(lab)))
+        let listed = |name: &str| {
+            let function = self.functions.iter().find(|of| of.file == file.path && of.name == name);
+            function.map(|function| part.body_of(function))
         };
         match file.give {
             Give::Whole if is_over => Ok(text.into()),
             Give::Whole => Ok(allow_unwritten(text)),
             Give::Signatures => {
-                let left = without_bodies(text, is_over, body)?;
+                let left = without_bodies(text, rest, listed)?;
                 Ok(if left == text { left } else { allow_unwritten(&left) })
             }
         }
+    }
+
+    /// Demands that the student's own tree has each file of the labs that are over: for one that it lacks, nobody wants the
+    /// solution unasked.
+    fn check_own(&self, part: Part<'_>) -> Result<(), String> {
+        let Some(own) = part.own else { return Ok(()) };
+        let over = self.files.iter().filter(|file| part.body(file.lab) == Body::Kept).map(|file| file.path.as_str());
+        let missing: Vec<&str> = over.filter(|path| !own.join(path).is_file()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{} lacks files of earlier labs: {}. FROM is a tree as it was handed in, with kernel/ in it; without FROM earlier \
+             labs are the solution's",
+            own.display(),
+            missing.join(", ")
+        ))
     }
 
     /// Demands that each file of the watched directories is listed, and that each function that is listed is there.
@@ -229,37 +257,37 @@ impl Handout {
             fs::write(path, edit.apply(&text)?)?;
         }
         match part.lab {
-            Some(lab) => labs::explain(to, lab),
+            Some(lab) => labs::explain(to, lab, part.own.is_some()),
             None => Ok(()),
         }
     }
 }
 
-/// Replaces what public functions do by a panic with their names, where `body` doesn't say that it stays; and takes out
-/// private functions and tests, unless `is_over`. A function whose type only its body tells goes, too: none that is given
-/// calls one.
-fn without_bodies(text: &str, is_over: bool, body: impl Fn(&str) -> Body) -> Result<String, String> {
+/// Replaces what public functions do by a panic with their names, unless it stays; and takes out private functions and tests,
+/// unless the lab is over. `rest` is what becomes of the functions of which `listed` says nothing. What it says holds for
+/// private ones, too. A function whose type only its body tells goes: none that is given calls one.
+fn without_bodies<'a>(text: &str, rest: Body<'a>, listed: impl Fn(&str) -> Option<Body<'a>>) -> Result<String, String> {
     let outline = Outline::parse(text)?;
+    let is_over = rest == Body::Kept;
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     for function in &outline.functions {
         let is_words = function.of_trait.as_deref().is_some_and(|name| KEPT_TRAITS.contains(&name));
         if is_words {
             continue;
         }
-        let is_own = !function.is_public || function.returns_unnamed;
-        let when = match body(&function.name) {
-            _ if is_own && is_over => continue,
-            _ if is_own => {
+        let (name, is_own) = (&function.name, !function.is_public || function.returns_unnamed);
+        let indent = indent_of(text, function.body.end - 1);
+        let does = match listed(name).unwrap_or(rest) {
+            _ if is_own && listed(name).is_none() && !is_over => {
                 changes.push((with_blank_line(text, &function.whole), String::new()));
                 continue;
             }
             Body::Kept => continue,
-            Body::ToDo => TO_DO.to_owned(),
-            Body::Later(lab) => not_yet(lab),
+            Body::ToDo => format!("panic!(\"{TO_DO}{name}\")"),
+            Body::Later(lab, None) => format!("panic!(\"{}{name}\")", not_yet(lab)),
+            Body::Later(lab, Some(before)) => format!("// {}{name}\n{indent}    {before}", not_yet(lab)),
         };
-        let indent = indent_of(text, function.body.end - 1);
-        let panic = format!("{{\n{indent}    panic!(\"{when}{}\")\n{indent}}}", function.name);
-        changes.push((function.body.clone(), panic));
+        changes.push((function.body.clone(), format!("{{\n{indent}    {does}\n{indent}}}")));
     }
     let tests = outline.tests.iter().filter(|_| !is_over);
     changes.extend(tests.map(|tests| (with_blank_line(text, tests), String::new())));
@@ -315,7 +343,7 @@ mod tests {
 
     #[test]
     fn bodies_go_and_documentation_stays() {
-        let left = without_bodies(TEXT, false, |_| Body::ToDo).unwrap();
+        let left = without_bodies(TEXT, Body::ToDo, |_| None).unwrap();
         assert_eq!(
             left,
             "//! Words.\n\nuse core::fmt;\n\n/// A pool.\npub struct Pool {\n    free: u32,\n}\n\nimpl Pool {\n    \
@@ -329,18 +357,31 @@ mod tests {
         let free =
             "    pub fn all(&self) -> impl Iterator<Item = u32> {\n        0..self.free\n    }\n\n    /// Counts.\n";
         let text = TEXT.replacen("    /// Counts.\n", free, 1);
-        let left = without_bodies(&text, false, |_| Body::ToDo).unwrap();
+        let left = without_bodies(&text, Body::ToDo, |_| None).unwrap();
         assert!(!left.contains("impl Iterator") && left.contains("to do: Pool::free"), "{left}");
     }
 
     #[test]
     fn of_a_lab_that_is_over_only_what_comes_later_goes() {
         let part = Part::new(Some(3));
-        assert_eq!([2, 3, 4].map(|own| part.body(own)), [Body::Kept, Body::ToDo, Body::Later(4)]);
+        assert_eq!([2, 3, 4].map(|own| part.body(own)), [Body::Kept, Body::ToDo, Body::Later(4, None)]);
         assert_eq!([1, 4].map(|own| Part::new(None).body(own)), [Body::ToDo; 2]);
-        assert_eq!(without_bodies(TEXT, true, |_| Body::Kept).unwrap(), TEXT);
-        let left = without_bodies(TEXT, true, |_| Body::Later(4)).unwrap();
+        assert_eq!(without_bodies(TEXT, Body::Kept, |_| None).unwrap(), TEXT);
+        let later = |name: &str| (name == "Pool::free").then_some(Body::Later(4, None));
+        let left = without_bodies(TEXT, Body::Kept, later).unwrap();
         assert_eq!(left, TEXT.replace("        self.own()\n", "        panic!(\"comes with lab 4: Pool::free\")\n"));
+    }
+
+    #[test]
+    fn a_private_function_that_is_listed_is_handed_out_and_until_its_lab_does_what_the_list_says() {
+        let own = |body| move |name: &str| (name == "Pool::own").then_some(body);
+        let with = |does: &str| TEXT.replace("        self.free\n", &format!("        {does}\n"));
+        for rest in [Body::Kept, Body::ToDo] {
+            let left = without_bodies(TEXT, rest, own(Body::ToDo)).unwrap();
+            assert!(left.contains("fn own(&self) -> u32 {\n        panic!(\"to do: Pool::own\")\n"), "{left}");
+        }
+        let left = without_bodies(TEXT, Body::Kept, own(Body::Later(5, Some("0")))).unwrap();
+        assert_eq!(left, with("// comes with lab 5: Pool::own\n        0"));
     }
 
     #[test]
@@ -350,10 +391,31 @@ mod tests {
         let handout: Handout =
             toml::from_str("leave_out = []\nwatch = []\nkept = []\nfile = []\nfunction = []\n").unwrap();
         let given = |lab| handout.given(&file, TEXT, Part { lab: Some(lab), own: Some(own.path()) }).unwrap();
-        assert_eq!(given(3), TEXT);
+        assert_eq!(handout.given(&file, TEXT, Part::new(Some(3))).unwrap(), TEXT);
         fs::write(own.path().join("pool.rs"), "// mine\nfn f() {\n    panic!(\"comes with lab 4: f\")\n}\n").unwrap();
         assert!(given(3).contains("// mine") && given(3).contains("comes with lab 4: f"));
-        assert!(given(4).contains("panic!(\"to do: f\")"));
+        for lab in [4, 5] {
+            assert!(given(lab).contains("panic!(\"to do: f\")"), "lab 4 has come in lab {lab}");
+        }
         assert!(!given(2).contains("// mine"), "the lab's own files are as they are handed out");
+    }
+
+    #[test]
+    fn a_tree_of_the_students_that_lacks_a_file_of_an_earlier_lab_is_refused_by_name() {
+        let own = tempfile::tempdir().unwrap();
+        let file = |path: &str, lab| File { path: path.into(), give: Give::Signatures, lab };
+        let handout = Handout {
+            files: vec![file("map.rs", 1), file("pool.rs", 1), file("table.rs", 2)],
+            ..toml::from_str("leave_out = []\nwatch = []\nkept = []\nfile = []\nfunction = []\n").unwrap()
+        };
+        let check = |lab| handout.check_own(Part { lab: Some(lab), own: Some(own.path()) });
+        fs::write(own.path().join("map.rs"), "").unwrap();
+        assert_eq!(check(1), Ok(()));
+        let words = check(3).unwrap_err();
+        assert!(
+            words.contains("lacks files of earlier labs: pool.rs, table.rs.") && !words.contains("map.rs"),
+            "{words}"
+        );
+        assert_eq!(handout.check_own(Part::new(Some(3))), Ok(()));
     }
 }

@@ -97,8 +97,11 @@ fn run(command: Command) -> Result<bool, Box<dyn Error>> {
         Command::Handout { lab, from, to } => {
             let default = || lab.map_or("build/handout".into(), |lab| format!("build/handout-lab-{lab}")).into();
             let to: PathBuf = to.unwrap_or_else(default);
-            let nothing = |error| format!("the files of earlier labs cannot be read: {error}");
-            let own = from.as_deref().map(submission::inner_directory).transpose().map_err(nothing)?;
+            let inner = |from: &Path| {
+                let nothing = |error| format!("FROM={}: {error}: it is a tree as it was handed in", from.display());
+                submission::inner_directory(from).map_err(nothing)
+            };
+            let own = from.as_deref().map(inner).transpose()?;
             Handout::load(root)?.make(root, &to, Part { lab, own: own.as_deref() })?;
             println!("the handout is in {}", to.display());
             Ok(true)
