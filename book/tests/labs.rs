@@ -1,6 +1,6 @@
 //! What the chapters of the labs say of numbers, functions and failures is true.
 
-use droste::addr::{Frame, FrameRange, Page, VirtAddr};
+use droste::addr::{ENTRIES, Frame, FrameRange, PAGE_SIZE, Page, VirtAddr};
 use droste::frames::{FramePool, ReleaseError};
 use droste::memory_map::{HOLE, POOL_PAGES, PROCESS_POOL_START};
 use droste::paging::PageTable;
@@ -73,13 +73,33 @@ fn code(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
+/// Returns what a lab's page says that a demand looks like: of a failure that is no verdict of the grader's.
+fn symptoms(page: &str) -> impl Iterator<Item = &str> {
+    let first = first_cells(page, "what you see").into_iter().filter_map(|cell| code(cell).next());
+    first.filter(|symptom| symptom.chars().any(char::is_lowercase))
+}
+
+/// Returns what a demand is called that fails so.
+fn demanded(symptom: &str) -> &str {
+    symptom.split_once(": expected ").map_or(symptom, |(what, _)| what)
+}
+
+/// Returns the text of the files that are the students' in `lab`, or were before.
+fn files_of(lab: u32) -> String {
+    let list = fs::read_to_string(Path::new(ROOT).join("grader/handout.toml")).expect("a text");
+    let files = list.split("[[file]]").skip(1).filter(|block| number(block, "lab").is_some_and(|own| own <= lab));
+    let paths = files.map(|block| value(block, "path").expect("each file has a path"));
+    paths.map(|path| fs::read_to_string(Path::new(ROOT).join(path)).expect("a text")).collect()
+}
+
 #[test]
-fn the_functions_of_each_lab_are_there() {
-    let sources = ["frames", "paging", "vm"].map(sources).concat();
+fn the_functions_of_each_lab_are_in_the_files_that_are_the_students_by_then() {
     for (number, page) in labs() {
+        let files = files_of(number);
         for name in first_cells(&page, "function").into_iter().flat_map(code) {
             let name = name.rsplit("::").next().unwrap_or(name);
-            assert!(sources.contains(&format!("fn {name}")), "lab {number}: there is no function {name}");
+            let is_there = ['(', '<'].iter().any(|next| files.contains(&format!("fn {name}{next}")));
+            assert!(is_there, "lab {number}: none of its files has the function {name}");
         }
     }
 }
@@ -88,11 +108,17 @@ fn the_functions_of_each_lab_are_there() {
 fn what_a_failure_is_said_to_look_like_is_what_a_test_says() {
     let tests = ["scenarios", "system"].map(sources).concat();
     for (number, page) in labs() {
-        let symptoms = first_cells(&page, "what you see").into_iter().flat_map(code);
-        for what in symptoms.filter_map(|symptom| Some(symptom.split_once(": expected ")?.0)) {
+        for what in symptoms(&page).map(demanded) {
             assert!(tests.contains(&format!("\"{what}\"")), "lab {number}: no test says \"{what}\"");
         }
     }
+}
+
+/// Returns a number as the pages write it: in groups of three.
+fn spaced(number: u32) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    if digits.len() > 4 { groups.join(" ") } else { digits }
 }
 
 #[test]
@@ -136,8 +162,17 @@ fn a_scan_looks_at_as_many_frames_as_lab_1_says() {
         looks += first + 1;
         handed_out += 1;
     }
-    assert_eq!((handed_out, looks), (6912, 24_939_904));
-    says(&lab(1), &["1 048 576 more, 24 939 904 together", "6912 can be had"]);
+    let without_hole = handed_out * (handed_out + 1) / 2;
+    let (more, together) = (spaced(looks - without_hole), spaced(looks));
+    says(
+        &lab(1),
+        &[
+            &format!("{handed_out} can be had"),
+            &format!("{handed_out} × {} / 2 = {}", handed_out + 1, spaced(without_hole)),
+            &format!("{more} more, {together} together"),
+            &format!("one by one takes {together} looks"),
+        ],
+    );
 }
 
 /// Returns a number as the prompt writes it.
@@ -177,14 +212,20 @@ fn tables_and_pages_are_as_many_as_lab_2_says() {
     if !is_there(2) {
         return;
     }
-    let tables: BTreeSet<u32> = [0, 1, 1023, 1024, 0x8_0000]
-        .map(|number| Page::new(POOL_PAGES.start.number() + number).directory_index())
-        .into();
-    assert_eq!(Vec::from_iter(tables), [1, 2, 513]);
-    assert_eq!((3_u32 << 30) / 4096, 786_432);
+    let pages = [0, 1, 1023, 1024, 0x8_0000];
+    let tables: BTreeSet<u32> =
+        pages.map(|number| Page::new(POOL_PAGES.start.number() + number).directory_index()).into();
+    let [one, two, last] = Vec::from_iter(tables)[..] else { panic!("the page says three tables") };
+    let frames = 1 + 3 + pages.len();
+    let region = (3_u32 << 30) / PAGE_SIZE;
     says(
         &lab(2),
-        &["one directory, three tables and five pages: 9 frames", "786 432 entries", "768 directory entries"],
+        &[
+            &format!("share table {one}, the fourth is the first of table {two}, the fifth is in table {last}"),
+            &format!("one directory, three tables and five pages: {frames} frames"),
+            &format!("{} entries, most of them", spaced(region)),
+            &format!("looks at {} directory entries", region / ENTRIES),
+        ],
     );
 }
 
@@ -225,9 +266,17 @@ fn faults_are_as_many_as_lab_3_says() {
     if !is_there(3) {
         return;
     }
-    let pages: u32 = (1..=49_u32).map(|number| (400 * number).div_ceil(4096)).sum();
-    assert_eq!((pages, (1_u32 << 20) / 4096), (145, 256));
-    says(&lab(3), &["each rounded up: 145", "256 faults, one a page, and 257 frames"]);
+    let regions: u32 = (1..=49_u32).map(|number| (400 * number).div_ceil(PAGE_SIZE)).sum();
+    let pages = (1 << 20) / PAGE_SIZE;
+    let tests = sources("scenarios/standard.rs");
+    assert!(tests.contains(&format!("demand(\"data faults\", {regions}, ")), "{regions}: a test asks for as many");
+    says(
+        &lab(3),
+        &[
+            &format!("each rounded up: {regions}. As many frames come back"),
+            &format!("{pages} faults, one a page, and {} frames: the first", pages + 1),
+        ],
+    );
 }
 
 #[test]
@@ -235,11 +284,24 @@ fn address_spaces_take_what_lab_4_says() {
     if !is_there(4) {
         return;
     }
+    let page = lab(4);
     let free = PROCESS_POOL.len() - HOLE.len() - 2;
-    assert_eq!((free, free / 4, free % 4), (6910, 1727, 2));
-    says(&lab(4), &["fit into 6910 frames", "1727 fit, with two frames left over"]);
+    assert_eq!(free % 4, 2, "the page says that two are left over");
+    says(&page, &[&format!("fit into {free} frames"), &format!("{} fit, with two frames left over", free / 4)]);
     // Three address spaces, three times, each with three tables beside that of its pool.
-    assert_eq!((0x1afd - 0x1ad9, 0x1afd - 0x1af4), (36, 9));
+    let (spaces, tables) = (9, 3);
+    for (leaves, lost) in [("page tables behind, 36 in all", spaces * (tables + 1)), ("for each of nine", spaces)] {
+        let row = page.lines().find(|line| line.contains(leaves)).expect("a row of failures");
+        let seen: Vec<u32> = row.split("0x").skip(1).map(hex_digits).collect();
+        let [expected, seen] = seen[..] else { panic!("{row}") };
+        assert_eq!(expected - seen, lost, "{row}");
+    }
+}
+
+/// Reads the hexadecimal number with which `text` begins.
+fn hex_digits(text: &str) -> u32 {
+    let end = text.find(|letter: char| !letter.is_ascii_hexdigit()).unwrap_or(text.len());
+    u32::from_str_radix(&text[..end], 16).expect("digits")
 }
 
 /// Returns the value of `key` in a block of a list: a string, or a number.
@@ -248,18 +310,159 @@ fn value<'a>(block: &'a str, key: &str) -> Option<&'a str> {
     Some(line.trim_matches('"'))
 }
 
-/// Returns the lab of each test, by its name without the group.
-fn labs_of_tests() -> BTreeMap<String, u32> {
+/// Returns the number that `key` has in a block of a list.
+fn number(block: &str, key: &str) -> Option<u32> {
+    value(block, key)?.parse().ok()
+}
+
+/// A test of the grader's list.
+struct Test {
+    group: String,
+    id: String,
+    /// Without one it is in each.
+    lab: Option<u32>,
+    points: u32,
+    /// Whether its machine has a memory at its end.
+    is_audited: bool,
+}
+
+fn tests() -> Vec<Test> {
     let list = fs::read_to_string(Path::new(ROOT).join("grader/tests.toml")).expect("a text");
     let blocks = |heading: &str| list.split("[[").filter_map(|block| block.strip_prefix(heading)).collect::<Vec<_>>();
-    let number = |block: &str| value(block, "lab").and_then(|lab| lab.parse().ok());
-    let groups: BTreeMap<&str, Option<u32>> =
-        blocks("group]]").iter().filter_map(|block| Some((value(block, "id")?, number(block)))).collect();
-    let lab = |block: &&str| {
-        let lab = number(block).or(groups[value(block, "group")?])?;
-        Some((value(block, "id")?.to_owned(), lab))
+    let groups: BTreeMap<&str, &str> =
+        blocks("group]]").iter().filter_map(|block| Some((value(block, "id")?, *block))).collect();
+    let test = |block: &str| {
+        let group = value(block, "group")?;
+        let number = |key: &str| number(block, key).or_else(|| number(groups[group], key));
+        let is_audited = value(block, "dies").is_none() && value(block, "alone").is_none();
+        let (lab, points) = (number("lab"), number("points").unwrap_or(1));
+        Some(Test { group: group.into(), id: value(block, "id")?.into(), lab, points, is_audited })
     };
-    blocks("test]]").iter().filter_map(lab).collect()
+    blocks("test]]").into_iter().filter_map(test).collect()
+}
+
+/// Returns the lab of each test that has one, by its name without the group.
+fn labs_of_tests() -> BTreeMap<String, u32> {
+    tests().into_iter().filter_map(|test| Some((test.id, test.lab?))).collect()
+}
+
+/// Returns a number as a word, where the pages write it so.
+fn word(number: usize) -> String {
+    let words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    let tens = [(14, "fourteen"), (16, "sixteen"), (20, "twenty")];
+    let word = words.get(number).or_else(|| Some(&tens.iter().find(|(ten, _)| *ten == number)?.1));
+    word.map_or_else(|| number.to_string(), |word| (*word).into())
+}
+
+/// Returns a number as the word with which a sentence begins.
+fn first_word(number: usize) -> String {
+    let word = word(number);
+    word[..1].to_uppercase() + &word[1..]
+}
+
+#[test]
+fn tests_are_as_many_and_worth_as_much_as_the_chapters_say() {
+    let tests = tests();
+    let of = |lab: u32| tests.iter().filter(move |test| test.lab == Some(lab));
+    let sum = |lab: u32, is_one: &dyn Fn(&&Test) -> bool| of(lab).filter(is_one).map(|test| test.points).sum::<u32>();
+    let many = |lab: u32, group: &str| of(lab).filter(|test| test.group == group).count();
+    // What a test of a group is worth in a lab, if all are worth the same.
+    let each = |lab: u32, group: &str| {
+        let points: BTreeSet<u32> = of(lab).filter(|test| test.group == group).map(|test| test.points).collect();
+        assert_eq!(points.len(), 1, "lab {lab}, {group}");
+        word(points.into_iter().next().unwrap_or_default() as usize)
+    };
+    let worth = |id: &str| tests.iter().find(|test| test.id == id).map_or(0, |test| test.points) as usize;
+    let all = |lab: u32| sum(lab, &|_| true);
+
+    let pages: BTreeMap<u32, String> = labs().collect();
+    let page_says = |lab: u32, words: &[String]| {
+        // A tree for one lab has no later chapters.
+        if let Some(page) = pages.get(&lab) {
+            says(page, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    };
+    let (first, of_process_pool) = (first_word(many(1, "frames")), word(many(2, "frames")));
+    page_says(
+        1,
+        &[
+            format!("the {} tests of pools alone", word(many(1, "frames"))),
+            format!("{first} tests of `frames/` need nothing else, and are worth {} points", all(1)),
+            format!("The other {of_process_pool} of that group come with lab 2"),
+        ],
+    );
+    page_says(
+        2,
+        &[
+            format!("this lab's {} tests and one of lab 4", word(many(2, "pages"))),
+            format!("{} tests of `pages/` need page tables", first_word(many(2, "pages"))),
+            format!("nothing that answers a fault, {} points each", each(2, "pages")),
+            format!("{} tests of `frames/`,", first_word(many(2, "frames"))),
+            format!("until a kernel starts, {} points each: {} in all", each(2, "frames"), all(2)),
+        ],
+    );
+    let is_without_pools = |test: &&Test| test.group == "pages" || test.id.starts_with("standard-pages");
+    let without_pools = sum(3, &is_without_pools);
+    let of_given = of(3).filter(|test| test.group == "deaths" && test.points == 0).count();
+    page_says(
+        3,
+        &[
+            format!("{} points, in two steps", all(3)),
+            format!(
+                "{} tests of `pages/`, and of `standard/` the two of pages, {without_pools} points",
+                word(many(3, "pages"))
+            ),
+            format!("the rest, {} points: groups", all(3) - without_pools),
+            format!("{} tests of large regions in `spaces/`", word(many(3, "spaces"))),
+            format!("{} of its {} tests only show what is given", first_word(of_given), many(3, "deaths")),
+        ],
+    );
+    page_says(
+        4,
+        &[
+            format!("{} tests of `spaces/` earn {} points each", first_word(many(4, "spaces")), each(4, "spaces")),
+            format!("`pages/destroyed-with-all-its-pages` {}", word(worth("destroyed-with-all-its-pages"))),
+            format!("`audit/audited-spaces` {}.", word(worth("audited-spaces"))),
+            format!("`exhaustion/create-runs-out`, {} points,", word(worth("create-runs-out"))),
+            format!("That is {} points.", all(4)),
+        ],
+    );
+    page_says(5, &[format!("{} tests of `clones/`, without points", first_word(many(5, "clones")))]);
+    assert_eq!(all(5), 0);
+    if is_handout() {
+        return;
+    }
+    let guide = fs::read_to_string(Path::new(ROOT).join("docs/src/solution-guide.md")).expect("a text");
+    let begins = |lab: u32| first_word(many(lab, if lab < 3 { "frames" } else { "spaces" }));
+    let of_others =
+        [worth("destroyed-with-all-its-pages"), worth("audited-spaces"), worth("create-runs-out")].map(word);
+    says(
+        &guide,
+        &[
+            &format!("{} tests of {} points.", begins(1), each(1, "frames")),
+            &format!("{} points are had by `pool.rs` alone", all(1)),
+            &format!("{} tests of {} points, and", first_word(many(2, "pages")), each(2, "pages")),
+            &format!("{of_process_pool} of frame pools of {},", each(2, "frames")),
+            &format!("{without_pools} points for faults without pools, {} for the rest", all(3) - without_pools),
+            &format!(
+                "{} tests of {} points, one each of {} and {}.",
+                begins(4),
+                each(4, "spaces"),
+                of_others.join(", "),
+                each(4, "cost")
+            ),
+        ],
+    );
+    let instructors = fs::read_to_string(Path::new(ROOT).join("docs/src/instructors.md")).expect("a text");
+    let points = |is_one: fn(&&Test) -> bool| tests.iter().filter(is_one).map(|test| test.points).sum::<u32>();
+    let fifths = (5 * points(|test| test.is_audited) + points(|_| true) / 2) / points(|_| true);
+    says(
+        &instructors,
+        &[
+            &format!("has a memory and does not die, {} fifths of all points", word(fifths as usize)),
+            &format!("the other {} are lab 3", word(many(3, "exhaustion"))),
+        ],
+    );
 }
 
 /// A demand stands in a function; where that is a test's own, it has the test's name.
@@ -268,8 +471,7 @@ fn a_failure_is_seen_in_the_lab_whose_chapter_shows_it() {
     let (sources, labs_of) = (["scenarios", "system"].map(sources).concat(), labs_of_tests());
     let mut found = 0;
     for (number, page) in labs() {
-        let symptoms = first_cells(&page, "what you see").into_iter().flat_map(code);
-        for what in symptoms.filter_map(|symptom| Some(symptom.split_once(": expected ")?.0)) {
+        for what in symptoms(&page).map(demanded) {
             let quoted = format!("\"{what}\"");
             let places = sources.match_indices(&quoted).map(|(place, _)| place);
             let functions = places.filter_map(|place| {
