@@ -1,7 +1,7 @@
 //! A machine's memory as it is seen from outside: CR3 and frames, past all translation and without a trace in the TLB.
 
 use droste::addr::{Frame, Page, PhysAddr, VirtAddr};
-use droste::paging::{Entry, MmuView, Slot};
+use droste::paging::{Entry, MmuView};
 
 /// An address space, read through its page tables by whoever stands outside the machine.
 pub struct Outside<P> {
@@ -38,15 +38,6 @@ impl<P: Fn(PhysAddr) -> u32> Outside<P> {
 }
 
 impl<P: Fn(PhysAddr) -> u32> MmuView for Outside<P> {
-    fn load(&self, slot: Slot) -> Entry {
-        Entry::from_bits(self.read(slot.address()))
-    }
-
-    fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
-        let first = slot.address().as_u32();
-        (0..count).take_while(|index| self.read(VirtAddr::new(first + 4 * index)) == 0).count() as u32
-    }
-
     fn root(&self) -> Frame {
         self.root
     }

@@ -154,11 +154,6 @@ impl WatchedMmu {
 }
 
 impl MmuView for WatchedMmu {
-    fn load(&self, slot: Slot) -> Entry {
-        self.watch(slot.page());
-        self.soft.load(slot)
-    }
-
     fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
         self.watch(slot.page());
         self.soft.zero_entries(slot, count)

@@ -1,7 +1,7 @@
 //! Looking at memory that may be damaged.
 
 use crate::addr::{Frame, Page, VirtAddr};
-use crate::paging::{CurrentTable, Entry, MmuView, Slot, Window};
+use crate::paging::{CurrentTable, Entry, MmuView, Window};
 use core::cell::Cell;
 
 /// Looks after which everything reads as zero: a damaged tree may lead in a circle.
@@ -47,15 +47,6 @@ impl<'a, V: MmuView> Untrusted<'a, V> {
 }
 
 impl<V: MmuView> MmuView for Untrusted<'_, V> {
-    fn load(&self, slot: Slot) -> Entry {
-        Entry::from_bits(self.read(slot.address()))
-    }
-
-    fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
-        let first = slot.address().as_u32();
-        (0..count).take_while(|index| self.read(VirtAddr::new(first + 4 * index)) == 0).count() as u32
-    }
-
     fn root(&self) -> Frame {
         self.view.root()
     }

@@ -2,7 +2,6 @@
 //!
 //! Decision: docs/src/decisions/0019-types-that-tell-the-truth.md.
 
-use super::entry::Entry;
 use super::mmu::MmuView;
 use super::uses::Uses;
 use super::window::Slot;
@@ -25,11 +24,6 @@ pub struct Memory<M, F> {
 
 /// Whoever has the memory can look at it.
 impl<M: MmuView, F> MmuView for Memory<M, F> {
-    #[inline]
-    fn load(&self, slot: Slot) -> Entry {
-        self.mmu.load(slot)
-    }
-
     #[inline]
     fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
         self.mmu.zero_entries(slot, count)

@@ -26,11 +26,17 @@ pub struct Fault {
 /// implementation of this trait alone, so they cannot change what they report.
 pub trait MmuView: Sized {
     /// Reads the entry seen in `slot`. The page of the slot must be mapped.
-    fn load(&self, slot: Slot) -> Entry;
+    #[inline]
+    fn load(&self, slot: Slot) -> Entry {
+        Entry::from_bits(self.read(slot.address()))
+    }
 
     /// Counts how many of the `count` entries from `slot` on are zero before the first that isn't. All of them lie in one
     /// page, which must be mapped.
-    fn zero_entries(&self, slot: Slot, count: u32) -> u32;
+    fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
+        let first = slot.address().as_u32();
+        (0..count).take_while(|index| self.read(VirtAddr::new(first + 4 * index)) == 0).count() as u32
+    }
 
     /// Returns the frame of the current directory (CR3).
     fn root(&self) -> Frame;

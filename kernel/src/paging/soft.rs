@@ -172,15 +172,6 @@ fn junk(seed: u32) -> u32 {
 }
 
 impl MmuView for SoftMmu {
-    fn load(&self, slot: Slot) -> Entry {
-        Entry::from_bits(self.read(slot.address()))
-    }
-
-    fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
-        let first = slot.address().as_u32();
-        (0..count).take_while(|index| self.read(VirtAddr::new(first + 4 * index)) == 0).count() as u32
-    }
-
     fn root(&self) -> Frame {
         self.state.borrow().root
     }

@@ -28,11 +28,6 @@ impl X86Mmu {
 
 impl MmuView for X86Mmu {
     #[inline]
-    fn load(&self, slot: Slot) -> Entry {
-        Entry::from_bits(self.read(slot.address()))
-    }
-
-    #[inline]
     fn zero_entries(&self, slot: Slot, count: u32) -> u32 {
         if count == 0 {
             return 0;
