@@ -475,7 +475,9 @@ fn a_failure_is_seen_in_the_lab_whose_chapter_shows_it() {
             let quoted = format!("\"{what}\"");
             let places = sources.match_indices(&quoted).map(|(place, _)| place);
             let functions = places.filter_map(|place| {
-                let function = &sources[sources[..place].rfind("\nfn ")? + "\nfn ".len()..];
+                let begins = ["\nfn ", "\npub(super) fn ", "\npub fn "];
+                let starts = begins.iter().filter_map(|begin| Some(sources[..place].rfind(begin)? + begin.len()));
+                let function = &sources[starts.max()?..];
                 Some(function[..function.find(['<', '('])?].replace('_', "-"))
             });
             // What a step says that several tests take may be seen in any lab.

@@ -18,8 +18,8 @@ use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY};
 /// its entries, and is itself seen where a table of these pages would be.
 const SHOWN: PageRange = PageRange::of_table(OTHER_WINDOW_ENTRY);
 
-/// What an entry of a page says of the past, or of its kind, and a copy's entry says too.
-const INHERITED: u32 = Entry::ACCESSED | Entry::DIRTY | Entry::KEPT;
+/// What an entry of a page says of the past, of its kind, or of its rights, and a copy's entry says too.
+const INHERITED: u32 = Entry::WRITABLE | Entry::ACCESSED | Entry::DIRTY | Entry::KEPT;
 
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Marks the page `page`, which is present, as one of the kernel's own records: never shared, but copied at once.
@@ -31,7 +31,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 
     /// Makes the page table whose directory is `other`, which is new, lead to all that the current one leads to. Pages are
-    /// shared, the kernel's own records copied. The note is the current one's.
+    /// shared, the kernel's own records copied; what was read-only before stays so on both sides. The note is the current
+    /// one's.
     ///
     /// # Errors
     ///
@@ -81,7 +82,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
                 // Nobody may share it, or no more can.
                 self.copy_to_shown(page, entry)?;
             } else {
-                let shared = entry.without(Entry::WRITABLE).with(Entry::SHARED);
+                let shared = shared(entry);
                 self.mmu.store(slot, shared);
                 self.mmu.store(Window::Own.pte_slot(shown(index)), shared);
             }
@@ -96,8 +97,11 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     fn copy_to_shown(&mut self, page: Page, entry: Entry) -> Result<(), OutOfFrames> {
         let copy = self.frames.get_frame().ok_or(OutOfFrames)?;
         let other = shown(page.table_index());
-        self.mmu.store(Window::Own.pte_slot(other), copied(copy, entry));
+        let slot = Window::Own.pte_slot(other);
+        self.mmu.store(slot, Entry::writable(copy));
         self.mmu.copy(page, other);
+        // Only now, since a copy of what is read-only is read-only, too. Whoever shows the table forgets all.
+        self.mmu.store(slot, copied(copy, owned(entry)));
         Ok(())
     }
 
@@ -109,7 +113,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         while let Some(pages) = self.table_from(from) {
             for slot in pages.iter().map(|page| Window::Own.pte_slot(page)) {
                 let entry = self.load(slot);
-                if entry.has(Entry::SHARED) && entry.frame().is_some_and(|frame| self.uses.beyond_first(frame) == 0) {
+                if entry.frame().is_some_and(|frame| self.uses.beyond_first(frame) == 0) {
                     self.mmu.store(slot, owned(entry));
                 }
             }
@@ -131,14 +135,14 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             return Ok(None);
         };
         if self.uses.beyond_first(frame) == 0 {
-            self.mmu.store(slot, owned(entry));
+            self.mmu.store(slot, entry.without(Entry::SHARED).with(Entry::WRITABLE));
             self.mmu.flush(page);
             return Ok(Some(frame));
         }
         let copy = self.frames.get_frame().ok_or(OutOfFrames)?;
         let note = self.show(copy);
         self.mmu.copy(page, Window::Own.table_page(SHOWN.start));
-        self.mmu.store(slot, copied(copy, entry));
+        self.mmu.store(slot, copied(copy, entry.with(Entry::WRITABLE)));
         self.hide(note);
         self.uses.count_down(frame);
         Ok(Some(copy))
@@ -178,12 +182,19 @@ fn shown(index: u32) -> Page {
     Page::new(SHOWN.start.number() | index)
 }
 
-/// Returns the entry of a copy, in the frame `copy`, of the page whose entry is `entry`.
-fn copied(copy: Frame, entry: Entry) -> Entry {
-    Entry::writable(copy).with(entry.bits() & INHERITED)
+/// Returns `entry` as one of several that lead to its frame: the right to write becomes the mark. What is read-only, for that
+/// reason or another, stays as it is.
+fn shared(entry: Entry) -> Entry {
+    // No branch: this is asked for each page of a clone.
+    entry.without(Entry::WRITABLE).with((entry.bits() & Entry::WRITABLE) * (Entry::SHARED / Entry::WRITABLE))
 }
 
-/// Returns `entry`, which was shared, as the only one that leads to its frame.
+/// Returns `entry` as the only one that leads to its frame. What is read-only for another reason stays so.
 fn owned(entry: Entry) -> Entry {
-    entry.without(Entry::SHARED).with(Entry::WRITABLE)
+    if entry.has(Entry::SHARED) { entry.without(Entry::SHARED).with(Entry::WRITABLE) } else { entry }
+}
+
+/// Returns the entry of a copy, in the frame `copy`, of the page whose entry is `entry`.
+fn copied(copy: Frame, entry: Entry) -> Entry {
+    Entry::read_only(copy).with(entry.bits() & INHERITED)
 }

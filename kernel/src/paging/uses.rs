@@ -69,3 +69,74 @@ impl Uses {
         frame.number().wrapping_sub(self.frames.start.number()) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    const FIRST: u32 = 0x400;
+
+    /// Makes the counts of four frames.
+    fn four() -> Uses {
+        let frames = FrameRange::new(Frame::new(FIRST), Frame::new(FIRST + 4));
+        Uses::new(frames, vec![0x5A; 5].leak()).expect("enough for four")
+    }
+
+    fn counts(uses: &Uses) -> [u32; 4] {
+        [0, 1, 2, 3].map(|index| uses.beyond_first(Frame::new(FIRST + index)))
+    }
+
+    #[test]
+    fn nothing_is_shared_at_first_whatever_was_in_the_storage() {
+        assert_eq!((counts(&four()), four().shared_frames()), ([0; 4], 0));
+    }
+
+    #[test]
+    fn a_byte_a_frame_is_needed() {
+        let frames = FrameRange::new(Frame::new(FIRST), Frame::new(FIRST + 4));
+        assert!(Uses::new(frames, vec![0; 3].leak()).is_none());
+        let storage = vec![0; 4].leak();
+        let address = storage.as_ptr() as usize;
+        assert_eq!(Uses::new(frames, storage).map(|uses| uses.address()), Some(address));
+    }
+
+    #[test]
+    fn each_frame_has_a_count_of_its_own() {
+        let mut uses = four();
+        for (index, times) in [(0, 3), (2, 1), (3, 2)] {
+            (0..times).for_each(|_| assert!(uses.count_up(Frame::new(FIRST + index))));
+        }
+        assert_eq!((counts(&uses), uses.shared_frames()), ([3, 0, 1, 2], 3));
+        assert!(uses.count_down(Frame::new(FIRST)) && uses.count_down(Frame::new(FIRST + 2)));
+        assert_eq!((counts(&uses), uses.shared_frames()), ([2, 0, 0, 2], 2));
+    }
+
+    #[test]
+    fn the_last_entry_is_not_counted_down() {
+        let mut uses = four();
+        let frame = Frame::new(FIRST + 1);
+        assert!(!uses.count_down(frame));
+        assert!(uses.count_up(frame) && uses.count_down(frame) && !uses.count_down(frame));
+        assert_eq!(counts(&uses), [0; 4]);
+    }
+
+    #[test]
+    fn a_count_ends_at_256_entries() {
+        let mut uses = four();
+        let frame = Frame::new(FIRST + 1);
+        assert_eq!((0..300).filter(|_| uses.count_up(frame)).count(), 255);
+        assert_eq!(counts(&uses), [0, 255, 0, 0]);
+        assert!(uses.count_down(frame) && uses.count_up(frame) && !uses.count_up(frame));
+    }
+
+    #[test]
+    fn frames_of_no_pool_are_never_shared() {
+        let mut uses = four();
+        for number in [0, FIRST - 1, FIRST + 4, 0xF_FFFF] {
+            let frame = Frame::new(number);
+            assert!(!uses.count_up(frame) && !uses.count_down(frame), "frame {number:#x}");
+            assert_eq!(uses.beyond_first(frame), 0);
+        }
+    }
+}

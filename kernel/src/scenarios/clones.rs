@@ -1,23 +1,24 @@
 //! Clones of address spaces: the same contents, one frame for both sides until one of them writes.
 
 use super::claims::Claim;
-use super::exhaustion::with_ever_more_frames;
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
 use super::spaces::{create, destroy, load, root};
-use super::steps::{above, free_frames, own_pages};
+use super::steps::{above, free_frames, make_read_only, own_pages};
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
-use crate::memory_map::POOL_PAGES;
-use crate::paging::{CurrentTable, Mmu, MmuView};
+use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView};
 use crate::vm::{AddressSpace, CurrentSpace, Refusal, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 14] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 15] {
     [
         ("clone-is-the-same", clone_is_the_same),
         ("clone-without-pools", clone_without_pools),
+        ("clone-to-the-last-table", clone_to_the_last_table),
+        ("metadata-on-both-sides", metadata_on_both_sides),
         ("first-write-copies", first_write_copies),
         ("reads-never-copy", reads_never_copy),
         ("last-owner-writes", last_owner_writes),
@@ -27,8 +28,7 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 14] {
         ("clone-of-most-of-memory", clone_of_most_of_memory),
         ("hundreds-of-clones", hundreds_of_clones),
         ("only-shared-pages-become-writable", only_shared_pages_become_writable),
-        ("duplicate-runs-out", duplicate_runs_out),
-        ("copy-runs-out", copy_runs_out),
+        ("read-only-stays-read-only", read_only_stays_read_only),
         ("audited-clone", audited_clone),
     ]
 }
@@ -41,7 +41,7 @@ pub(super) fn duplicate<M: Machine>(machine: &mut M) -> Result<AddressSpace, Fai
 
 /// Makes the address space with the directory `root` the current one. Does nothing if it is: that would flush everything.
 #[inline(never)]
-fn go<M: Machine>(machine: &mut M, root: Frame) {
+pub(super) fn go<M: Machine>(machine: &mut M, root: Frame) {
     machine.with(|memory| {
         if memory.root() != root {
             memory.mmu.set_root(root);
@@ -56,14 +56,14 @@ fn heap<M: Machine>(machine: &mut M) -> Result<VmPool, Failure> {
 }
 
 /// Returns the address of page `number` of the region at `region`.
-fn page(region: VirtAddr, number: u32) -> VirtAddr {
+pub(super) fn page(region: VirtAddr, number: u32) -> VirtAddr {
     above(region, number * PAGE_SIZE)
 }
 
 /// Registers a pool and allocates a region of `pages` pages in it, each of which it gives a word of its own: its number and
 /// `more`.
 #[track_caller]
-fn filled<M: Machine>(machine: &mut M, pages: u32, more: u32) -> Result<(VmPool, VirtAddr), Failure> {
+pub(super) fn filled<M: Machine>(machine: &mut M, pages: u32, more: u32) -> Result<(VmPool, VirtAddr), Failure> {
     let mut pool = register(machine, HEAP, 64 << 20)?;
     let region = allocate(machine, &mut pool, pages * PAGE_SIZE)?;
     (0..pages).for_each(|number| machine.write(page(region, number), number + more));
@@ -72,22 +72,35 @@ fn filled<M: Machine>(machine: &mut M, pages: u32, more: u32) -> Result<(VmPool,
 
 /// Demands that each of these pages holds what [`filled`] has written.
 #[track_caller]
-fn holds<M: Machine>(machine: &mut M, what: &'static str, region: VirtAddr, pages: u32, more: u32) -> Outcome {
+pub(super) fn holds<M: Machine>(
+    machine: &mut M,
+    what: &'static str,
+    region: VirtAddr,
+    pages: u32,
+    more: u32,
+) -> Outcome {
     (0..pages).try_for_each(|number| demand(what, number + more, machine.read(page(region, number))))
 }
 
-/// Counts what a clone of the current address space takes: a directory, its tables, and the pages of its pools' own.
-fn frames_of_a_clone<M: Machine>(machine: &mut M) -> u32 {
+/// Returns the pages of each table above the first 4 MiB in the current address space.
+fn tables(view: &impl CurrentTable) -> Vec<PageRange> {
+    let all = (POOL_PAGES.start.directory_index()..POOL_PAGES.end.directory_index()).map(PageRange::of_table);
+    all.filter(|table| view.pde(table.start).is_present()).collect()
+}
+
+/// Returns the pages of the pools' own in the current address space, each with its entry.
+fn metadata<M: Machine>(machine: &mut M) -> Vec<(Page, Entry)> {
     machine.with(|memory| {
-        let tables = (POOL_PAGES.start.directory_index()..POOL_PAGES.end.directory_index()).map(PageRange::of_table);
-        let tables: Vec<PageRange> = tables.filter(|table| memory.pde(table.start).is_present()).collect();
-        let backed = tables
-            .iter()
-            .flat_map(|table| table.iter())
-            .filter(|page| memory.pte(*page).is_some_and(|entry| entry.is_present()));
-        let own = backed.filter(|page| !memory.is_legitimate(page.start())).count();
-        1 + tables.len() as u32 + own as u32
+        let pages = tables(memory).into_iter().flat_map(|table| table.iter());
+        let backed = pages.filter_map(|page| Some((page, memory.pte(page).filter(|entry| entry.is_present())?)));
+        backed.filter(|(page, _)| !memory.is_legitimate(page.start())).collect()
     })
+}
+
+/// Counts what a clone of the current address space takes: a directory, its tables, and the pages of its pools' own.
+pub(super) fn frames_of_a_clone<M: Machine>(machine: &mut M) -> u32 {
+    let tables = machine.with(|memory| tables(memory).len());
+    1 + tables as u32 + metadata(machine).len() as u32
 }
 
 fn clone_is_the_same<M: Machine>(machine: &mut M) -> Outcome {
@@ -140,6 +153,66 @@ fn clone_without_pools<M: Machine>(machine: &mut M) -> Outcome {
     demand("the parent's word", 7, machine.read(HEAP))?;
     demand("the parent is not strict", Ok(()), machine.probe(above(HEAP, 256 << 20), true))?;
     destroy(machine, clone)
+}
+
+fn clone_to_the_last_table<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    // The first page that may be cloned and the last one, and a table beside each.
+    let ends = [POOL_PAGES.start.number(), 0x7FF, 0x800, 0xF_F3FF, 0xF_F400, POOL_PAGES.end.number() - 1];
+    let last_words = ends.map(|number| above(Page::new(number).start(), PAGE_SIZE - 4));
+    for (word, address) in (1..).zip(last_words) {
+        machine.write(address, word);
+    }
+    let before = free_frames(machine);
+    let clone = duplicate(machine)?;
+    demand("frames of a clone: a directory and four tables", 5, before - free_frames(machine))?;
+    load(machine, &clone);
+    for (word, address) in (1..).zip(last_words) {
+        demand("the parent's word", word, machine.read(address))?;
+        machine.write(address, word + 10);
+    }
+    demand(
+        "second window open",
+        false,
+        machine.with(|memory| memory.pde(PageRange::of_table(OTHER_WINDOW_ENTRY).start).is_present()),
+    )?;
+    go(machine, parent);
+    for (word, address) in (1..).zip(last_words) {
+        demand("the parent's word after the clone's write", word, machine.read(address))?;
+    }
+    destroy(machine, clone)?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn metadata_on_both_sides<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    // More regions than one metadata page holds, and a second pool.
+    let mut pool = register(machine, HEAP, 64 << 20)?;
+    register(machine, above(HEAP, 64 << 20), 1 << 20)?;
+    for _ in 0..200 {
+        allocate(machine, &mut pool, PAGE_SIZE)?;
+    }
+    let clone = duplicate(machine)?;
+    load(machine, &clone);
+    // The clone of a clone, too: its records are no less the kernel's own.
+    let second = duplicate(machine)?;
+    let (mut frames, of_parent) = (Vec::new(), metadata(machine));
+    for space in [parent, clone.root(), second.root()] {
+        go(machine, space);
+        let own = metadata(machine);
+        demand("metadata pages", of_parent.len() as u32, own.len() as u32)?;
+        for ((page, entry), (expected, _)) in own.into_iter().zip(&of_parent) {
+            demand("a metadata page", expected.number(), page.number())?;
+            demand("it is writable", true, entry.is_writable())?;
+            demand("a clone copies it at once", true, entry.has(Entry::KEPT))?;
+            demand("another space has its frame", false, frames.contains(&entry.frame()))?;
+            frames.push(entry.frame());
+        }
+        demand("the pools agree", true, machine.with(|memory| memory.check_pools()))?;
+    }
+    go(machine, parent);
+    destroy(machine, clone)?;
+    destroy(machine, second)
 }
 
 fn first_write_copies<M: Machine>(machine: &mut M) -> Outcome {
@@ -381,46 +454,34 @@ fn only_shared_pages_become_writable<M: Machine>(machine: &mut M) -> Outcome {
     destroy(machine, clone)
 }
 
-fn duplicate_runs_out<M: Machine>(machine: &mut M) -> Outcome {
-    let (mut pool, region) = filled(machine, 40, 1)?;
-    // In other tables, too.
-    let far = allocate(machine, &mut pool, 12 << 20)?;
-    for number in [0, 1500, 3000] {
-        machine.write(page(far, number), 3);
-    }
-    let (needed, mut clone) = (frames_of_a_clone(machine), None);
-    with_ever_more_frames(machine, needed, |machine| {
-        clone = duplicate(machine).ok();
-        if clone.is_none() {
-            let faults = machine.faults();
-            (0..40).for_each(|number| machine.write(page(region, number), number + 1));
-            machine.write(page(far, 3000), 3);
-            // As it was: no page waits for its first write.
-            return machine.faults() != faults;
-        }
-        true
-    })?;
-    let clone = done("clone made", clone.ok_or(()))?;
-    holds(machine, "the parent's words", region, 40, 1)?;
-    destroy(machine, clone)
-}
-
-fn copy_runs_out<M: Machine>(machine: &mut M) -> Outcome {
+fn read_only_stays_read_only<M: Machine>(machine: &mut M) -> Outcome {
     let parent = root(machine);
-    let (_, region) = filled(machine, 3, 1)?;
+    let (_, region) = filled(machine, 4, 1)?;
+    make_read_only(machine, region);
     let clone = duplicate(machine)?;
-    for (number, space) in (0..).zip([parent, clone.root()]) {
+    // This one was shared already when it was made so.
+    make_read_only(machine, page(region, 1));
+    let second = duplicate(machine)?;
+    let free = free_frames(machine);
+    for (space, read_only) in [(parent, 2), (second.root(), 2), (clone.root(), 1)] {
         go(machine, space);
-        with_ever_more_frames(machine, 1, |machine| {
+        for number in 0..read_only {
             let refused = machine.probe(page(region, number), true);
-            refused.is_ok() && machine.read(page(region, number)) == number + 1
-        })?;
-        holds(machine, "a word of both", region, 3, 1)?;
+            demand("write to a page that is read-only by hand", Err(Refusal::Protection), refused)?;
+        }
+        demand("write to a page that is shared", Ok(()), machine.probe(page(region, 3), true))?;
+        holds(machine, "a word of all", region, 4, 1)?;
     }
-    // Whoever is alone needs none.
+    demand("frames of two copies; the last owner needs none", 2, free - free_frames(machine))?;
     go(machine, parent);
     destroy(machine, clone)?;
-    with_ever_more_frames(machine, 0, |machine| machine.probe(page(region, 2), true).is_ok())
+    destroy(machine, second)?;
+    // Alone with them again, which makes no difference.
+    for number in 0..2 {
+        let refused = machine.probe(page(region, number), true);
+        demand("write of the last owner", Err(Refusal::Protection), refused)?;
+    }
+    holds(machine, "the word before", region, 4, 1)
 }
 
 fn audited_clone<M: Machine>(machine: &mut M) -> Outcome {

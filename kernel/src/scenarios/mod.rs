@@ -8,6 +8,7 @@
 
 mod audited;
 mod claims;
+mod clone_failures;
 mod clones;
 mod exhaustion;
 mod frame_pools;
@@ -64,6 +65,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         .chain(large::all())
         .chain(exhaustion::all())
         .chain(clones::all())
+        .chain(clone_failures::all())
         .chain(random_clones::all())
         .chain(random_pools::all())
         .chain(random_spaces::all())

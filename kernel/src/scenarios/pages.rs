@@ -2,11 +2,11 @@
 
 use super::machine::Machine;
 use super::outcome::{Outcome, Scenario, demand, done};
-use super::steps::{above, free_frames};
+use super::steps::{above, free_frames, make_read_only};
 use crate::addr::{ENTRIES, Frame, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, KERNEL_POOL, OTHER_WINDOW_ENTRY, PIXELS, PIXELS_TABLE, POOL_PAGES, RECURSIVE_ENTRY};
-use crate::paging::{CurrentTable, Entry, Mmu, MmuView, PageTable, Window};
+use crate::paging::{CurrentTable, Entry, MmuView, PageTable};
 use crate::vm::{AddressSpace, Refusal};
 use alloc::vec::Vec;
 
@@ -206,13 +206,7 @@ fn last_page_gives_its_table_back<M: Machine>(machine: &mut M) -> Outcome {
 
 fn read_only_page<M: Machine>(machine: &mut M) -> Outcome {
     machine.write(START, 5);
-    machine.with(|memory| {
-        let page = Page::containing(START);
-        let slot = Window::Own.pte_slot(page);
-        let entry = memory.mmu.load(slot);
-        memory.mmu.store(slot, Entry::from_bits(entry.bits() & !Entry::WRITABLE));
-        memory.mmu.flush(page);
-    });
+    make_read_only(machine, START);
     let before = free_frames(machine);
     demand("write to a read-only page", Err(Refusal::Protection), machine.probe(START, true))?;
     demand("read of a read-only page", Ok(()), machine.probe(START, false))?;

@@ -5,7 +5,7 @@ use super::outcome::{Failure, Outcome, demand, done};
 use crate::addr::{Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
 use crate::memory_map::POOL_PAGES;
-use crate::paging::{CurrentTable, Entry, Mmu, MmuView};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView, Window};
 use crate::vm::{AddressSpace, CurrentSpace, VmPool};
 
 /// Makes an address space, does `work` in it, takes it apart, and returns to the one before.
@@ -57,6 +57,18 @@ pub(super) fn own_pages<M: Machine>(machine: &mut M, pool: &VmPool) -> Result<u3
     let own = pages.iter().take_while(|page| is_backed(machine, *page)).count() as u32;
     demand("a new pool's own pages are one or two", true, (1..=MOST_OWN_PAGES).contains(&own))?;
     Ok(own)
+}
+
+/// Takes the right to write to the page at `address`, which is present, away by hand: no write gives it back.
+#[inline(never)]
+pub(super) fn make_read_only<M: Machine>(machine: &mut M, address: VirtAddr) {
+    machine.with(|memory| {
+        let page = Page::containing(address);
+        let slot = Window::Own.pte_slot(page);
+        let entry = memory.load(slot).without(Entry::WRITABLE | Entry::SHARED);
+        memory.mmu.store(slot, entry);
+        memory.mmu.flush(page);
+    });
 }
 
 /// Returns the address `bytes` above `address`.
