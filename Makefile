@@ -37,10 +37,10 @@ build: $(ELF) ## Build the kernel, build/droste.elf
 
 iso: $(ISO) ## Build the bootable CD image, build/droste.iso
 
-explore: ## See the memory in a browser: build/explorer.html, the kernel's own code in one page
+explore: $(if $(TEST),$(ELF)) ## See the memory in a browser: build/explorer.html, the kernel's own code in one page (TEST=NAME: that test's run)
 	@scripts/explore
 
-check-explorer: ## Test that page in Chromium, where it is installed
+check-explorer: $(ELF) ## Test that page in Chromium, where it is installed
 	@scripts/check-explorer
 
 hashes: $(ELF) $(ISO) ## Print the SHA-256 of both: the same sources make the same bits, wherever they are built

@@ -28,11 +28,10 @@ export class Prompt {
     this.input.value = this.back === 0 ? "" : this.lines.at(-this.back);
   }
 
-  draw({ done, said, dead }) {
+  draw({ console, done, dead }) {
     Object.assign(this, { lines: done, back: 0 });
-    const lines = done.map((line, step) =>
-      element("div", {}, element("b", {}, `droste> ${line}`), "\n", said[step]));
-    byId("console").replaceChildren(...(lines.length > 0 ? lines : [element("div", { class: "note" }, HINT)]));
+    const said = console.map(([typed, words]) => element("div", {}, element("b", {}, typed), typed && "\n", words));
+    byId("console").replaceChildren(...(said.length > 0 ? said : [element("div", { class: "note" }, HINT)]));
     byId("console").scrollTop = byId("console").scrollHeight;
     this.input.disabled = dead;
   }

@@ -14,6 +14,6 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Makes a button that carries out a line, which is also what it says unless there are words. */
+/** Makes a button of the live machine's that carries out a line, which is also what it says unless there are words. */
 export const commandButton = (type, line, words = line) =>
-  element("button", { type: "button", click: () => type(line) }, words);
+  element("button", { type: "button", class: "live", click: () => type(line) }, words);

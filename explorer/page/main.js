@@ -3,9 +3,9 @@
 import { Prompt } from "console";
 import { byId, element } from "dom";
 import { drawFrames } from "frames";
-import { fromFragment, toFragment } from "link";
 import { parseAddress } from "numbers";
 import { drawPools } from "pools";
+import { Recorded } from "recorded";
 import { Session, loadKernel } from "session";
 import { drawStories } from "stories";
 import { Tables } from "tables";
@@ -19,15 +19,13 @@ const SWITCHES = [
   ["legitimacy", "whatever lies in the range of a pool is legitimate"],
 ];
 
-/** Commands whose first argument is the page that they are about. */
-const ABOUT_A_PAGE = ["touch", "read", "write", "free", "why", "walk", "pde", "pte"];
-
-/** Milliseconds between steps that are played. */
-const PLAYED_EVERY = 800;
+/** Commands, and events, whose next word is the page that they are about. */
+const ABOUT_A_PAGE = ["touch", "read", "write", "free", "why", "walk", "pde", "pte", "backed", "free_page", "unshared"];
 
 let playing = null;
 const commands = await loadKernel();
-const session = new Session();
+const recording = byId("recording").textContent;
+const session = recording === "" ? new Session() : new Recorded(recording);
 const tables = new Tables(type, (target) => walk.to(target));
 const walk = new Walk(tables);
 const prompt = new Prompt(type, commands);
@@ -46,7 +44,7 @@ function goTo(step) {
 /** Returns the page that a line is about, or null. */
 function pageOf(line) {
   const [verb, word] = line.split(/\s+/);
-  return ABOUT_A_PAGE.includes(verb) ? parseAddress(word ?? "") : null;
+  return ABOUT_A_PAGE.includes(verb) ? parseAddress((word ?? "").replace(",", "")) : null;
 }
 
 /** Draws the state, with the page that a line was about last. */
@@ -57,7 +55,8 @@ function follow() {
 }
 
 function drawCounts({ free, faults, root, tlb }) {
-  const counts = { "free frames": free, "faults answered": faults, "CR3": root, "stale translations": tlb.stale };
+  const counts = { "free frames": free, "faults answered": faults, "CR3": root };
+  if (tlb) counts["stale translations"] = tlb.stale;
   byId("counts").replaceChildren(...Object.entries(counts).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))));
 }
@@ -68,7 +67,7 @@ function drawSteps() {
   byId("play").disabled = lines.length === 0;
   byId("redo").disabled = at === lines.length || dead;
   Object.assign(byId("step"), { max: lines.length, value: at });
-  byId("step-name").textContent = `${at} of ${lines.length}${at === 0 ? ": the prompt after boot" : `: ${lines[at - 1]}`}`;
+  byId("step-name").textContent = `${at} of ${lines.length}: ${at === 0 ? session.first : lines[at - 1]}`;
 }
 
 function drawSwitches({ broken }) {
@@ -94,11 +93,11 @@ function draw() {
   tables.update(session.machine, picture);
   drawPools(type, picture);
   drawFrames(picture.frames);
-  drawTlb(picture.tlb);
+  if (picture.tlb) drawTlb(picture.tlb);
   list("acts", picture.acts.length > 0 ? picture.acts : ["nothing was changed"]);
   list("events", picture.events);
   walk.update(session.machine);
-  history.replaceState(null, "", toFragment(session.done) || location.pathname + location.search);
+  history.replaceState(null, "", session.fragment || location.pathname + location.search);
   keepFocus(group, focused);
 }
 
@@ -110,7 +109,7 @@ function keepFocus(group, words) {
 }
 
 function openLink() {
-  session.replay(fromFragment(location.hash));
+  session.open(location.hash);
   follow();
 }
 
@@ -126,7 +125,7 @@ function setPlaying(on) {
   playing = on ? setInterval(() => {
     goTo(session.at + 1);
     if (session.at === session.lines.length || session.dead) setPlaying(false);
-  }, PLAYED_EVERY) : null;
+  }, session.pace) : null;
   byId("play").textContent = on ? "Pause" : "Play";
 }
 
@@ -141,6 +140,10 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   goTo(Math.max(session.at + (event.shiftKey ? 1 : -1), 0));
 });
+if (session.test) {
+  document.documentElement.dataset.recorded = "yes";
+  byId("about").textContent = `What the test ${session.test} did to the memory of a real machine, QEMU’s, event by event.`;
+}
 drawStories();
 if (session.failed === null) openLink();
 else byId("failed").textContent = `The kernel stopped before its prompt: ${session.failed}`;

@@ -49,9 +49,10 @@ function drawPool(type, pool) {
 }
 
 export function drawPools(type, { spaces, pools, damage }) {
+  const disabled = document.documentElement.dataset.recorded !== undefined;
   byId("spaces").replaceChildren(
     ...spaces.map(({ number, root, current }) => element("button",
-      { type: "button", "aria-pressed": String(current), click: () => type(`space load ${number}`) },
+      { type: "button", disabled, "aria-pressed": String(current), click: () => type(`space load ${number}`) },
       `space ${number}, ${root}`)),
     commandButton(type, "space new"),
     commandButton(type, "duplicate"),

@@ -1,7 +1,8 @@
-// The machine and what was typed at it. The machine does the same each time, so a state is the lines that led to it: going
+// What is shown, in steps. Here: the machine and what was typed at it. The machine does the same each time, so a state is the lines that led to it: going
 // back is starting again.
 
 import init, { Explorer, keep_last_words, last_words } from "droste";
+import { fromFragment, toFragment } from "link";
 
 /** Compiles the kernel, which is in the page. */
 export async function loadKernel() {
@@ -12,6 +13,9 @@ export async function loadKernel() {
 }
 
 export class Session {
+  /** Milliseconds between steps that are played. */
+  pace = 800;
+  first = "the prompt after boot";
   /** All lines, undone ones too. */
   lines = [];
   /** How many of them are carried out. */
@@ -52,12 +56,12 @@ export class Session {
     while (this.at < Math.min(step, this.lines.length) && !this.dead) this.step();
   }
 
-  /** Goes to the state that these lines lead to. */
-  replay(lines) {
+  /** Goes to the state that a link leads to. */
+  open(fragment) {
     this.start();
-    this.lines = lines;
+    this.lines = fromFragment(fragment);
     this.said = [];
-    this.goTo(lines.length);
+    this.goTo(this.lines.length);
   }
 
   step() {
@@ -79,5 +83,14 @@ export class Session {
 
   get done() {
     return this.lines.slice(0, this.at);
+  }
+
+  /** What the console shows: what was typed, and what the machine said to it. */
+  get console() {
+    return this.done.map((line, step) => [`droste> ${line}`, this.said[step]]);
+  }
+
+  get fragment() {
+    return toFragment(this.done);
   }
 }

@@ -2,6 +2,7 @@
 
 use crate::machine::Machine;
 use crate::picture::{self, Picture};
+use crate::recording;
 use droste::addr::VirtAddr;
 use std::cell::RefCell;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -66,5 +67,62 @@ impl Explorer {
     /// Returns the names of all commands.
     pub fn commands() -> Vec<String> {
         Machine::commands().map(str::to_owned).collect()
+    }
+}
+
+/// A recorded run in the page.
+#[wasm_bindgen]
+pub struct Replay(recording::Replay);
+
+#[wasm_bindgen]
+impl Replay {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    #[wasm_bindgen(constructor)]
+    pub fn new(json: &str) -> Result<Self, String> {
+        recording::Replay::new(json).map(Self)
+    }
+
+    /// Returns the name of the test.
+    pub fn test(&self) -> String {
+        self.0.test().to_owned()
+    }
+
+    /// Returns what happened at each step, in words.
+    pub fn steps(&self) -> Vec<String> {
+        self.0.steps().collect()
+    }
+
+    /// Returns what came on the console up to this step.
+    pub fn said(&self) -> String {
+        self.0.said()
+    }
+
+    /// Goes to the state after so many steps.
+    pub fn go_to(&mut self, step: usize) {
+        self.0.go_to(step);
+    }
+
+    /// Returns the state as JSON: a [`Picture`].
+    pub fn picture(&self) -> String {
+        serde_json::to_string(&self.0.picture()).unwrap_or_default()
+    }
+
+    /// Returns the entries of the table of directory entry `index`, or none.
+    pub fn table(&self, index: u32) -> Vec<u32> {
+        self.0.table(index)
+    }
+
+    /// Returns which entries of that table the last step has changed.
+    pub fn changed(&self, index: u32) -> Vec<u32> {
+        self.0.changed(index)
+    }
+
+    /// Returns the way to an address as JSON: a [`picture::Way`].
+    pub fn way(&self, address: u32) -> String {
+        serde_json::to_string(&self.0.way(VirtAddr::new(address))).unwrap_or_default()
     }
 }

@@ -1,6 +1,7 @@
 //! Makes one file of the page: the wasm, the code that loads it, and the page's own modules and style.
 //!
-//! `explorer WASM PAGE OUTPUT`: the compiled library, the directory of the page, the file to be written.
+//! `explorer WASM PAGE OUTPUT [RECORDING]`: the compiled library, the directory of the page, the file to be written, and the
+//! recording that it is to play.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -45,7 +46,7 @@ fn import_map(modules: &[(String, String)]) -> String {
     format!("{{\"imports\":{{{map}}}}}")
 }
 
-fn pack(wasm: &Path, page: &Path) -> Result<String, Box<dyn Error>> {
+fn pack(wasm: &Path, page: &Path, recording: Option<&PathBuf>) -> Result<String, Box<dyn Error>> {
     let (loader, wasm) = bind(wasm)?;
     let mut modules = modules(page)?;
     modules.push((NAME.to_owned(), loader));
@@ -53,6 +54,8 @@ fn pack(wasm: &Path, page: &Path) -> Result<String, Box<dyn Error>> {
         ("/* style */", fs::read_to_string(page.join("style.css"))?),
         ("/* modules */", import_map(&modules)),
         ("/* wasm */", BASE64_STANDARD.encode(wasm)),
+        // No word of the machine's may end the element.
+        ("/* recording */", recording.map(fs::read_to_string).transpose()?.unwrap_or_default().replace('<', "\\u003c")),
     ];
     let mut html = fs::read_to_string(page.join("index.html"))?;
     for (place, part) in parts {
@@ -66,10 +69,10 @@ fn pack(wasm: &Path, page: &Path) -> Result<String, Box<dyn Error>> {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let words: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
-    let [wasm, page, output] = words.as_slice() else {
-        return Err("usage: explorer WASM PAGE OUTPUT".into());
+    let [wasm, page, output, recording @ ..] = words.as_slice() else {
+        return Err("usage: explorer WASM PAGE OUTPUT [RECORDING]".into());
     };
-    let html = pack(wasm, page)?;
+    let html = pack(wasm, page, recording.first())?;
     fs::write(output, &html).map_err(|error| format!("{}: {error}", output.display()))?;
     println!("{}: {} KiB, complete in itself", output.display(), html.len().div_ceil(1024));
     Ok(())

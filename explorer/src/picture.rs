@@ -6,8 +6,9 @@ use crate::machine::Machine;
 use crate::outside::Outside;
 use crate::watched::Kept;
 use droste::addr::{Frame, Page, PageRange, PhysAddr, VirtAddr};
-use droste::commands::{FrameMap, PromptMachine};
-use droste::fault::{self, Location, Untrusted, Walk};
+use droste::commands::{Books, FrameMap, PromptMachine};
+use droste::events::Events;
+use droste::fault::{self, Layout, Location, Untrusted, Walk};
 use droste::paging::{CurrentTable, Entry, MmuView};
 use droste::vm::Kind;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use serde::Serialize;
 /// Translations that are listed; all are counted.
 const TRANSLATIONS: usize = 64;
 /// Events that are listed.
-const EVENTS: usize = 64;
+pub(crate) const EVENTS: usize = 64;
 /// Regions of a pool that are drawn; all are counted.
 const EXTENTS: usize = 200;
 
@@ -34,8 +35,8 @@ pub struct Picture {
     pub pools: Vec<Pool>,
     /// Why the records of pools can't be followed any further.
     pub damage: Option<String>,
-    /// What the TLB keeps.
-    pub tlb: Tlb,
+    /// What the TLB keeps, unless nobody can know.
+    pub tlb: Option<Tlb>,
     /// What the kernel did to the machine in the last step.
     pub acts: Vec<String>,
     /// The last events, the latest first.
@@ -164,9 +165,12 @@ impl Picture {
         machine.with(|memory| {
             let root = memory.root();
             let outside = memory.mmu.outside(root);
-            let mut map = FrameMap::new(&memory.frames, &memory.uses, memory.frames.range(), u32::MAX);
-            roots.iter().for_each(|(_, root)| map.mark_space(&memory.mmu.outside(*root), &memory.uses));
-            map.mark_first_table(&outside);
+            let books = Books {
+                pool: memory.frames.range(),
+                state: &|frame| memory.frames.state(frame),
+                is_shared: &|frame| memory.uses.beyond_first(frame) > 0,
+            };
+            let spaces = roots.iter().map(|(_, root)| memory.mmu.outside(*root));
             let (pools, damage) = pools(&outside);
             let mut kept: Vec<Kept> = memory.mmu.tlb().collect();
             kept.sort_by_key(|kept| !kept.is_stale());
@@ -179,10 +183,10 @@ impl Picture {
                 root: format!("{:?}", root.start()),
                 root_frame: root.number(),
                 spaces: roots.iter().map(|(number, space)| Space::new(*number, *space, root)).collect(),
-                frames: Frames::new(memory.frames.range().start, &map),
+                frames: Frames::new(&books, spaces),
                 pools,
                 damage,
-                tlb: Tlb::new(&kept, memory.mmu.stale_uses()),
+                tlb: Some(Tlb::new(&kept, memory.mmu.stale_uses())),
                 acts: memory.mmu.acts(),
                 events: memory.events.latest(root).take(EVENTS).map(|event| event.to_string()).collect(),
                 free: memory.frames.free_frames(),
@@ -196,10 +200,12 @@ impl Picture {
 /// Returns the entries of the table of directory entry `index` of the current address space: none if there is no table. That
 /// of entry 1023 is the directory.
 pub fn table(machine: &Machine, index: u32) -> Vec<u32> {
-    machine.with(|memory| {
-        let outside = memory.mmu.outside(memory.root());
-        outside.table(index).map(|entries| entries.map(Entry::bits).collect()).unwrap_or_default()
-    })
+    machine.with(|memory| entries(&memory.mmu.outside(memory.root()), index))
+}
+
+/// Returns the entries of a table of an address space.
+pub(crate) fn entries<P: Fn(PhysAddr) -> u32>(outside: &Outside<P>, index: u32) -> Vec<u32> {
+    outside.table(index).map(|entries| entries.map(Entry::bits).collect()).unwrap_or_default()
 }
 
 /// Returns which entries of that table the last step has changed.
@@ -211,29 +217,12 @@ pub fn changed(machine: &Machine, index: u32) -> Vec<u32> {
 pub fn way(machine: &Machine, address: VirtAddr) -> Way {
     machine.with(|memory| {
         let outside = memory.mmu.outside(memory.root());
-        let walk = Walk::new(&outside, address);
-        let page = Page::containing(address);
-        let place = fault::follow_records(&Untrusted::new(&outside))
-            .map(|()| Location::new(&outside, &memory.events, &machine.layout(Some(address)), address));
-        let frame = walk.page_entry().and_then(|entry| entry.frame());
-        Way {
-            address: address.to_string(),
-            split: walk.split().to_string(),
-            parts: [page.directory_index(), page.table_index(), address.offset()],
-            first: walk.first_step().to_string(),
-            second: walk.second_step().to_string(),
-            present: [walk.directory.is_present(), frame.is_some()],
-            physical: frame.map(|frame| {
-                let byte = PhysAddr::new(frame.start().as_u32() + address.offset());
-                format!("{byte:?}, in frame {:#x}", frame.number())
-            }),
-            place: place.map_or_else(|damaged| damaged.to_string(), |place| place.to_string()),
-        }
+        Way::new(&outside, &memory.events, &machine.layout(Some(address)), address)
     })
 }
 
 /// Draws the pools, as far as their records can be followed, and says why no further.
-fn pools<P: Fn(PhysAddr) -> u32>(outside: &Outside<P>) -> (Vec<Pool>, Option<String>) {
+pub(crate) fn pools<P: Fn(PhysAddr) -> u32>(outside: &Outside<P>) -> (Vec<Pool>, Option<String>) {
     let view = Untrusted::new(outside);
     let mut drawn = Vec::new();
     for pool in fault::pools(&view) {
@@ -273,16 +262,53 @@ fn backed(view: &impl MmuView, pages: PageRange) -> impl Iterator<Item = Page> {
     })
 }
 
+impl Way {
+    pub(crate) fn new<P: Fn(PhysAddr) -> u32>(
+        outside: &Outside<P>,
+        events: &Events,
+        layout: &Layout,
+        address: VirtAddr,
+    ) -> Self {
+        let walk = Walk::new(outside, address);
+        let page = Page::containing(address);
+        let place =
+            fault::follow_records(&Untrusted::new(outside)).map(|()| Location::new(outside, events, layout, address));
+        let frame = walk.page_entry().and_then(|entry| entry.frame());
+        Self {
+            address: address.to_string(),
+            split: walk.split().to_string(),
+            parts: [page.directory_index(), page.table_index(), address.offset()],
+            first: walk.first_step().to_string(),
+            second: walk.second_step().to_string(),
+            present: [walk.directory.is_present(), frame.is_some()],
+            physical: frame.map(|frame| {
+                let byte = PhysAddr::new(frame.start().as_u32() + address.offset());
+                format!("{byte:?}, in frame {:#x}", frame.number())
+            }),
+            place: place.map_or_else(|damaged| damaged.to_string(), |place| place.to_string()),
+        }
+    }
+}
+
 impl Space {
-    fn new(number: u32, root: Frame, current: Frame) -> Self {
+    pub(crate) fn new(number: u32, root: Frame, current: Frame) -> Self {
         Self { number, root: format!("{:?}", root.start()), current: root == current }
     }
 }
 
 impl Frames {
-    fn new(start: Frame, map: &FrameMap) -> Self {
+    /// Draws the process pool, with the uses that these address spaces tell.
+    pub(crate) fn new<V: MmuView>(books: &Books<'_>, spaces: impl IntoIterator<Item = V>) -> Self {
+        let mut map = FrameMap::new(books, books.pool, u32::MAX);
+        for (number, space) in spaces.into_iter().enumerate() {
+            map.mark_space(&space, books);
+            // All have the same.
+            if number == 0 {
+                map.mark_first_table(&space);
+            }
+        }
         let uses = map.counts().map(|(letter, name, count)| FrameUse { letter, name, count });
-        Self { start: start.number(), letters: map.letters().to_owned(), uses: uses.collect() }
+        Self { start: books.pool.start.number(), letters: map.letters().to_owned(), uses: uses.collect() }
     }
 }
 

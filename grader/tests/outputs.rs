@@ -8,9 +8,10 @@ use grader::marks::{Conditions, Results};
 use grader::outputs::Outputs;
 use grader::plan::Plan;
 use grader::provenance::Provenance;
+use grader::qemu::Reference;
 use grader::run::{Check, Ended, Run};
 use grader::symbols::CodeLocation;
-use grader::verdict::{Expects, Verdict};
+use grader::verdict::{Expects, Outcome, Verdict};
 use grader::vm::{Judged, Machine, Script};
 use junit_parser::TestStatus;
 use serde_json::Value;
@@ -70,7 +71,14 @@ fn results() -> Results {
         Verdict::Skipped("g/1".into()),
         Verdict::Infrastructure(any_words()),
     ];
-    let jobs = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
+    let mut jobs: Vec<Job> = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
+    jobs[8].expects = Expects::Test { name: "loops".into(), outcome: Outcome::Passes, checkpoints: Vec::new() };
+    jobs[8].machine = Machine::Reference(Reference {
+        kernel: "build/droste.elf".into(),
+        memory: "64M".into(),
+        command_line: "test=loops".into(),
+        deterministic: false,
+    });
     let group =
         Group { id: "g".into(), title: "G".into(), hint: "testing.md".into(), cause: "c".into(), points: 1, lab: None };
     let conditions = Conditions { seed: 7, deterministic: true, overlay: Some("hidden tests".into()) };
@@ -201,6 +209,8 @@ fn a_failure_leaves_its_console_and_the_commands_that_repeat_it() {
         read(&directory, "failed/g-7/repeat.txt")
             .contains("make test ONLY=g/7 SEED=0x00000007 DET=1 OVERLAY='hidden tests'")
     );
+    assert!(read(&directory, "failed/g-8/repeat.txt").ends_with("\nmake explore TEST=loops MEM=64 ARGS=seed=7\n"));
+    assert!(!read(&directory, "failed/g-7/repeat.txt").contains("make explore"));
     assert!(read(&directory, "failed/g-7/console.txt").contains("words"));
     let message = read(&directory, "failed/g-7/message.txt");
     for words in ["HANG", "must hold", "kernel/src/a.rs:7", "a loop whose end never comes", "docs/src/testing.md"] {

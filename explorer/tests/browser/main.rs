@@ -2,7 +2,7 @@
 
 mod page;
 
-use page::in_page;
+use page::{in_page, in_recording};
 use serde_json::json;
 
 /// The key that goes on to the next part of a page, and those of the arrows.
@@ -276,6 +276,37 @@ fn nothing_hangs_over_from_a_telephone_to_a_wall() {
             let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
             assert_eq!(page.ask(over).await?, json!(0), "{width} pixels");
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_recorded_run_is_played_from_its_first_fault_to_its_end() {
+    in_recording("", async |page| {
+        let count = "return [...document.querySelectorAll('#counts dd')].map((count) => count.textContent)";
+        assert_eq!(page.text("step-name").await?, "0 of 258: the test begins");
+        let free = page.ask(count).await?[0].as_str().and_then(|free| free.parse::<u32>().ok()).expect("a number");
+        // A space is created, and its first touch takes a frame for the page and one for its table.
+        page.press("Redo").await?;
+        page.press("Redo").await?;
+        assert_eq!(page.text("step-name").await?, "2 of 258: backed 0x0040_0000 by frame 0x403");
+        assert_eq!(page.ask(count).await?[0], json!((free - 3).to_string()));
+        page.open("#257").await?;
+        assert_eq!(page.ask(count).await?[1], json!("256"));
+        let backed = "return document.querySelectorAll('#table [data-kind=d]').length";
+        assert_eq!(page.ask(backed).await?, json!(256));
+        page.press("walk to 0x004F_F000").await?;
+        // At the end all was given back, and the console has its words.
+        page.press("Redo").await?;
+        assert_eq!(page.ask(count).await?[0], json!(free.to_string()));
+        assert!(page.text("console").await?.contains("passed"));
+        assert_eq!(page.ask("return document.getElementById('redo').disabled").await?, json!(true));
+        // Back to where it was, and what is for a live machine alone is not to be seen.
+        page.press("Undo").await?;
+        assert_eq!(page.ask(count).await?[1], json!("256"));
+        assert_eq!(page.fragment().await?, "#257");
+        let live = "return [...document.querySelectorAll('.live')].filter((part) => part.checkVisibility()).length";
+        assert_eq!(page.ask(live).await?, json!(0));
         Ok(())
     });
 }

@@ -11,7 +11,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::runtime;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../build/explorer.html");
+const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../build");
+/// The page with a machine, and that with a recording of the test `standard-pages`.
+const LIVE: &str = "explorer.html";
+const RECORDED: &str = "explorer-standard-pages.html";
 /// How long the page may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,16 +32,28 @@ const ARGUMENTS: [&str; 9] = [
 ];
 
 /// The page, ready.
-pub struct Page(Client);
+pub struct Page {
+    client: Client,
+    file: &'static str,
+}
 
 /// Opens the page at the state of `fragment` and tells a story of it. At its end, the browser's console must be empty.
 pub fn in_page(fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
+    in_file(LIVE, fragment, story);
+}
+
+/// As [`in_page`], of the page that plays a recording.
+pub fn in_recording(fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
+    in_file(RECORDED, fragment, story);
+}
+
+fn in_file(file: &'static str, fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
     let driver = Driver::start();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime is made");
     let client = runtime.block_on(driver.connect());
     let told = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let page = Page(client.clone());
+            let page = Page { client: client.clone(), file };
             page.open(fragment).await?;
             story(&page).await?;
             let messages = client.issue_cmd(ConsoleLog).await?;
@@ -57,35 +72,35 @@ pub fn in_page(fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdE
 impl Page {
     /// Opens the state that a fragment leads to, in a page that starts anew.
     pub async fn open(&self, fragment: &str) -> Result<(), CmdError> {
-        self.0.goto("about:blank").await?;
-        self.0.goto(&format!("file://{FILE}{fragment}")).await?;
-        self.0.wait().at_most(PATIENCE).for_element(Locator::Css("html[data-ready]")).await.map(drop)
+        self.client.goto("about:blank").await?;
+        self.client.goto(&format!("file://{BUILD}/{}{fragment}", self.file)).await?;
+        self.client.wait().at_most(PATIENCE).for_element(Locator::Css("html[data-ready]")).await.map(drop)
     }
 
     /// Types at the prompt.
     pub async fn line(&self, line: &str) -> Result<(), CmdError> {
-        self.0.find(Locator::Id("line")).await?.send_keys(&format!("{line}\n")).await
+        self.client.find(Locator::Id("line")).await?.send_keys(&format!("{line}\n")).await
     }
 
     /// Presses keys wherever the focus is.
     pub async fn keys(&self, keys: &str) -> Result<(), CmdError> {
-        self.0.active_element().await?.send_keys(keys).await
+        self.client.active_element().await?.send_keys(keys).await
     }
 
     /// Clicks what a selector finds first.
     pub async fn click(&self, css: &str) -> Result<(), CmdError> {
-        self.0.find(Locator::Css(css)).await?.click().await
+        self.client.find(Locator::Css(css)).await?.click().await
     }
 
     /// Clicks the button that says `words`.
     pub async fn press(&self, words: &str) -> Result<(), CmdError> {
-        self.0.find(Locator::XPath(&format!("//button[normalize-space()='{words}']"))).await?.click().await
+        self.client.find(Locator::XPath(&format!("//button[normalize-space()='{words}']"))).await?.click().await
     }
 
     /// Waits until a button says `words`.
     pub async fn wait_for(&self, words: &str) -> Result<(), CmdError> {
         let button = format!("//button[normalize-space()='{words}']");
-        self.0.wait().at_most(PATIENCE).for_element(Locator::XPath(&button)).await.map(drop)
+        self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&button)).await.map(drop)
     }
 
     /// Returns the text of an element, seen or scrolled away.
@@ -96,7 +111,7 @@ impl Page {
 
     /// Returns what a script returns.
     pub async fn ask(&self, script: &str) -> Result<Value, CmdError> {
-        self.0.execute(script, Vec::new()).await
+        self.client.execute(script, Vec::new()).await
     }
 
     /// Returns all that is drawn of the state, in words.
@@ -114,7 +129,7 @@ impl Page {
 
     /// Makes the window so wide.
     pub async fn set_width(&self, width: u32) -> Result<(), CmdError> {
-        self.0.set_window_size(width, 1000).await
+        self.client.set_window_size(width, 1000).await
     }
 }
 

@@ -4,7 +4,8 @@
 use crate::job::Job;
 use crate::marks::Conditions;
 use crate::report;
-use crate::vm::Judged;
+use crate::verdict::Expects;
+use crate::vm::{Judged, Machine};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -21,7 +22,10 @@ pub fn write(directory: &Path, job: &Job, judged: &Judged, conditions: &Conditio
     fs::write(directory.join("stderr.txt"), &judged.run.stderr)?;
     let machine = job.machine.command();
     let repeat = report::repeat(job, conditions);
-    fs::write(directory.join("repeat.txt"), format!("{repeat}\n\nOn a terminal, without the grader:\n{machine}\n"))?;
+    let replay =
+        replay(job, conditions).map_or_else(String::new, |line| format!("\nEvent by event, in a browser:\n{line}\n"));
+    let lines = format!("{repeat}\n\nOn a terminal, without the grader:\n{machine}\n{replay}");
+    fs::write(directory.join("repeat.txt"), lines)?;
     if let Some(post_mortem) = &judged.post_mortem {
         fs::write(directory.join("post-mortem.txt"), post_mortem.to_string())?;
         if let Some(picture) = &post_mortem.picture {
@@ -29,4 +33,15 @@ pub fn write(directory: &Path, job: &Job, judged: &Judged, conditions: &Conditio
         }
     }
     Ok(())
+}
+
+/// Returns the command that replays a test in a browser, if it is one of a machine.
+fn replay(job: &Job, conditions: &Conditions) -> Option<String> {
+    match (&job.expects, &job.machine) {
+        (Expects::Test { name, .. }, Machine::Reference(machine)) => {
+            let mebibytes = machine.memory.strip_suffix('M')?;
+            Some(format!("make explore TEST={name} MEM={mebibytes} ARGS=seed={}", conditions.seed))
+        }
+        _ => None,
+    }
 }

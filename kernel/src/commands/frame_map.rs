@@ -5,9 +5,9 @@
 use super::machine::{PromptMachine, say};
 use crate::addr::{Frame, FrameRange, Page, PageRange};
 use crate::fault::{Untrusted, follow_records};
-use crate::frames::{FramePool, FrameState};
+use crate::frames::FrameState;
 use crate::memory_map::OTHER_WINDOW_ENTRY;
-use crate::paging::{CurrentTable, Mmu, MmuView, Uses};
+use crate::paging::{CurrentTable, Mmu, MmuView};
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::CurrentSpace;
@@ -32,6 +32,16 @@ const USES: [(u8, &str); 8] = [
 const UNKNOWN: u8 = b'?';
 const SHARED: u8 = b'S';
 
+/// What the kernel's books say of each frame of the process pool.
+pub struct Books<'a> {
+    /// The frames of the pool.
+    pub pool: FrameRange,
+    /// What the pool says of a frame.
+    pub state: &'a dyn Fn(Frame) -> Option<FrameState>,
+    /// Whether more than one entry leads to a frame.
+    pub is_shared: &'a dyn Fn(Frame) -> bool,
+}
+
 /// The letters of a map, and how often each use was seen.
 pub struct FrameMap {
     /// The frames of the pool, which are counted.
@@ -46,19 +56,19 @@ pub struct FrameMap {
 }
 
 impl FrameMap {
-    /// Draws the part `frames` of a pool in at most `letters` letters, as far as the pool and the counts of entries know: what
-    /// is handed out has no use yet, unless it is shared.
-    pub fn new(pool: &FramePool<'_>, uses: &Uses, frames: FrameRange, letters: u32) -> Self {
+    /// Draws the part `frames` of a pool in at most `letters` letters, as far as the books know: what is handed out has no use
+    /// yet, unless it is shared.
+    pub fn new(books: &Books<'_>, frames: FrameRange, letters: u32) -> Self {
         let scale = frames.len().div_ceil(letters).max(1);
         let cells = vec![b' '; frames.len().div_ceil(scale) as usize];
-        let mut map = Self { pool: pool.range(), frames, scale, cells, counts: [0; USES.len()], taken: 0 };
+        let mut map = Self { pool: books.pool, frames, scale, cells, counts: [0; USES.len()], taken: 0 };
         for frame in map.pool.iter() {
-            match pool.state(frame) {
+            match (books.state)(frame) {
                 Some(FrameState::Free) => map.mark(frame, b'.'),
                 Some(FrameState::Inaccessible) => map.mark(frame, b'x'),
                 _ => {
                     map.taken += 1;
-                    map.mark(frame, if uses.beyond_first(frame) > 0 { SHARED } else { UNKNOWN });
+                    map.mark(frame, if (books.is_shared)(frame) { SHARED } else { UNKNOWN });
                 }
             }
         }
@@ -97,7 +107,7 @@ impl FrameMap {
     }
 
     /// Marks what the current address space leads to, but for the table of the first 4 MiB, and for what it shares.
-    pub fn mark_space(&mut self, view: &impl MmuView, uses: &Uses) {
+    pub fn mark_space(&mut self, view: &impl MmuView, books: &Books<'_>) {
         self.mark(view.root(), b'D');
         // Damaged records can't tell a pool's own pages from others.
         let told = follow_records(&Untrusted::new(view)).is_ok();
@@ -108,7 +118,7 @@ impl FrameMap {
             self.mark(frame, b'T');
             for page in table.iter() {
                 let frame = view.pte(page).and_then(|entry| entry.frame());
-                if let Some(frame) = frame.filter(|frame| uses.beyond_first(*frame) == 0) {
+                if let Some(frame) = frame.filter(|frame| !(books.is_shared)(*frame)) {
                     self.mark(frame, if told && is_metadata(view, page) { b'M' } else { b'P' });
                 }
             }
@@ -132,15 +142,20 @@ pub fn frames(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(),
     words.end()?;
     let roots = machine.with_spaces(|spaces| spaces.roots());
     let map = machine.with(|memory| {
-        let pool = memory.frames.range();
+        let books = Books {
+            pool: memory.frames.range(),
+            state: &|frame| memory.frames.state(frame),
+            is_shared: &|frame| memory.uses.beyond_first(frame) > 0,
+        };
+        let pool = books.pool;
         let is_in_use = |state| !matches!(state, Some(FrameState::Free | FrameState::Inaccessible));
-        let last = pool.iter().rfind(|frame| is_in_use(memory.frames.state(*frame)));
+        let last = pool.iter().rfind(|frame| is_in_use((books.state)(*frame)));
         let drawn = FrameRange::new(pool.start, last.map_or(pool.start, |last| Frame::new(last.number() + 1)));
-        let mut map = FrameMap::new(&memory.frames, &memory.uses, drawn, COLUMNS * ROWS);
-        let current = memory.root();
+        let mut map = FrameMap::new(&books, drawn, COLUMNS * ROWS);
+        let current = memory.mmu.root();
         for (_, root) in roots {
             memory.mmu.set_root(root);
-            map.mark_space(&memory.mmu, &memory.uses);
+            map.mark_space(&memory.mmu, &books);
         }
         memory.mmu.set_root(current);
         map.mark_first_table(memory);

@@ -10,7 +10,7 @@ mod modify;
 mod space_list;
 mod spaces;
 
-pub use frame_map::FrameMap;
+pub use frame_map::{Books, FrameMap};
 pub use inspect::records_agree;
 pub use machine::{PromptMachine, PromptMemory};
 pub use space_list::Spaces;
