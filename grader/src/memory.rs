@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// Bytes of a frame, and entries of a table.
 pub const FRAME: u32 = 4096;
@@ -19,13 +18,12 @@ pub struct Ram {
 }
 
 impl Ram {
-    /// Opens the file that a machine has for its memory.
+    /// Makes the memory of a machine that has `file` for it.
     ///
     /// # Errors
     ///
-    /// If it is not there.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+    /// If its length cannot be read, or no machine has so much.
+    pub fn new(file: File) -> io::Result<Self> {
         let frames = u32::try_from(file.metadata()?.len() / u64::from(FRAME)).map_err(io::Error::other)?;
         Ok(Self { file, frames })
     }

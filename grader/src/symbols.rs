@@ -45,9 +45,14 @@ impl Symbols {
 
     /// Returns where `address` is.
     pub fn place(&self, address: u32) -> CodeLocation {
+        CodeLocation { address, function: self.function(address), line: self.line(address) }
+    }
+
+    /// Returns the function that `address` is in, or the address if there is no knowing. Lines, which take a hundred times as
+    /// long to find, are left alone.
+    pub fn function(&self, address: u32) -> String {
         let symbol = self.loader().and_then(|loader| loader.find_symbol(u64::from(address)));
-        let function = symbol.map_or_else(|| format!("{address:#010x}"), demangled);
-        CodeLocation { address, function, line: self.line(address) }
+        symbol.map_or_else(|| format!("{address:#010x}"), demangled)
     }
 
     /// Returns where the variable whose path ends with `name` is, if the kernel has one.

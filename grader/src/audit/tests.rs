@@ -141,7 +141,7 @@ impl World {
         self.words.iter().for_each(|(address, word)| {
             file.write_all_at(&word.to_le_bytes(), u64::from(*address)).expect("written");
         });
-        let ram = Ram::open(&path).expect("it is there");
+        let ram = Ram::new(File::open(&path).expect("it is there")).expect("it has a length");
         let image = Image {
             stack_guard: 0x101,
             stack: 0..0,

@@ -7,11 +7,15 @@ use super::qmp::Qmp;
 use super::registers::Registers;
 use crate::child::Running;
 use crate::memory::Ram;
+use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, PipeWriter, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process;
+use std::string::FromUtf8Error;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -76,10 +80,14 @@ impl Reference {
         }
         let file = |name: &str| dir.join(name).display().to_string();
         let monitor = UnixListener::bind(dir.join("qmp"))?;
+        // A file without a name, in memory: no disk has to keep up with it, and it goes when both have closed it, even if the
+        // grader is killed.
+        let memory = File::from(memfd_create("ram", MemfdFlags::CLOEXEC)?);
+        let path = format!("/proc/{}/fd/{}", process::id(), memory.as_raw_fd());
         let mut args = self.args();
         args.extend([
             "-object".into(),
-            format!("memory-backend-file,id=ram,size={},share=on,mem-path={}", self.memory, file("ram")),
+            format!("memory-backend-file,id=ram,size={},share=on,mem-path={path}", self.memory),
             "-machine".into(),
             "pc,acpi=off,memory-backend=ram".into(),
             "-action".into(),
@@ -107,9 +115,7 @@ impl Reference {
         let until = Instant::now() + CONNECT;
         // QEMU speaks when all devices are there.
         let mut qmp = Qmp::new(accept(&monitor, &mut child, until)?)?;
-        let ram = Ram::open(&dir.join("ram"))?;
-        // Both have it open: so it goes with them, even if the grader is killed.
-        fs::remove_file(dir.join("ram"))?;
+        let ram = Ram::new(memory)?;
         qmp.command("cont", json!({}))?;
         Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, dir: dir.into(), worked: Duration::ZERO })
     }
@@ -176,7 +182,8 @@ impl Session {
             file.seek(SeekFrom::Start(start))?;
             file.read_to_end(&mut bytes)
         });
-        file.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+        let lossy = |error: FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+        file.map_or_else(|_| String::new(), |_| String::from_utf8(bytes).unwrap_or_else(lossy))
     }
 
     pub(super) fn log_length(&self) -> u64 {
