@@ -1,0 +1,12 @@
+//! What starts machines, or make: one program, so that tests of all these files run side by side. Cargo runs programs one
+//! after the other, and a file with one long test would leave a core idle.
+
+mod bochs;
+mod framebuffer;
+mod gdb;
+mod killed;
+mod prompt;
+mod report;
+mod scripts;
+mod starts;
+mod verdicts;
