@@ -45,7 +45,8 @@ function drawPool(type, pool) {
     element("h3", {}, `Pool ${pool.addresses}`),
     element("ol", { class: "bar" }, ...parts(pool).map((part) => drawPart(type, part))),
     ...warning,
-    element("p", {}, commandButton(type, `alloc ${at} 4K`), commandButton(type, `alloc ${at} 64K`)));
+    element("p", {}, commandButton(type, `alloc ${at} 4K`), commandButton(type, `alloc ${at} 64K`),
+      commandButton(type, `pool drop ${at}`)));
 }
 
 export function drawPools(type, { spaces, pools, damage }) {

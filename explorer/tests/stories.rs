@@ -177,6 +177,18 @@ fn a_first_touch_is_a_trap_that_makes_a_table_and_a_page_of_zeros() {
 }
 
 #[test]
+fn a_pool_is_drawn_when_it_is_registered_and_gone_when_it_is_dropped() {
+    let machine = after(&["pool new 8000_0000 1M", "alloc 8000_0000 8K", "touch 8000_1000"]);
+    let picture = Picture::new(&machine);
+    let pools: Vec<[u32; 2]> = picture.pools.iter().map(|pool| [pool.start, pool.end]).collect();
+    assert_eq!(pools, [[0x2_0000, 0x3_0000], [0x4_0000, 0x5_0000], [0x8_0000, 0x8_0100]]);
+    // Its own page, that of the region, and a table.
+    assert_eq!(machine.carry_out("pool drop 8000_0000"), "dropped; 3 frames came back\n");
+    assert_eq!((Picture::new(&machine).pools.len(), table(&machine, 512).len()), (2, 0));
+    assert_eq!(Picture::new(&machine).free, picture.free + 3);
+}
+
+#[test]
 fn a_walk_ends_where_the_processor_would() {
     let machine = after(&["alloc 4000_0000 8K", "touch 4000_1000"]);
     let backed = way(&machine, VirtAddr::new(0x4000_1234));

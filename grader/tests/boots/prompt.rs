@@ -352,6 +352,35 @@ fn a_page_of_a_region_gives_its_frame_back_and_is_zero_again() {
 
 #[test]
 #[ignore = "boots build/droste.elf, as part of `make test`"]
+fn pools_come_and_go() {
+    let (said, success) = session(
+        "pool new 8000_0000 1M\nalloc 8000_0000 8K\ntouch 8000_1000 2\npools\npool new 7FFF_0000 128K\n\
+         pool drop 8000_0000\nwhy 8000_1000\npool drop 8000_0000\npool new 8000_0800 1M\npool drop 2000_0000\n\
+         pool drop 4000_0000\npools\nspace load 0\npool new 8000_0000 1M\npool new\npool drown 8000_0000\n",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "1M\na pool, with its first page for its records\n",
+            "8K\n0x8000_1000\n",
+            "0x8000_0000..0x8010_0000 1 region, 2 pages backed, 1 of its own\n",
+            "128K\nthe pool at 0x8000_0000 is in the way\n",
+            // Two pages, the pool's own and the table of all three.
+            "drop 8000_0000\ndropped; 4 frames came back\n",
+            "no: use after drop: ",
+            "drop 8000_0000\n0x8000_0000 is in no pool; pools lists them\n",
+            "1M\nbase and size must be multiples of 0x1000\n",
+            "pools\nnone: without a pool",
+            "1M\nthe kernel's first space stays without pools; spaces lists others\n",
+            "new\nusage: pool new ADDR BYTES | drop POOL: ",
+            "drown 8000_0000\nusage: pool new",
+        ],
+    );
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
 fn bad_input_gets_a_line_of_help() {
     let (said, success) = session("walk\nwalk 0xZZ\nalloc 4000_0000 4G\nspace fly 3\nfly\nread 3\nlog loud\n");
     assert!(success, "{said}");

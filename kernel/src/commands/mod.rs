@@ -32,7 +32,7 @@ pub struct Command<M> {
 }
 
 /// Returns the commands that every machine has.
-pub fn all<M: PromptMachine>() -> [Command<M>; 18] {
+pub fn all<M: PromptMachine>() -> [Command<M>; 19] {
     [
         Command { name: "walk", arguments: "ADDR", help: "the way from an address to its page", run: inspect::walk },
         Command {
@@ -74,6 +74,12 @@ pub fn all<M: PromptMachine>() -> [Command<M>; 18] {
             arguments: "",
             help: "a clone of this space; a first write copies a page",
             run: spaces::duplicate,
+        },
+        Command {
+            name: "pool",
+            arguments: "new ADDR BYTES | drop POOL",
+            help: "register one, or drop it with all in it",
+            run: modify::pool,
         },
         Command { name: "alloc", arguments: "POOL BYTES", help: "allocate a region", run: modify::alloc },
         Command {

@@ -1,9 +1,10 @@
-//! Commands that change the memory: regions, touches, words.
+//! Commands that change the memory: pools, regions, touches, words.
 
 use super::inspect;
 use super::machine::{PromptMachine, say};
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::memory_map::POOL_PAGES;
+use crate::paging::MmuView;
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::{CurrentSpace, VmPool};
@@ -22,6 +23,49 @@ fn pool_of(machine: &impl PromptMachine, address: VirtAddr) -> Option<VmPool> {
         say!(machine, "{address} is in no pool; pools lists them");
     }
     pool
+}
+
+/// `pool new ADDR BYTES | drop POOL`
+pub fn pool(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
+    let (verb, address) = (words.needed()?, words.address()?);
+    match verb {
+        "new" => {
+            let bytes = words.number()?;
+            words.end()?;
+            register(machine, address, bytes);
+        }
+        "drop" => {
+            words.end()?;
+            drop_pool(machine, address);
+        }
+        _ => return Err(BadWords),
+    }
+    Ok(())
+}
+
+fn register(machine: &impl PromptMachine, base: VirtAddr, bytes: u32) {
+    // The tests that a prompt may run expect to find it so.
+    if machine.with_spaces(|spaces| spaces.home) == machine.with(|memory| memory.root()) {
+        say!(machine, "the kernel's first space stays without pools; spaces lists others");
+    } else if inspect::records_agree(machine) {
+        match machine.with(|memory| memory.register_pool(base, bytes)) {
+            Ok(_) => say!(machine, "a pool, with its first page for its records"),
+            Err(error) => say!(machine, "{error}"),
+        }
+    }
+}
+
+fn drop_pool(machine: &impl PromptMachine, address: VirtAddr) {
+    if let Some(pool) = pool_of(machine, address) {
+        let before = free_frames(machine);
+        match machine.with(|memory| memory.drop_pool(pool)) {
+            Ok(()) => {
+                let frames = free_frames(machine) - before;
+                say!(machine, "dropped; {frames} {} came back", plural(frames, "frame", "frames"));
+            }
+            Err(pool) => say!(machine, "the pool at {} is not one of this space", pool.base().start()),
+        }
+    }
 }
 
 /// `alloc POOL BYTES`

@@ -1,5 +1,5 @@
-//! The address spaces of the prompt: each has a code pool and a heap pool as the coursework has them. Number 0 is the kernel's
-//! first, which has no pools.
+//! The address spaces of the prompt: each begins with a code pool and a heap pool as the coursework has them. Number 0 is the
+//! kernel's first, which has no pools.
 
 use super::inspect::records_agree;
 use super::machine::{PromptMachine, say};
@@ -10,7 +10,7 @@ use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::AddressSpace;
 
-/// Where the two pools of each space are, and how large.
+/// Where the two pools of a new space are, and how large.
 const POOLS: [VirtAddr; 2] = [VirtAddr::new(0x2000_0000), VirtAddr::new(0x4000_0000)];
 const POOL_BYTES: u32 = 256 << 20;
 
@@ -83,8 +83,8 @@ pub fn spaces(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(),
     words.end()?;
     let current = machine.with(|memory| memory.root());
     for (number, root) in machine.with_spaces(|spaces| spaces.roots()) {
-        let what = if number == 0 { "the kernel's first, without pools" } else { "two pools" };
-        say!(machine, "{}{number:3}  directory {:?}  {what}", if root == current { '*' } else { ' ' }, root.start());
+        let what = if number == 0 { "  the kernel's first, without pools" } else { "" };
+        say!(machine, "{}{number:3}  directory {:?}{what}", if root == current { '*' } else { ' ' }, root.start());
     }
     Ok(())
 }
