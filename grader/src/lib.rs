@@ -8,8 +8,8 @@
 //!    sure that it ends; [`preflight`], what both need.
 //! 3. [`audit`]: what is seen in the machine's memory; [`backtrace`]: who called whom; [`post_mortem`], what is told of a
 //!    machine that did not pass.
-//! 4. [`manifest`] and [`matrix`]: the [`job`]s that there are; [`plan`]: the running of them; [`session`]: a run of the
-//!    grader.
+//! 4. [`manifest`] and [`matrix`]: the [`job`]s that there are; [`plan`]: those that are asked for; [`queue`]: the running of
+//!    them; [`session`]: a run of the grader.
 //! 5. [`marks`], [`provenance`], [`report`] and [`outputs`]: what people and programs get to see.
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ pub mod post_mortem;
 pub mod preflight;
 pub mod provenance;
 pub mod qemu;
+pub mod queue;
 pub mod records;
 pub mod report;
 pub mod run;

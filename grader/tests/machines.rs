@@ -3,8 +3,9 @@
 
 use grader::job::Job;
 use grader::marks::Conditions;
-use grader::plan::{Plan, RunSettings};
+use grader::plan::Plan;
 use grader::provenance::Provenance;
+use grader::queue::RunSettings;
 use grader::report;
 use grader::session::{FIXED_SEED, Request};
 use grader::verdict::Verdict;

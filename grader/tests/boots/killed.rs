@@ -2,7 +2,8 @@
 //! for a while judges as if it had not been. Two runs of a deterministic machine are the same.
 
 use grader::manifest::Manifest;
-use grader::plan::{Plan, RunSettings};
+use grader::plan::Plan;
+use grader::queue::RunSettings;
 use grader::verdict::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
