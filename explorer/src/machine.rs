@@ -81,7 +81,7 @@ impl Machine {
         mmu.install_recursive_entry();
         let uses = Uses::new(range, vec![0; range.len() as usize].leak());
         let Some(uses) = uses else { panic!("there is a byte for each frame") };
-        let mut memory = Memory { mmu, frames, events: Events::NONE, uses };
+        let mut memory = Memory { mmu, frames, events: Events::NONE, uses, swap: None };
         match PageTable::first(&mut memory, identity_entry) {
             Ok(table) => table.load(&mut memory.mmu),
             Err(error) => panic!("the first page table: {error}"),

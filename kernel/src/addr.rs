@@ -220,6 +220,28 @@ impl PageRange {
     }
 }
 
+/// A place for a page on a drive. Slot 0 is never used, so that the entry of a page on the drive is never 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SwapSlot(u32);
+
+impl SwapSlot {
+    /// Returns slot `number`, or `None` for 0 and for numbers of more than 20 bits.
+    pub const fn new(number: u32) -> Option<Self> {
+        if number == 0 || number >= 1 << 20 { None } else { Some(Self(number)) }
+    }
+
+    /// Returns its number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Debug for SwapSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {:#x}", self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,11 @@ pub enum EventKind {
     Unshared,
     /// A clone of the current address space was made (its directory's frame).
     Duplicate,
+    /// The page of an entry of a page table went to the drive. The address is that of the page, counted from the first page of
+    /// the table (the table's frame).
+    SwapOut,
+    /// The page at the address was read from the drive (its slot).
+    SwapIn,
     /// An address space became the current one (its directory's frame). Never in the ring: [`Events::latest`] adds it.
     Load,
 }
@@ -89,6 +94,10 @@ impl fmt::Display for Event {
             EventKind::Destroy => write!(f, "destroy space {space}"),
             EventKind::Unshared => write!(f, "unshared {address}, frame {amount:#x}"),
             EventKind::Duplicate => write!(f, "duplicate as space {space}"),
+            EventKind::SwapOut => {
+                write!(f, "swapped out page {:#x} of the table in frame {amount:#x}", address.as_u32() >> 12)
+            }
+            EventKind::SwapIn => write!(f, "swapped in {address} from slot {amount:#x}"),
         }
     }
 }

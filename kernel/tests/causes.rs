@@ -32,7 +32,14 @@ fn cause_of(code: u32, table: Entry) -> &'static str {
     let directory = Entry::writable(Frame::new(0x400));
     let walk = Walk { address, root: Frame::new(0x401), directory, table: Some(table) };
     let region = droste::addr::PageRange::of_table(0x100);
-    let evidence = Evidence { crash, place: Some(Location::Region(region)), walk: Some(walk), eip: None, sound: true };
+    let evidence = Evidence {
+        crash,
+        place: Some(Location::Region(region)),
+        walk: Some(walk),
+        eip: None,
+        sound: true,
+        has_swap: false,
+    };
     cause(&evidence).map_or("none", |cause| cause.name)
 }
 

@@ -8,7 +8,9 @@
 //! claim free COUNT                       frames of the process pool that are free
 //! claim directory FRAME                  an address space that is alive
 //! claim faults COUNT                     page faults answered since the start
-//! claim backed START END                 every page of these has a frame
+//! claim slots COUNT MAP USES DRIVE       a drive for pages, in memory: how many slots it has, where their map is, in the form
+//!                                        of a frame pool's, where their counts are, and where slot 0 is
+//! claim backed START END                 every page of these has a frame, or a slot
 //! claim absent START END                 none of these has
 //! claim filled START END SALT            backed, and each word is what the seed says
 //! claim scattered START END COUNT SALT   so many draws from the seed say which of these are backed, and their first word;
@@ -47,9 +49,20 @@ pub enum Claim {
     Directory(u32),
     /// Page faults answered since the start.
     Faults(u32),
-    /// Pages that have a frame.
+    /// A drive for pages, in memory.
+    Slots {
+        /// How many slots it has.
+        slots: u32,
+        /// Where the map of the slots is in memory.
+        map: u32,
+        /// Where the counts of entries beyond the first are.
+        counts: u32,
+        /// Where slot 0 is.
+        drive: u32,
+    },
+    /// Pages that have a frame, or a slot of the drive.
     Backed(Range<u32>),
-    /// Pages that have none.
+    /// Pages that have neither.
     Absent(Range<u32>),
     /// Pages full of what the seed says.
     Filled(Range<u32>, u32),
@@ -78,6 +91,7 @@ impl Claim {
                 | Self::Free(_)
                 | Self::Directory(_)
                 | Self::Faults(_)
+                | Self::Slots { .. }
         )
     }
 
@@ -95,6 +109,7 @@ impl Claim {
             ("free", &[count]) => Self::Free(count),
             ("directory", &[frame]) => Self::Directory(frame),
             ("faults", &[count]) => Self::Faults(count),
+            ("slots", &[slots, map, counts, drive]) if slots < PAGES => Self::Slots { slots, map, counts, drive },
             ("backed", &[start, end]) if is_range(start, end) => Self::Backed(start..end),
             ("absent", &[start, end]) if is_range(start, end) => Self::Absent(start..end),
             ("filled", &[start, end, salt]) if is_range(start, end) => Self::Filled(start..end, salt),

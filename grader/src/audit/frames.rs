@@ -17,6 +17,9 @@ const KERNEL_POOL: Range<u32> = 512..PROCESS_POOL_START;
 /// The frames of the hole from 15 to 16 MiB, which are never used.
 const HOLE: Range<u32> = 3840..4096;
 
+/// The count of a frame that is a page table, to which one entry leads.
+const PAGE_TABLE: u8 = 255;
+
 /// Says whether `frame` may hold a page or a table.
 pub fn is_process_frame(frame: u32, ram: &Ram) -> bool {
     (PROCESS_POOL_START..ram.frames()).contains(&frame) && !HOLE.contains(&frame)
@@ -67,6 +70,8 @@ pub struct Owners {
     of: BTreeMap<u32, Vec<Owner>>,
     /// Frames to which a writable entry of a page leads.
     writable: BTreeSet<u32>,
+    /// How many pages lead to each slot of the drive.
+    slots: BTreeMap<u32, u32>,
 }
 
 impl Owners {
@@ -93,7 +98,11 @@ impl Owners {
         let counts = uses(claims, ram, wrong)?;
         for (frame, owners) in &self.of {
             let beyond_first = frame.checked_sub(PROCESS_POOL_START).and_then(|index| counts.get(index as usize));
-            let counted = usize::from(beyond_first.copied().unwrap_or(0)) + 1;
+            let is_table = owners.iter().all(|owner| matches!(owner, Owner::Table { .. }));
+            let counted = match beyond_first.copied() {
+                Some(PAGE_TABLE) if is_table => 1,
+                beyond_first => usize::from(beyond_first.unwrap_or(0)) + 1,
+            };
             let pages = owners.iter().filter(|owner| matches!(owner, Owner::Page { .. })).count();
             if owners.len() != counted || counted > 1 && pages != counted {
                 let counted = if counted == 1 { "one".into() } else { format!("{counted} pages, by its count") };
@@ -109,6 +118,37 @@ impl Owners {
             (PROCESS_POOL_START..).zip(&counts).find(|(frame, count)| **count > 0 && !self.of.contains_key(frame));
         if let Some((frame, count)) = nobody {
             wrong.add(format!("count of frame {frame:#x}"), "0, since no page table leads to it", count.to_string());
+        }
+        Ok(())
+    }
+
+    /// Notes that a page leads to `slot`.
+    pub fn note_slot(&mut self, slot: u32) {
+        *self.slots.entry(slot).or_default() += 1;
+    }
+
+    /// Checks the slots of the drive, if one is claimed: those are in use to which pages lead, and as many as the kernel counts.
+    ///
+    /// # Errors
+    ///
+    /// If the map and the counts are not in the memory.
+    pub fn check_slots(&self, claims: &[Claim], ram: &Ram, wrong: &mut Findings) -> io::Result<()> {
+        let Some((slots, map, counts)) = claims.iter().find_map(|claim| match claim {
+            Claim::Slots { slots, map, counts, .. } => Some((*slots, *map, *counts)),
+            _ => None,
+        }) else {
+            return Ok(());
+        };
+        let book = Book { frames: 0..slots, map: ram.words(map, 2 * slots.div_ceil(32))? };
+        for (slot, count) in (0..slots).zip(ram.bytes(counts, slots as usize)?) {
+            let seen = self.slots.get(&slot).copied().unwrap_or(0);
+            let counted = if book.state(slot) == State::Used { u32::from(count) + 1 } else { 0 };
+            if seen != counted {
+                wrong.add(format!("pages in slot {slot:#x}"), format!("{counted}, by its count"), seen.to_string());
+            }
+        }
+        if let Some(slot) = self.slots.keys().find(|slot| !(1..slots).contains(*slot)) {
+            wrong.add("an absent entry", format!("0, or a slot below {slots:#x}"), format!("slot {slot:#x}"));
         }
         Ok(())
     }

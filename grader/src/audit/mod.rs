@@ -172,7 +172,11 @@ impl Auditor {
             space.note_owners(&mut owners);
             if root == registers.cr3 >> 12 {
                 let faulted = faults.iter().map(|address| address / FRAME).collect();
-                let pages = Pages { space, ram, seed: self.seed, faulted };
+                let drive = claims.iter().find_map(|claim| match claim {
+                    Claim::Slots { drive, .. } => Some(*drive),
+                    _ => None,
+                });
+                let pages = Pages { space, ram, seed: self.seed, faulted, drive };
                 let backed = pages.check(&claims, wrong)?;
                 if let Some(planned) = planned.backed.filter(|planned| *planned != backed) {
                     wrong.add("pages claimed backed", format!("{planned:#x}"), format!("{backed:#x}"));
@@ -180,6 +184,7 @@ impl Auditor {
             }
         }
         owners.check_uses(&claims, ram, wrong)?;
+        owners.check_slots(&claims, ram, wrong)?;
         owners.check_free(&claims, ram, wrong);
         if planned.is_close()
             && let Some([kernel, process]) = frames::books(&claims, ram, wrong)?
@@ -221,6 +226,8 @@ struct Pages<'a> {
     seed: u32,
     /// Those at which the processor has raised a page fault, in whichever address space.
     faulted: BTreeSet<u32>,
+    /// Where the drive for pages is in memory, if there is one.
+    drive: Option<u32>,
 }
 
 impl Pages<'_> {
@@ -231,7 +238,7 @@ impl Pages<'_> {
             match claim {
                 Claim::Backed(pages) => {
                     backed += pages.len() as u32;
-                    pages.clone().for_each(|page| _ = self.frame(page, wrong));
+                    pages.clone().for_each(|page| _ = self.place(page, wrong));
                 }
                 Claim::Absent(pages) => pages.clone().for_each(|page| self.check_absent(page, wrong)),
                 Claim::Filled(pages, salt) => {
@@ -259,7 +266,8 @@ impl Pages<'_> {
                 | Claim::Heap(_)
                 | Claim::Free(_)
                 | Claim::Directory(_)
-                | Claim::Faults(_) => {}
+                | Claim::Faults(_)
+                | Claim::Slots { .. } => {}
             }
         }
         Ok(backed)
@@ -268,25 +276,34 @@ impl Pages<'_> {
     fn check_absent(&self, page: u32, wrong: &mut Findings) {
         if let Some(frame) = self.space.frame(page) {
             wrong.add(format!("page {page:#x}"), "absent", format!("frame {frame:#x}"));
+        } else if let Some(at) = self.place_on_drive(page) {
+            wrong.add(format!("page {page:#x}"), "absent", format!("on the drive, at {at:#x}"));
         }
     }
 
-    /// Checks that `page` is backed, and since a page fault. Returns its frame.
-    fn frame(&self, page: u32, wrong: &mut Findings) -> Option<u32> {
-        let frame = self.space.frame(page);
-        if frame.is_none() {
+    /// Returns where the words of `page` are in memory, if it is on the drive.
+    fn place_on_drive(&self, page: u32) -> Option<u32> {
+        self.drive?.checked_add(self.space.slot(page)?.checked_mul(FRAME)?)
+    }
+
+    /// Checks that `page` is backed, and since a page fault. Returns where its words are in memory.
+    fn place(&self, page: u32, wrong: &mut Findings) -> Option<u32> {
+        let in_frame = self.space.frame(page).map(|frame| frame * FRAME);
+        let place = in_frame.or_else(|| self.place_on_drive(page));
+        if place.is_none() {
             wrong.add(format!("page {page:#x}"), "backed", "absent");
         } else if !self.faulted.contains(&page) {
             wrong.add(format!("page {page:#x}"), "backed at a page fault", "backed without one");
         }
-        frame
+        place
     }
 
     /// Checks that `page` is backed and that each of its words is what `expected` says of its address.
     fn check_contents(&self, page: u32, expected: impl Fn(u32) -> u32, wrong: &mut Findings) -> io::Result<()> {
         // A frame outside the memory has been found wrong already.
-        let Some(frame) = self.frame(page, wrong).filter(|frame| *frame < self.ram.frames()) else { return Ok(()) };
-        let words = (page * FRAME..=u32::MAX).step_by(4).zip(self.ram.frame(frame)?);
+        let place = self.place(page, wrong).filter(|place| place / FRAME < self.ram.frames());
+        let Some(place) = place else { return Ok(()) };
+        let words = (page * FRAME..=u32::MAX).step_by(4).zip(self.ram.words(place, FRAME / 4)?);
         if let Some((address, word)) = words.into_iter().find(|(address, word)| expected(*address) != *word) {
             let expected = format!("{:#010x}, by the seed", expected(address));
             wrong.add(format!("word at {address:#010x}"), expected, format!("{word:#010x}"));

@@ -54,6 +54,19 @@ impl Space {
         (entry & PRESENT != 0).then(|| frame_of(entry))
     }
 
+    /// Returns the slot that `page` is in, if its entry is absent and not 0.
+    pub fn slot(&self, page: u32) -> Option<u32> {
+        self.slots().find_map(|(other, slot)| (other == page).then_some(slot))
+    }
+
+    /// Returns the pages from 4 MiB up to the windows that have no frame but a slot of the drive, and the slots.
+    pub fn slots(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.tables.iter().flat_map(|(index, _, entries)| {
+            let pages = (ENTRIES * index..).zip(entries.iter().copied());
+            pages.filter(|(_, entry)| entry & PRESENT == 0 && *entry != 0).map(|(page, entry)| (page, frame_of(entry)))
+        })
+    }
+
     /// Returns the pages from 4 MiB up to the windows that have a frame, with their entries.
     fn pages(&self) -> impl Iterator<Item = (u32, u32)> {
         self.tables.iter().flat_map(|(index, _, entries)| {
@@ -78,6 +91,7 @@ impl Space {
                 owners.note_writable(frame_of(entry));
             }
         }
+        self.slots().for_each(|(_, slot)| owners.note_slot(slot));
     }
 
     /// Checks what holds in every address space at any time.

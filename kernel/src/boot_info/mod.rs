@@ -17,6 +17,7 @@ mod read;
 mod tests;
 
 use crate::addr::{Frame, FrameRange, PAGE_SIZE, PAGES_IN_SPACE, PhysAddr};
+use crate::memory_map::{HOLE, PROCESS_POOL_START};
 use crate::text::Text;
 use core::fmt;
 use ranges::{Ranges, Sweep};
@@ -148,6 +149,20 @@ impl BootInfo {
     /// Returns the available memory below 4 GiB: whole frames, in ascending ranges that do not touch.
     pub fn available(&self) -> &[FrameRange] {
         self.available.as_slice()
+    }
+
+    /// Leaves the process pool no more than `frames` frames: what lies above them counts as not available.
+    pub fn limit_process_pool(&mut self, frames: u32) {
+        let (mut left, mut kept) = (frames as usize, Ranges::EMPTY);
+        for range in self.available.as_slice() {
+            let usable = || range.iter().filter(|frame| *frame >= PROCESS_POOL_START && !HOLE.contains(*frame));
+            let end = usable().nth(left).unwrap_or(range.end);
+            left -= usable().take_while(|frame| *frame < end).count();
+            if range.start < end {
+                kept.push(FrameRange::new(range.start, end));
+            }
+        }
+        self.available = kept;
     }
 
     /// Checks that there is memory enough for the kernel to start.

@@ -108,13 +108,16 @@ pub fn why(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), Ba
             1 => say!(machine, "yes: 1 other page shares its frame, so the first write copies it"),
             others => say!(machine, "yes: {others} other pages share its frame, so the first write copies it"),
         }
+    } else if let Some(slot) = walk.table.and_then(Entry::slot) {
+        say!(machine, "yes: it is on the drive, in {slot:?}, and the next touch reads it");
     } else if legitimate && walk.page_entry().is_none() {
         say!(machine, "yes: the first touch gives it a frame of zeros");
     } else {
         let fault = Fault { address, present: walk.page_entry().is_some(), write };
         let error = FaultError::Refused(Refusal::Illegitimate);
         let crash = Crash::PageFault { fault, code: 0, error };
-        let evidence = Evidence { crash, place: Some(place), walk: Some(walk), eip: None, sound: true };
+        let evidence =
+            Evidence { crash, place: Some(place), walk: Some(walk), eip: None, sound: true, has_swap: false };
         if let Some(cause) = cause(&evidence) {
             say!(machine, "no: {}: {}\nlook at: {}", cause.name, cause.why, cause.next);
         }
@@ -133,7 +136,7 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
                 continue;
             }
             for page in table.iter() {
-                let Some(entry) = memory.pte(page).filter(|entry| entry.is_present()) else {
+                let Some(entry) = memory.pte(page).filter(|entry| *entry != Entry::ABSENT) else {
                     continue;
                 };
                 let next = PageRange::new(page, Page::new(page.number() + 1));
@@ -157,9 +160,10 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
     Ok(())
 }
 
-/// Returns what may be done with a page that is present.
+/// Returns what may be done with a page that has a frame or a slot.
 fn rights(entry: Entry) -> &'static str {
     match entry.is_writable() {
+        _ if !entry.is_present() => "on the drive",
         true => "read, write",
         false if entry.has(Entry::SHARED) => "read, write a copy",
         false => "read only",
@@ -242,7 +246,7 @@ pub fn regions(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<()
     Ok(())
 }
 
-/// Counts the pages in `pages` that are present.
+/// Counts the pages in `pages` that have a frame or a slot.
 fn backed(view: &impl MmuView, pages: PageRange) -> u32 {
     let mut count = 0;
     let mut from = pages.start;

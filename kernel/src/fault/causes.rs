@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     pub eip: Option<VirtAddr>,
     /// Whether the metadata of all pools of the current address space agrees.
     pub sound: bool,
+    /// Whether there is a drive for pages that make way.
+    pub has_swap: bool,
 }
 
 /// A cause, and the words for it.
@@ -193,6 +195,19 @@ pub const CAUSES: &[Cause] = &[
         matches: |evidence| evidence.absent(|place| place == Location::OtherWindow),
         why: "the second window shows another space's tables only while directory entry 1022 leads there.",
         next: "Window::Other is for the inside of paging; for a page of the current space use Window::Own.",
+    },
+    Cause {
+        name: "unreadable slot",
+        matches: |evidence| evidence.is(FaultError::Refused(Refusal::Unreadable)),
+        why: "the page went to the drive when frames ran out, and the drive can't read it back.",
+        next: "the drive: `swap` says how many reads and writes failed. What was on the page is lost.",
+    },
+    Cause {
+        name: "drive full",
+        matches: |evidence| evidence.has_swap && evidence.is(FaultError::Refused(Refusal::OutOfFrames)),
+        why: "no frame is free, and no page can make way for another: the drive has no free slot, or does not take what is \
+              written.",
+        next: "`swap` says which it is; a larger drive (make run DRIVE=MiB), or less that is kept.",
     },
     Cause {
         name: "out of frames",

@@ -70,6 +70,7 @@ impl Crash<'_> {
                 Refusal::Protection => "protection",
                 Refusal::FirstPages | Refusal::Window | Refusal::Illegitimate => "illegal-access",
                 Refusal::OutOfFrames => "out-of-frames",
+                Refusal::Unreadable => "unreadable",
             },
             Self::PageFault { error: FaultError::Locked, .. } => "locked",
             Self::PageFault { error: FaultError::TooEarly, .. } => "too-early",
@@ -99,7 +100,9 @@ impl fmt::Display for Crash<'_> {
                 match error {
                     FaultError::Locked => write!(f, " by the kernel, while it worked on the memory"),
                     FaultError::TooEarly => write!(f, ", before there was a page table"),
-                    FaultError::Refused(Refusal::OutOfFrames) => write!(f, ", which is legitimate"),
+                    FaultError::Refused(Refusal::OutOfFrames | Refusal::Unreadable) => {
+                        write!(f, ", which is legitimate")
+                    }
                     FaultError::Refused(_) => Ok(()),
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! Decision: docs/src/decisions/0006-own-entry-type.md.
 
-use crate::addr::{Frame, PhysAddr};
+use crate::addr::{Frame, PhysAddr, SwapSlot};
 use core::fmt;
 
 /// An entry of a page directory or of a page table: 32 bits, as the processor reads them.
@@ -17,7 +17,8 @@ use core::fmt;
 /// ours: bit 9 kept, bit 10 shared, bit 11 shares
 /// ```
 ///
-/// While P is clear the processor ignores the other 31 bits.
+/// While P is clear the processor ignores the other 31 bits. In a page table, an absent entry is 0, or names a slot of the
+/// drive where a present one names a frame, and keeps W.
 ///
 /// Source: Intel SDM volume 3, section 4.3, table 4-5 and 4-6.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -100,13 +101,33 @@ impl Entry {
     pub const fn frame(self) -> Option<Frame> {
         if self.is_present() { Some(Frame::containing(PhysAddr::new(self.0))) } else { None }
     }
+
+    /// Returns the slot of the drive that the page of an absent entry is in; of a present one and of 0, `None`.
+    pub const fn slot(self) -> Option<SwapSlot> {
+        if self.is_present() { None } else { SwapSlot::new(self.0 >> 12) }
+    }
+
+    /// Returns the entry of the same page when it is in `slot`. A page that is only read-only since it is shared may be written
+    /// to when it comes back: then it has a frame of its own.
+    pub const fn in_slot(self, slot: SwapSlot) -> Self {
+        let writable = self.0 & (Self::WRITABLE | Self::SHARED) != 0;
+        Self(slot.number() << 12 | if writable { Self::WRITABLE } else { 0 })
+    }
+
+    /// Returns the entry, which is present, with W as the `absent` one of the same page has it.
+    pub const fn with_rights_of(self, absent: Self) -> Self {
+        Self(self.0 & !Self::WRITABLE | absent.0 & Self::WRITABLE)
+    }
 }
 
 /// Prints the frame's address, a letter for each of the processor's flags that is set, and a word for each of ours.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.is_present() {
-            return write!(f, "absent({:#010x})", self.0);
+            return match self.slot() {
+                Some(slot) => write!(f, "absent({:#010x}, {slot:?})", self.0),
+                None => write!(f, "absent({:#010x})", self.0),
+            };
         }
         write!(f, "{:?} ", PhysAddr::new(self.0 & !Self::FLAGS))?;
         for (bit, letter) in "PWUTCADSG".chars().enumerate() {

@@ -6,6 +6,7 @@ use super::mmu::MmuView;
 use super::uses::Uses;
 use super::window::Slot;
 use crate::addr::{Frame, VirtAddr};
+use crate::backing::Swap;
 use crate::events::Events;
 
 /// The memory that the kernel works on: the machine's MMU, and where frames come from. Changes are made to the current address space.
@@ -20,6 +21,8 @@ pub struct Memory<M, F> {
     pub events: Events,
     /// How many entries lead to each frame of that pool.
     pub uses: Uses,
+    /// Where pages go when no frame is left, if there is a drive for them.
+    pub swap: Option<Swap<M>>,
 }
 
 /// Whoever has the memory can look at it.

@@ -71,6 +71,16 @@ pub trait Mmu: MmuView {
     /// Fills `to` with what is in `from`. Both must be mapped, `to` writable.
     fn copy(&mut self, from: Page, to: Page);
 
+    /// Fills the start of `page` with `words`, at most a page of them. It must be mapped, writable.
+    fn write_words(&mut self, page: Page, words: &[u32]) {
+        (page.start().as_u32()..).step_by(4).zip(words).for_each(|(at, word)| self.write(VirtAddr::new(at), *word));
+    }
+
+    /// Fills `words`, at most a page of them, from the start of `page`, which must be mapped.
+    fn read_words(&self, page: Page, words: &mut [u32]) {
+        (page.start().as_u32()..).step_by(4).zip(words).for_each(|(at, word)| *word = self.read(VirtAddr::new(at)));
+    }
+
     /// Writes the 32-bit word at `address`, which is 4-byte aligned and eagerly mapped, writable.
     fn write(&mut self, address: VirtAddr, word: u32);
 

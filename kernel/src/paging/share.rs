@@ -8,15 +8,12 @@
 use super::entry::Entry;
 use super::memory::Memory;
 use super::mmu::{Mmu, MmuView};
-use super::table::{CurrentTable, OutOfFrames, set_note};
+use super::shown::Shown;
+use super::table::{CurrentTable, OutOfFrames};
 use super::window::Window;
 use crate::addr::{ENTRIES, Frame, Page, PageRange};
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY};
-
-/// The pages at which entry 1022 shows what it leads to: a frame that it takes for a table has its pages here, in the order of
-/// its entries, and is itself seen where a table of these pages would be.
-const SHOWN: PageRange = PageRange::of_table(OTHER_WINDOW_ENTRY);
 
 /// What an entry of a page says of the past, of its kind, or of its rights, and a copy's entry says too.
 const INHERITED: u32 = Entry::WRITABLE | Entry::ACCESSED | Entry::DIRTY | Entry::KEPT;
@@ -44,20 +41,21 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             self.share_table(other, pages)?;
             from = pages.end;
         }
-        self.store_in_other(other, SHOWN.start, Entry::from_bits(note));
+        self.store_in_other(other, OTHER_WINDOW_ENTRY, Entry::from_bits(note));
         Ok(())
     }
 
     /// Gives the page table in `other` a table for `pages`, which are all of one, and shares what is in the current one's.
     fn share_table(&mut self, other: Frame, pages: PageRange) -> Result<(), OutOfFrames> {
-        let table = self.frames.get_frame().ok_or(OutOfFrames)?;
-        let note = self.show(table);
+        let table = self.get_frame()?;
+        let shown = Shown::show(&mut self.mmu, table);
         // Cleared before an entry leads to it (rule fresh-is-zero).
-        self.mmu.zero(Window::Own.table_page(SHOWN.start));
+        self.mmu.zero(Shown::itself());
+        self.uses.mark_table(table);
         let shared = self.share_in_table(pages);
         // Everything is forgotten here: that a page of these could be written to, too (rule flush-inside).
-        self.hide(note);
-        self.store_in_other(other, pages.start, Entry::writable(table).with(Entry::SHARES));
+        shown.hide(&mut self.mmu);
+        self.store_in_other(other, pages.start.directory_index(), Entry::writable(table).with(Entry::SHARES));
         let slot = Window::Own.pde_slot(pages.start);
         let entry = self.load(slot);
         // No flush: the processor ignores the mark.
@@ -74,35 +72,65 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             let slot = Window::Own.pte_slot(page);
             let entry = self.load(slot);
             let Some(frame) = entry.frame() else {
-                // All that is absent is zero, so the machine can skip it fast.
-                index += self.zero_entries(slot, ENTRIES - index).max(1);
+                // What leads to nothing is zero, so the machine can skip it fast.
+                let skipped = self.zero_entries(slot, ENTRIES - index);
+                index += skipped;
+                if skipped == 0 && self.share_slot(page, entry)? {
+                    index += 1;
+                }
                 continue;
             };
             if entry.has(Entry::KEPT) || !self.uses.count_up(frame) {
                 // Nobody may share it, or no more can.
-                self.copy_to_shown(page, entry)?;
+                if !self.copy_to_shown(page, frame)? {
+                    continue;
+                }
             } else {
                 let shared = shared(entry);
                 self.mmu.store(slot, shared);
-                self.mmu.store(Window::Own.pte_slot(shown(index)), shared);
+                self.mmu.store(Shown::entry(index), shared);
             }
             index = index.wrapping_add(1);
         }
         Ok(())
     }
 
-    /// Gives the table that is shown a copy of `page`, whose entry is `entry`.
+    /// Shares the slot of `page`, whose entry is `entry`. If no more can share it, the page is fetched instead, to be shared
+    /// then. Says whether it was shared.
+    #[cold]
+    fn share_slot(&mut self, page: Page, entry: Entry) -> Result<bool, OutOfFrames> {
+        if let (Some(slot), Some(swap)) = (entry.slot(), &mut self.swap)
+            && swap.count_up(slot)
+        {
+            self.mmu.store(Shown::entry(page.table_index()), entry);
+            return Ok(true);
+        }
+        self.fetch(page)?;
+        Ok(false)
+    }
+
+    /// Gives the table that is shown a copy of `page`, which has `frame`. Returns false, and has done nothing, if the page went
+    /// to the drive meanwhile.
     #[cold]
     #[inline(never)]
-    fn copy_to_shown(&mut self, page: Page, entry: Entry) -> Result<(), OutOfFrames> {
-        let copy = self.frames.get_frame().ok_or(OutOfFrames)?;
-        let other = shown(page.table_index());
-        let slot = Window::Own.pte_slot(other);
-        self.mmu.store(slot, Entry::writable(copy));
-        self.mmu.copy(page, other);
+    fn copy_to_shown(&mut self, page: Page, frame: Frame) -> Result<bool, OutOfFrames> {
+        let copy = self.get_frame()?;
+        let entry = self.load(Window::Own.pte_slot(page));
+        if entry.frame() != Some(frame) {
+            self.give_back(copy);
+            return Ok(false);
+        }
+        let (to, at) = (Shown::page(page.table_index()), Shown::entry(page.table_index()));
+        self.mmu.store(at, Entry::writable(copy));
+        self.mmu.copy(page, to);
         // Only now, since a copy of what is read-only is read-only, too. Whoever shows the table forgets all.
-        self.mmu.store(slot, copied(copy, owned(entry)));
-        Ok(())
+        self.mmu.store(at, copied(copy, owned(entry)));
+        Ok(true)
+    }
+
+    fn give_back(&mut self, frame: Frame) {
+        let given_back = self.frames.release_frame(frame);
+        debug_assert!(given_back.is_ok(), "it was handed out a moment ago");
     }
 
     /// Makes writable again what nobody shares any more, since the page table that [`share_pages`](Self::share_pages) filled
@@ -122,8 +150,9 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         self.mmu.flush_all();
     }
 
-    /// Makes `page`, which is present, writable if it is shared: with a copy of the frame if other entries lead there, else with the frame
-    /// itself. Returns the frame; `None` if it is not.
+    /// Makes `page`, which is present, writable if it is shared: with a copy of the frame if other entries lead there, else with
+    /// the frame itself. Returns the frame; `None` if the page is not shared, or had to go to the drive itself to make room for the
+    /// copy.
     ///
     /// # Errors
     ///
@@ -139,11 +168,15 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             self.mmu.flush(page);
             return Ok(Some(frame));
         }
-        let copy = self.frames.get_frame().ok_or(OutOfFrames)?;
-        let note = self.show(copy);
-        self.mmu.copy(page, Window::Own.table_page(SHOWN.start));
+        let copy = self.get_frame()?;
+        if self.load(slot).frame() != Some(frame) {
+            self.give_back(copy);
+            return Ok(None);
+        }
+        let shown = Shown::show(&mut self.mmu, copy);
+        self.mmu.copy(page, Shown::itself());
         self.mmu.store(slot, copied(copy, entry.with(Entry::WRITABLE)));
-        self.hide(note);
+        shown.hide(&mut self.mmu);
         self.uses.count_down(frame);
         Ok(Some(copy))
     }
@@ -155,31 +188,12 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         (absent < left).then(|| PageRange::of_table(from.directory_index() + absent))
     }
 
-    /// Stores the directory entry of `page` in the directory `other`.
-    fn store_in_other(&mut self, other: Frame, page: Page, entry: Entry) {
-        let note = self.show(other);
-        self.mmu.store(Window::Own.pte_slot(shown(page.directory_index())), entry);
-        self.hide(note);
+    /// Stores entry `index` of the directory `other`.
+    fn store_in_other(&mut self, other: Frame, index: u32, entry: Entry) {
+        let shown = Shown::show(&mut self.mmu, other);
+        self.mmu.store(Shown::entry(index), entry);
+        shown.hide(&mut self.mmu);
     }
-
-    /// Shows `frame` through entry 1022, where nothing was seen before. Returns the note, for [`hide`](Self::hide).
-    #[must_use]
-    fn show(&mut self, frame: Frame) -> u32 {
-        let note = self.note();
-        self.mmu.store(Window::Own.pde_slot(SHOWN.start), Entry::writable(frame));
-        note
-    }
-
-    /// Stops showing, and forgets all translations.
-    fn hide(&mut self, note: u32) {
-        set_note(&mut self.mmu, note);
-        self.mmu.flush_all();
-    }
-}
-
-/// Returns the page to which entry `index` of the frame that is shown leads.
-fn shown(index: u32) -> Page {
-    Page::new(SHOWN.start.number() | index)
 }
 
 /// Returns `entry` as one of several that lead to its frame: the right to write becomes the mark. What is read-only, for that

@@ -15,6 +15,7 @@ use super::memory::Memory;
 use super::mmu::{Mmu, MmuView};
 use super::window::{Slot, Window};
 use crate::addr::{ENTRIES, Frame, PAGES_IN_SPACE, Page, PageRange, VirtAddr};
+use crate::backing::Swap;
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
 use core::ops::AddAssign;
@@ -78,7 +79,7 @@ impl PageTable {
     /// [`OutOfFrames`] if no frame is left for the directory.
     #[inline(always)] // into the address space's
     pub fn create<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
-        let root = memory.frames.get_frame().ok_or(OutOfFrames)?;
+        let root = memory.get_frame()?;
         let identity = memory.load(pde_slot(0));
         Self::fill_directory(&mut memory.mmu, root, identity);
         Ok(Self { root })
@@ -119,7 +120,7 @@ impl PageTable {
         let (mut index, mut stale) = (IDENTITY.end.directory_index(), Stale::NONE);
         while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, other_pde_slot) {
             stale += memory.release_in_table(Window::Other, table, PageRange::of_table(found));
-            memory.release(table);
+            memory.release_table(table);
             index = found + 1;
         }
         // Closes the window as `close_other` does, which also forgets every page that was seen there.
@@ -156,7 +157,7 @@ pub trait CurrentTable: MmuView {
         (is_page && self.pde(page).is_present()).then(|| self.load(Window::Own.pte_slot(page)))
     }
 
-    /// Finds the first page in `pages` that is present.
+    /// Finds the first page in `pages` that is present, or on the drive.
     fn first_present(&self, pages: PageRange) -> Option<Page> {
         let mut from = pages.start;
         while from < pages.end {
@@ -184,22 +185,26 @@ impl<V: MmuView> CurrentTable for V {}
 
 /// The current page table, as it is changed.
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
-    /// Gives the absent page `page` a frame of zeros, and a table if it has none.
+    /// Gives the absent page `page` a frame of zeros, and a table if it has none. A page on the drive gets what it had.
     ///
     /// For a lazy page, [`handle_fault`](Self::handle_fault) is the only caller (rule **one-way-to-back**). `page` must be a
     /// page that pools may hold, and absent, as the processor said.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] with nothing mapped and no frame kept.
+    /// [`OutOfFrames`] with nothing mapped and no frame kept; also for a page that can't be read from the drive, and then there
+    /// is a free frame.
     #[inline(always)] // on the fault path
     pub fn back(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
         debug_assert!(POOL_PAGES.contains(page));
-        let frame = self.frames.get_frame().ok_or(OutOfFrames)?;
-        if !self.pde(page).is_present() {
+        let has_table = self.pde(page).is_present();
+        if has_table && self.load(Window::Own.pte_slot(page)) != Entry::ABSENT {
+            return self.fetch(page);
+        }
+        let frame = self.get_frame()?;
+        if !has_table {
             self.add_table(page).inspect_err(|OutOfFrames| self.release(Entry::writable(frame)))?;
         }
-        debug_assert!(!self.load(Window::Own.pte_slot(page)).is_present(), "{page:?} is backed already");
         self.mmu.store(Window::Own.pte_slot(page), Entry::writable(frame));
         // A lazily backed page reads as zeros (rule fresh-is-zero).
         self.mmu.zero(page);
@@ -208,23 +213,32 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
 
     #[cold]
     fn add_table(&mut self, page: Page) -> Result<(), OutOfFrames> {
-        let table = self.frames.get_frame().ok_or(OutOfFrames)?;
+        let table = self.get_frame()?;
         // Cleared before its entry can be followed: a recycled frame is full of what look like entries.
         show_cleared(&mut self.mmu, table, |_| ());
+        self.uses.mark_table(table);
         self.mmu.store(Window::Own.pde_slot(page), Entry::writable(table));
         Ok(())
     }
 
     /// Takes the frame behind `page` away and gives it back, with the table if that was its last page. Returns the frame;
-    /// for an absent page, the first 4 MiB and the windows it does nothing and returns `None`.
+    /// for an absent page, the first 4 MiB and the windows it does nothing and returns `None`. A page on the drive, which has
+    /// no frame, gives its slot back.
     ///
     /// This is the coursework's `PageTable::free_page`; [`free_page`](Self::free_page) also knows pools.
     pub fn unmap_page(&mut self, page: Page) -> Option<Frame> {
-        let frame = self.pte(page)?.frame()?;
-        (self.unmap_pages(PageRange::new(page, Page::new(page.number() + 1))) == 1).then_some(frame)
+        let entry = self.pte(page)?;
+        let only = PageRange::new(page, Page::new(page.number() + 1));
+        let Some(frame) = entry.frame() else {
+            if entry.slot().is_some() {
+                self.unmap_pages(only);
+            }
+            return None;
+        };
+        (self.unmap_pages(only) == 1).then_some(frame)
     }
 
-    /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many were present.
+    /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many had a frame or a slot.
     pub fn unmap_pages(&mut self, pages: PageRange) -> u32 {
         let pages = pages.intersection(POOL_PAGES);
         let (mut stale, mut from) = (Stale::NONE, pages.start);
@@ -251,21 +265,25 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let stale = self.release_in_table(Window::Own, entry, touched);
         let table = PageRange::of_table(pages.start.directory_index());
         if self.zero_entries(Window::Own.pte_slot(table.start), ENTRIES) == ENTRIES {
-            self.release(entry);
+            self.release_table(entry);
             self.mmu.store(Window::Own.pde_slot(table.start), Entry::ABSENT);
             self.mmu.flush(Window::Own.table_page(table.start));
         }
         stale
     }
 
-    /// Takes the frames of all present pages in `pages`, which are of the table to which `table` leads, out of it and gives
-    /// them back.
+    /// Takes the frames and slots of all `pages`, which are of the table to which `table` leads, out of it and gives them back.
     #[inline]
     fn release_in_table(&mut self, window: Window, table: Entry, pages: PageRange) -> Stale {
-        if table.has(Entry::SHARES) { self.release_shared(window, pages) } else { self.release_pages(window, pages) }
+        let released = if table.has(Entry::SHARES) {
+            self.release_shared(window, pages)
+        } else {
+            self.release_pages(window, pages)
+        };
+        if self.swap.is_none() { released } else { self.release_slots(window, pages, released) }
     }
 
-    /// Does what [`release_in_table`](Self::release_in_table) does where no other entry leads to these frames.
+    /// Does what [`release_in_table`](Self::release_in_table) does with frames, where no other entry leads to them.
     #[inline(never)]
     fn release_pages(&mut self, window: Window, pages: PageRange) -> Stale {
         let Self { mmu, frames, .. } = self;
@@ -280,7 +298,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
                     number = number.wrapping_add(1);
                     return Some(frame);
                 }
-                // All that is absent is zero, so the machine can skip it fast.
+                // Mostly what is absent is zero, so the machine can skip it fast.
                 number += mmu.zero_entries(slot, end - number).max(1);
             }
             None
@@ -292,7 +310,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Stale(frames.free_frames() - before)
     }
 
-    /// Does what [`release_in_table`](Self::release_in_table) does, but gives back no frame to which another entry leads.
+    /// Does what [`release_in_table`](Self::release_in_table) does with frames, but gives back none to which another entry leads.
     #[cold]
     #[inline(never)]
     fn release_shared(&mut self, window: Window, pages: PageRange) -> Stale {
@@ -312,6 +330,30 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Stale(cleared)
     }
 
+    /// Does what [`release_in_table`](Self::release_in_table) does with the slots of pages on the drive. Returns `released` and
+    /// these, though nothing knows of them.
+    #[cold]
+    #[inline(never)]
+    fn release_slots(&mut self, window: Window, pages: PageRange, mut released: Stale) -> Stale {
+        let index = |page: Page| window.pte_slot(page);
+        let (mut from, end) = (pages.start.number(), pages.end.number());
+        while let Some((number, entry)) = next_present(self, from, end, |number| index(Page::new(number))) {
+            Swap::let_go_of(&mut self.swap, entry);
+            self.mmu.store(index(Page::new(number)), Entry::ABSENT);
+            released += Stale(1);
+            from = number + 1;
+        }
+        released
+    }
+
+    /// Gives back a page table, the entry of which was present.
+    fn release_table(&mut self, entry: Entry) {
+        if let Some(frame) = entry.frame() {
+            self.uses.unmark_table(frame);
+        }
+        self.release(entry);
+    }
+
     /// Gives back the frame of an entry that was present.
     #[inline]
     fn release(&mut self, entry: Entry) {
@@ -321,8 +363,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 
     fn two_frames(&mut self) -> Result<[Frame; 2], OutOfFrames> {
-        let one = self.frames.get_frame().ok_or(OutOfFrames)?;
-        let Some(two) = self.frames.get_frame() else {
+        let one = self.get_frame()?;
+        let Ok(two) = self.get_frame() else {
             self.release(Entry::writable(one));
             return Err(OutOfFrames);
         };
@@ -389,7 +431,7 @@ fn pte_slot(number: u32) -> Slot {
     Window::Own.pte_slot(Page::new(number))
 }
 
-/// Finds the first entry in `index..end` that is present. All that is absent is zero, so the machine can skip it fast.
+/// Finds the first entry in `index..end` that leads to something. What doesn't is zero, so the machine can skip it fast.
 #[inline]
 fn next_present(view: &impl MmuView, index: u32, end: u32, slot: impl Fn(u32) -> Slot) -> Option<(u32, Entry)> {
     if index >= end {

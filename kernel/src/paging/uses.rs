@@ -7,20 +7,25 @@
 
 use crate::addr::{Frame, FrameRange};
 
-/// For each frame of a range, how many entries of page tables lead there beyond the first: a byte a frame, at most 255.
+/// For each frame of a range, how many entries of page tables lead there beyond the first: a byte a frame, at most 254. 255
+/// marks a frame that is a page table.
 ///
 /// That is over all address spaces that are alive (rule **count-is-entries**).
 pub struct Uses {
     frames: FrameRange,
     beyond_first: &'static mut [u8],
+    tables: u32,
 }
+
+/// The mark of a page table, to which one entry leads.
+const TABLE: u8 = 255;
 
 impl Uses {
     /// Makes the counts of `frames`, all 0, in `storage`; `None` if that has less than a byte for each.
     pub fn new(frames: FrameRange, storage: &'static mut [u8]) -> Option<Self> {
         let beyond_first = storage.get_mut(..frames.len() as usize)?;
         beyond_first.fill(0);
-        Some(Self { frames, beyond_first })
+        Some(Self { frames, beyond_first, tables: 0 })
     }
 
     /// Returns where the counts are in memory, for whoever reads them from outside.
@@ -30,21 +35,24 @@ impl Uses {
 
     /// Returns how many entries lead to `frame` beyond the first.
     pub fn beyond_first(&self, frame: Frame) -> u32 {
-        self.beyond_first.get(self.index(frame)).map_or(0, |count| u32::from(*count))
+        match self.beyond_first.get(self.index(frame)) {
+            None | Some(&TABLE) => 0,
+            Some(count) => u32::from(*count),
+        }
     }
 
     /// Returns how many frames have more than one entry.
     pub fn shared_frames(&self) -> u32 {
-        self.beyond_first.iter().filter(|count| **count > 0).count() as u32
+        self.beyond_first.iter().filter(|count| !matches!(**count, 0 | TABLE)).count() as u32
     }
 
     /// Counts one more entry that leads to `frame`. Returns false, and counts nothing, if the count can't grow: the frame is
-    /// not among those that are counted, or has 256 entries.
+    /// not among those that are counted, is a page table, or has 255 entries.
     #[inline]
     pub fn count_up(&mut self, frame: Frame) -> bool {
         let index = self.index(frame);
         match self.beyond_first.get_mut(index) {
-            None | Some(&mut u8::MAX) => false,
+            None | Some(&mut (254..)) => false,
             Some(count) => {
                 *count += 1;
                 true
@@ -57,12 +65,49 @@ impl Uses {
     pub fn count_down(&mut self, frame: Frame) -> bool {
         let index = self.index(frame);
         match self.beyond_first.get_mut(index) {
-            None | Some(0) => false,
+            None | Some(&mut (0 | TABLE)) => false,
             Some(count) => {
                 *count -= 1;
                 true
             }
         }
+    }
+
+    /// Marks `frame`, to which no entry of a page table leads, as a page table.
+    pub fn mark_table(&mut self, frame: Frame) {
+        self.set_table(frame, 0, TABLE);
+    }
+
+    /// Takes the mark of a page table from `frame`, if it has it.
+    pub fn unmark_table(&mut self, frame: Frame) {
+        self.set_table(frame, TABLE, 0);
+    }
+
+    fn set_table(&mut self, frame: Frame, before: u8, after: u8) {
+        let index = self.index(frame);
+        if let Some(count) = self.beyond_first.get_mut(index).filter(|count| **count == before) {
+            *count = after;
+            self.tables = if after == TABLE { self.tables.wrapping_add(1) } else { self.tables.wrapping_sub(1) };
+        }
+    }
+
+    /// Says whether `frame` is a page table.
+    pub fn is_table(&self, frame: Frame) -> bool {
+        self.beyond_first.get(self.index(frame)) == Some(&TABLE)
+    }
+
+    /// Returns how many frames are page tables.
+    pub fn tables(&self) -> u32 {
+        self.tables
+    }
+
+    /// Returns the first page table at `from` or above, or else the first of all.
+    pub fn table_from(&self, from: Frame) -> Option<Frame> {
+        let from = if self.frames.contains(from) { self.index(from) } else { 0 };
+        let (below, above) = self.beyond_first.split_at(from);
+        let found = above.iter().position(|count| *count == TABLE).map(|found| from + found);
+        let index = found.or_else(|| below.iter().position(|count| *count == TABLE))?;
+        Some(Frame::new(self.frames.start.number() + index as u32))
     }
 
     fn index(&self, frame: Frame) -> usize {

@@ -44,6 +44,8 @@ pub struct View<'a, M> {
     pub events: &'a Events,
     /// How many frames of the process pool are free.
     pub free_frames: u32,
+    /// How many slots of the drive are free, if there is a drive for pages.
+    pub free_slots: Option<u32>,
 }
 
 /// A crash, with all that its report needs.
@@ -65,6 +67,18 @@ pub struct Report<'a> {
     pub stack_word: fn(VirtAddr) -> Option<u32>,
 }
 
+/// What the memory tells of a crash.
+struct Seen {
+    place: Option<Location>,
+    walk: Option<Walk>,
+    sound: bool,
+    has_swap: bool,
+}
+
+impl Seen {
+    const NOTHING: Self = Self { place: None, walk: None, sound: true, has_swap: false };
+}
+
 /// Events that a report shows.
 const EVENTS: usize = 16;
 
@@ -79,7 +93,7 @@ impl Report<'_> {
         let untrusted = view.as_ref().map(|view| (Untrusted::new(view.mmu), view));
         match &untrusted {
             Some((mmu, view)) => self.with_view(mmu, view, &mut screen),
-            None => self.explain(None, None, true, &mut screen),
+            None => self.explain(Seen::NOTHING, &mut screen),
         }
         if let Some(registers) = &self.registers {
             screen.entry("regs", Style::Plain, format_args!("{}", registers.first_line()));
@@ -107,7 +121,7 @@ impl Report<'_> {
         let place = address.map(|address| Location::new(mmu, view.events, &self.layout, address));
         let walk = address.map(|address| Walk::new(mmu, address));
         let sound = metadata_agrees(mmu);
-        self.explain(place, walk, sound, screen);
+        self.explain(Seen { place, walk, sound, has_swap: view.free_slots.is_some() }, screen);
         match walk {
             Some(walk) => {
                 screen.entry("split", Style::Plain, format_args!("{}", walk.split()));
@@ -117,16 +131,19 @@ impl Report<'_> {
             None => screen.entry("space", Style::Plain, format_args!("CR3 {:?}", mmu.root().start())),
         }
         let damage = if sound { "" } else { "; their metadata is damaged" };
-        screen.entry("pools", Style::Plain, format_args!("{}{damage}; {} frames free", pools(mmu), view.free_frames));
+        let slots = fmt::from_fn(|f| view.free_slots.map_or(Ok(()), |slots| write!(f, ", {slots} slots")));
+        let (pools, frames) = (pools(mmu), view.free_frames);
+        screen.entry("pools", Style::Plain, format_args!("{pools}{damage}; {frames} frames free{slots}"));
     }
 
     /// Writes where the address lies, and why that is wrong.
-    fn explain<P: Output>(&self, place: Option<Location>, walk: Option<Walk>, sound: bool, screen: &mut Screen<'_, P>) {
+    fn explain<P: Output>(&self, seen: Seen, screen: &mut Screen<'_, P>) {
+        let Seen { place, walk, sound, has_swap } = seen;
         if let Some(place) = place {
             screen.entry("where", Style::Strong, format_args!("{place}"));
         }
         let eip = self.registers.map(|registers| VirtAddr::new(registers.eip));
-        if let Some(cause) = cause(&Evidence { crash: self.crash, place, walk, eip, sound }) {
+        if let Some(cause) = cause(&Evidence { crash: self.crash, place, walk, eip, sound, has_swap }) {
             screen.entry("why", Style::Strong, format_args!("{}: {}", cause.name, cause.why));
             screen.entry("next", Style::Plain, format_args!("{}", cause.next));
         }

@@ -404,7 +404,7 @@ fn clone_of_most_of_memory<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 /// As many address spaces share a frame as its count allows.
-const SHARERS: u32 = 256;
+const SHARERS: u32 = 255;
 
 fn hundreds_of_clones<M: Machine>(machine: &mut M) -> Outcome {
     const CLONES: u32 = 300;

@@ -25,7 +25,9 @@ mod random_spaces;
 mod spaces;
 mod standard;
 mod steps;
+mod swap;
 mod tables;
+mod test_drive;
 mod words;
 
 /// Hidden tests, if the kernel is built with any: see `kernel/build.rs`.
@@ -67,6 +69,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         .chain(clones::all())
         .chain(clone_failures::all())
         .chain(random_clones::all())
+        .chain(swap::all())
         .chain(random_pools::all())
         .chain(random_spaces::all())
         .chain(audited::all())

@@ -66,7 +66,12 @@ pub fn layout(address: Option<VirtAddr>) -> Layout {
 }
 
 fn view(memory: &KernelMemory) -> View<'_, X86Mmu> {
-    View { mmu: &memory.mmu, events: &memory.events, free_frames: memory.frames.free_frames() }
+    View {
+        mmu: &memory.mmu,
+        events: &memory.events,
+        free_frames: memory.frames.free_frames(),
+        free_slots: memory.swap.as_ref().map(|swap| swap.free_slots()),
+    }
 }
 
 /// The function that goes on after a report, if one does: crashes call nothing above themselves.

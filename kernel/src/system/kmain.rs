@@ -6,6 +6,7 @@ use crate::arch::x86::boot_memory::BootMemory;
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{clock, gdt, idt, interrupts, pic, pit, trap_frame};
+use crate::backing::Drive;
 use crate::boot_info::BootInfo;
 use crate::fault::Crash;
 use crate::log_levels::Levels;
@@ -26,12 +27,11 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     pit::start(pit::HERTZ);
     interrupts::unmask(pic);
 
-    let boot_info = match BootInfo::read(magic, info, &memory) {
+    let mut boot_info = match BootInfo::read(magic, info, &memory) {
         Ok(boot_info) => boot_info,
         Err(error) => cannot_start(format_args!("{error}")),
     };
-    let (test, bench) = (boot_info.option("test"), boot_info.option("bench"));
-    if test.or(bench).is_some() {
+    if boot_info.option("test").or(boot_info.option("bench")).is_some() {
         console::open_control();
     }
     console::set_colours(boot_info.option("color") == Some("yes"));
@@ -41,6 +41,8 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     if let Err(error) = boot_info.check_memory() {
         cannot_start(format_args!("{error}"));
     }
+    limit_process_pool(&mut boot_info);
+    let (test, bench) = (boot_info.option("test"), boot_info.option("bench"));
     if let Some(verdict) = test.and_then(tests::run_before_memory) {
         exit::end(verdict);
     }
@@ -76,6 +78,18 @@ fn set_log_levels(boot_info: &BootInfo) {
     match boot_info.option("log").map(Levels::parse) {
         Some(Ok(levels)) => console::set_levels(levels),
         Some(Err(error)) => log::warn!("{error}"),
+        None => {}
+    }
+}
+
+/// The fewest frames that the process pool can be limited to.
+const LEAST_FRAMES: u32 = 16;
+
+/// Limits the process pool as the command line says.
+fn limit_process_pool(boot_info: &mut BootInfo) {
+    match boot_info.option("frames").map(str::parse) {
+        Some(Ok(frames @ LEAST_FRAMES..)) => boot_info.limit_process_pool(frames),
+        Some(_) => log::warn!("frames= takes a decimal number, {LEAST_FRAMES} at least"),
         None => {}
     }
 }

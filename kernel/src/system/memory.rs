@@ -4,16 +4,19 @@
 //! [`answer`] is called at each page fault, and [`with`] is how everything else works on the memory.
 
 use crate::addr::{Frame, FrameRange, PAGE_SIZE, Page};
+use crate::arch::x86::ata::Ata;
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::vga::SCREEN;
 use crate::arch::x86::{heap, image, kernel_pool, pixels};
+use crate::backing::{Drive, Swap};
 use crate::boot_info::{BootInfo, pools};
 use crate::events::{self, EventKind, Events};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
 use crate::paging::{Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable, Uses};
+use alloc::boxed::Box;
 use core::fmt;
 
 /// The memory of this machine, as paging and virtual memory see one.
@@ -66,15 +69,30 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     heap::start().ok_or(StartError::KernelPool(heap::FIRST_FRAMES))?;
 
     mmu.install_recursive_entry();
-    let mut memory = Memory { mmu, frames, events: Events::NONE, uses };
+    let mut memory = Memory { mmu, frames, events: Events::NONE, uses, swap: None };
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
     let home = table.root();
     table.load(&mut memory.mmu);
     if SCREEN.lock().has_pixels() {
         pixels::keep(&mut memory.mmu);
     }
+    memory.swap = swap();
     *STATE.lock() = Some(State { memory, faults: 0, home });
     Ok(())
+}
+
+/// Makes a place for pages on the drive, if there is one; its bookkeeping lies in frames of the kernel pool.
+fn swap() -> Option<Swap<X86Mmu>> {
+    let drive = Ata::find()?;
+    let slots = Swap::<X86Mmu>::slots_of(drive.sectors());
+    let words = (FramePool::storage_words(slots) as u32).div_ceil(1024);
+    let Ok(frames) = kernel_frames(words + slots.div_ceil(PAGE_SIZE)) else {
+        log::warn!("the kernel pool has no room for a list of the drive's {slots} slots: no pages go there");
+        return None;
+    };
+    let split = Frame::new(frames.start.number() + words);
+    let (words, bytes) = (FrameRange::new(frames.start, split), FrameRange::new(split, frames.end));
+    Swap::new(Box::new(drive), kernel_pool::words(words), kernel_pool::bytes(bytes))
 }
 
 /// Makes the kernel pool, with its bookkeeping in its own first frame.

@@ -16,7 +16,7 @@ impl AddressSpace {
     /// if the other still has the page. Records the event [`EventKind::Duplicate`].
     ///
     /// Costs a directory, a page table for each of the current one's, and a page for each metadata page of its pools. A frame
-    /// that 256 address spaces share is copied at once.
+    /// that 255 address spaces share is copied at once.
     ///
     /// The pools of the clone are found by [`CurrentSpace::pool_of`](super::CurrentSpace::pool_of) while it is the current
     /// address space.

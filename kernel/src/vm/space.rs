@@ -57,10 +57,13 @@ pub enum Refusal {
     Illegitimate,
     /// The address is legitimate, but no frame was left.
     OutOfFrames,
+    /// The page is on the drive and can't be read.
+    Unreadable,
 }
 
 impl Refusal {
-    const ALL: [Self; 5] = [Self::Protection, Self::FirstPages, Self::Window, Self::Illegitimate, Self::OutOfFrames];
+    const ALL: [Self; 6] =
+        [Self::Protection, Self::FirstPages, Self::Window, Self::Illegitimate, Self::OutOfFrames, Self::Unreadable];
 
     /// Returns a number for each reason, counted from 1: a refused access carries it in a register.
     pub const fn code(self) -> NonZero<u32> {
@@ -225,7 +228,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Answers a page fault: a legitimate page gets a frame of zeros, and a page table if it needs one. Nothing else gives a
+    /// Answers a page fault: a legitimate page gets a frame of zeros, or of what it had when it went to the drive, and a page
+    /// table if it needs one. Nothing else gives a
     /// lazy page its frame (rule **one-way-to-back**).
     ///
     /// A fault on a page that is present is for `handle_protection_fault`.
@@ -249,8 +253,16 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
                 self.events.record(EventKind::Backed, fault.address, frame.number(), self.mmu.root());
                 Ok(())
             }
-            Err(OutOfFrames) => Err(Refusal::OutOfFrames),
+            Err(OutOfFrames) => Err(self.why_unbacked(Page::containing(fault.address))),
         }
+    }
+
+    /// Says why the legitimate `page` could not be backed.
+    #[cold]
+    fn why_unbacked(&self, page: Page) -> Refusal {
+        let is_on_drive = self.pte(page).is_some_and(|entry| entry.slot().is_some());
+        // There was a frame to read it into.
+        if is_on_drive && self.frames.free_frames() > 0 { Refusal::Unreadable } else { Refusal::OutOfFrames }
     }
 
     /// Answers a fault on a page that is present: the first write to a shared page makes it the writer's own. Nothing else is
@@ -261,10 +273,16 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         if !fault.write {
             return Err(Refusal::Protection);
         }
-        let unshared = self.unshare(Page::containing(fault.address)).map_err(|OutOfFrames| Refusal::OutOfFrames)?;
-        let frame = unshared.ok_or(Refusal::Protection)?;
-        self.events.record(EventKind::Unshared, fault.address, frame.number(), self.mmu.root());
-        Ok(())
+        let page = Page::containing(fault.address);
+        match self.unshare(page).map_err(|OutOfFrames| Refusal::OutOfFrames)? {
+            Some(frame) => {
+                self.events.record(EventKind::Unshared, fault.address, frame.number(), self.mmu.root());
+                Ok(())
+            }
+            // The page itself made way for the copy; the access is tried again, and fetches it.
+            None if self.pte(page).is_some_and(|entry| entry.slot().is_some()) => Ok(()),
+            None => Err(Refusal::Protection),
+        }
     }
 
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was

@@ -36,7 +36,7 @@ impl SoftMachine {
         let mut mmu = SoftMmu::booted(end.number(), Frame::new(300));
         mmu.install_recursive_entry();
         let uses = Uses::new(range, vec![0; range.len() as usize].leak()).unwrap();
-        let mut memory = Memory { mmu, frames, events: Events::NONE, uses };
+        let mut memory = Memory { mmu, frames, events: Events::NONE, uses, swap: None };
         let table = PageTable::first(&mut memory, |page| match page.number() {
             0 | 290 => Entry::ABSENT,
             256..280 => Entry::read_only(Frame::new(page.number())),
@@ -55,7 +55,7 @@ impl SoftMachine {
 
     fn access(&mut self, address: VirtAddr, write: Option<u32>) -> Result<u32, Refusal> {
         // A fault that is answered must not come again.
-        for _ in 0..2 {
+        for _ in 0..3 {
             let result = match write {
                 Some(word) => self.memory.mmu.try_write(address, word).map(|()| word),
                 None => self.memory.mmu.try_read(address),

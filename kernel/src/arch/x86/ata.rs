@@ -5,17 +5,11 @@
 //! Source: ATA/ATAPI-6 (T13 project 1410D), chapters 7, registers, and 8, commands.
 
 use super::mmu::X86Mmu;
-use crate::addr::{PAGE_SIZE, Page};
+use crate::addr::Page;
+use crate::backing::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE, check_sectors};
 use crate::text::Text;
 use core::arch::asm;
-use core::fmt;
 use x86::io::{inb, outb};
-
-/// Bytes of a sector.
-pub const SECTOR_SIZE: u32 = 512;
-
-/// Sectors that fill a page.
-pub const SECTORS_A_PAGE: u32 = PAGE_SIZE / SECTOR_SIZE;
 
 const DATA: u16 = 0x1F0;
 const ERROR: u16 = 0x1F1;
@@ -49,27 +43,6 @@ const IDENTIFY_DEVICE: u8 = 0xEC;
 
 /// How often the status is looked at before a disk counts as silent: longer than any disk needs, on any processor.
 const PATIENCE: u32 = 1 << 24;
-
-/// Why the disk did not do what it was asked to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DriveError {
-    /// Not all of the sectors from this one on are on the disk, or they are none, or more than a page holds.
-    NoSuchSectors(u32),
-    /// It says that it failed: its status and error registers.
-    Failed(u8, u8),
-    /// It did not answer in time. Its status.
-    Silent(u8),
-}
-
-impl fmt::Display for DriveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchSectors(first) => write!(f, "the drive has no such sectors from {first} on"),
-            Self::Failed(status, error) => write!(f, "the drive failed: status {status:#04x}, error {error:#04x}"),
-            Self::Silent(status) => write!(f, "the drive did not answer in time: status {status:#04x}"),
-        }
-    }
-}
 
 /// The disk.
 #[derive(Debug)]
@@ -112,59 +85,9 @@ impl Ata {
         Some(Self { sectors, model: Text::copied(model.trim_ascii_end()) })
     }
 
-    /// Returns how many sectors it has.
-    pub fn sectors(&self) -> u32 {
-        self.sectors
-    }
-
     /// Returns what it is called.
     pub fn model(&self) -> &str {
         self.model.as_str()
-    }
-
-    /// Reads `count` sectors, 1 to 8, from `first` on into the start of `page`, which must be mapped, writable, a page of the
-    /// current address space that no object of Rust's lies in.
-    ///
-    /// # Errors
-    ///
-    /// [`DriveError`]; some of the page may have been written then.
-    pub fn read(&mut self, _: &mut X86Mmu, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
-        self.transfer(READ_MULTIPLE, first, count)?;
-        // SAFETY: (1) the page is mapped and writable, as this function demands; (2) the holder of the right to edit page
-        // tables vouches that no object lies there; (3) the disk has as many words ready.
-        unsafe {
-            asm!(
-                "rep insd",
-                inout("ecx") count * SECTOR_SIZE / 4 => _,
-                inout("edi") page.start().as_u32() => _,
-                in("dx") DATA,
-                options(nostack, preserves_flags)
-            );
-        }
-        await_end().map(|_| ())
-    }
-
-    /// Writes the start of `page`, which must be mapped, to `count` sectors, 1 to 8, from `first` on.
-    ///
-    /// # Errors
-    ///
-    /// [`DriveError`]; some of the sectors may have been written then.
-    pub fn write(&mut self, _: &X86Mmu, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
-        self.transfer(WRITE_MULTIPLE, first, count)?;
-        // SAFETY: (1) the page is mapped, as this function demands; (2) any 32 bits are a word; (3) the disk waits for as many.
-        // `esi` is the compiler's own, so it is put back.
-        unsafe {
-            asm!(
-                "xchg esi, {page}",
-                "rep outsd",
-                "mov esi, {page}",
-                page = inout(reg) page.start().as_u32() => _,
-                inout("ecx") count * SECTOR_SIZE / 4 => _,
-                in("dx") DATA,
-                options(nostack, readonly, preserves_flags)
-            );
-        }
-        await_end().map(|_| ())
     }
 
     /// Has all that was written reach the disk itself.
@@ -179,12 +102,49 @@ impl Ata {
 
     /// Begins a transfer: returns when the disk is ready for its data.
     fn transfer(&self, code: u8, first: u32, count: u32) -> Result<(), DriveError> {
-        let end = first.checked_add(count).filter(|end| *end <= self.sectors);
-        if end.is_none() || !(1..=SECTORS_A_PAGE).contains(&count) {
-            return Err(DriveError::NoSuchSectors(first));
-        }
+        check_sectors(self.sectors, first, count)?;
         command(code, count as u8, first)?;
         await_data()
+    }
+}
+
+impl Drive<X86Mmu> for Ata {
+    fn sectors(&self) -> u32 {
+        self.sectors
+    }
+
+    fn read(&mut self, _: &mut X86Mmu, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
+        self.transfer(READ_MULTIPLE, first, count)?;
+        // SAFETY: (1) the page is mapped and writable, as `Drive` demands; (2) the holder of the right to edit page
+        // tables vouches that no object lies there; (3) the disk has as many words ready.
+        unsafe {
+            asm!(
+                "rep insd",
+                inout("ecx") count * SECTOR_SIZE / 4 => _,
+                inout("edi") page.start().as_u32() => _,
+                in("dx") DATA,
+                options(nostack, preserves_flags)
+            );
+        }
+        await_end().map(|_| ())
+    }
+
+    fn write(&mut self, _: &X86Mmu, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
+        self.transfer(WRITE_MULTIPLE, first, count)?;
+        // SAFETY: (1) the page is mapped, as `Drive` demands; (2) any 32 bits are a word; (3) the disk waits for as many.
+        // `esi` is the compiler's own, so it is put back.
+        unsafe {
+            asm!(
+                "xchg esi, {page}",
+                "rep outsd",
+                "mov esi, {page}",
+                page = inout(reg) page.start().as_u32() => _,
+                inout("ecx") count * SECTOR_SIZE / 4 => _,
+                in("dx") DATA,
+                options(nostack, readonly, preserves_flags)
+            );
+        }
+        await_end().map(|_| ())
     }
 }
 

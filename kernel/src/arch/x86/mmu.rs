@@ -120,6 +120,41 @@ impl Mmu for X86Mmu {
     }
 
     #[inline]
+    fn write_words(&mut self, page: Page, words: &[u32]) {
+        assert!(words.len() <= ENTRIES as usize, "more words than a page has");
+        // SAFETY: (1) the page is mapped and writable, as `Mmu::write_words` demands, and as long as the words; (2) the holder of
+        // this right vouches that no object lies there.
+        unsafe {
+            asm!(
+                "xchg esi, edx", // the compiler's own, as in `memcpy`
+                "rep movsd",
+                "mov esi, edx",
+                inout("edx") words.as_ptr() => _,
+                inout("ecx") words.len() => _,
+                inout("edi") page.start().as_u32() => _,
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    #[inline]
+    fn read_words(&self, page: Page, words: &mut [u32]) {
+        assert!(words.len() <= ENTRIES as usize, "more words than a page has");
+        // SAFETY: (1) the page is mapped, as `Mmu::read_words` demands, and as long as the words; (2) any 32 bits are a word.
+        unsafe {
+            asm!(
+                "xchg esi, edx", // as above
+                "rep movsd",
+                "mov esi, edx",
+                inout("edx") page.start().as_u32() => _,
+                inout("ecx") words.len() => _,
+                inout("edi") words.as_mut_ptr() => _,
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    #[inline]
     fn write(&mut self, address: VirtAddr, word: u32) {
         // SAFETY: (1) the address is mapped, writable and aligned, as `Mmu::write` demands; (2) the holder of this right
         // vouches that no object lies there.

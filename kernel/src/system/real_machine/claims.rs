@@ -49,6 +49,11 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
         let (start, end) = (counted.start.number(), counted.end.number());
         control!("claim uses {start:#x} {end:#x} {:#x}", memory.uses.address());
         control!("claim free {:#x}", memory.frames.free_frames());
+        if let Some((swap, [map, counts, drive])) =
+            memory.swap.as_ref().and_then(|swap| Some((swap, swap.addresses()?)))
+        {
+            control!("claim slots {:#x} {map:#x} {counts:#x} {drive:#x}", swap.slots());
+        }
         memory.root()
     });
     for root in [home, current].iter().chain(others.iter().filter(|other| **other != current)) {

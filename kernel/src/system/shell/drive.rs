@@ -2,7 +2,8 @@
 
 use super::prompt_machine::ThisMachine;
 use crate::addr::{Page, VirtAddr};
-use crate::arch::x86::ata::{Ata, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
+use crate::arch::x86::ata::Ata;
+use crate::backing::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
 use crate::commands::{self, PromptMachine};
 use crate::memory_map::POOL_PAGES;
 use crate::system::console::println;

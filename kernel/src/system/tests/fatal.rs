@@ -1,11 +1,15 @@
 //! Fatal tests, one for each cause that a report can name. Each must be reported, and end the machine.
 
-use crate::addr::{Page, VirtAddr};
+use crate::addr::{PAGE_SIZE, Page, VirtAddr};
+use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{access, image, provoke};
+use crate::backing::{Drive, DriveError, MemoryDrive, Swap};
+use crate::frames::FramePool;
 use crate::paging::{Entry, Mmu, MmuView, Slot, Window};
 use crate::system::console::control;
 use crate::system::{memory, threads};
 use crate::vm::{AddressSpace, VmPool};
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -43,6 +47,8 @@ pub const ALL: &[FatalTest] = &[
     ("dies-read-only-table", || write_to_changed(Window::pde_slot, Entry::WRITABLE)),
     ("dies-out-of-frames", out_of_frames),
     ("dies-no-frame-for-a-copy", no_frame_for_a_copy),
+    ("dies-unreadable-slot", || push_out(true)),
+    ("dies-drive-full", || push_out(false)),
     ("dies-stack-overflow", || _ = black_box(provoke::overflow_stack(0))),
     ("dies-push-below-the-stack", || provoke::lose_stack(stack_bottom())),
     ("dies-thread-stack-overflow", overflow_a_threads_stack),
@@ -213,6 +219,40 @@ fn no_frame_for_a_copy() {
         while memory::with(|memory| memory.frames.get_frame()).is_some() {}
         access::write(region, 2);
     }
+}
+
+/// A drive of one slot beside the first and the last, which pages don't get. It takes everything, and gives nothing back.
+struct OneWay(MemoryDrive);
+
+impl Drive<X86Mmu> for OneWay {
+    fn sectors(&self) -> u32 {
+        Drive::<X86Mmu>::sectors(&self.0)
+    }
+
+    fn read(&mut self, _: &mut X86Mmu, _: u32, _: u32, _: Page) -> Result<(), DriveError> {
+        Err(DriveError::Failed(0x51, 0x40))
+    }
+
+    fn write(&mut self, mmu: &X86Mmu, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
+        self.0.write(mmu, first, count, page)
+    }
+}
+
+/// Sends the first page of a region to a drive that gives nothing back, and touches it again, or one for which neither a frame
+/// nor a slot is left.
+fn push_out(again: bool) {
+    let (Some((_, region)), drive) = (pool_and_region(), Box::new(OneWay(MemoryDrive::new(3)))) else { return };
+    let swap = Swap::new(drive, vec![0; FramePool::storage_words(3)].leak(), vec![0; 3].leak());
+    access::write(region, 1);
+    let slot = memory::with(|memory| {
+        memory.swap = swap;
+        memory.evict(Page::containing(region))
+    });
+    if slot.is_some() && !again {
+        while memory::with(|memory| memory.frames.get_frame()).is_some() {}
+        access::write(VirtAddr::new(region.as_u32() + PAGE_SIZE), 2);
+    }
+    access::write(region, 2);
 }
 
 /// Returns the address of the lowest word of the stack: a word that is pushed there lies in the guard page.

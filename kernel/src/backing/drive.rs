@@ -1,0 +1,116 @@
+//! Drives: sectors that move into a page and out of one.
+
+use crate::addr::{PAGE_SIZE, Page};
+use crate::paging::Mmu;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Bytes of a sector.
+pub const SECTOR_SIZE: u32 = 512;
+
+/// Sectors that fill a page.
+pub const SECTORS_A_PAGE: u32 = PAGE_SIZE / SECTOR_SIZE;
+
+const WORDS_A_SECTOR: u32 = SECTOR_SIZE / 4;
+
+/// Why a drive did not do what it was asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DriveError {
+    /// Not all of the sectors from this one on are on the drive, or they are none, or more than a page holds.
+    NoSuchSectors(u32),
+    /// It says that it failed: its status and error registers.
+    Failed(u8, u8),
+    /// It did not answer in time. Its status.
+    Silent(u8),
+}
+
+impl fmt::Display for DriveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchSectors(first) => write!(f, "the drive has no such sectors from {first} on"),
+            Self::Failed(status, error) => write!(f, "the drive failed: status {status:#04x}, error {error:#04x}"),
+            Self::Silent(status) => write!(f, "the drive did not answer in time: status {status:#04x}"),
+        }
+    }
+}
+
+/// A drive of a machine whose MMU is an `M`.
+pub trait Drive<M> {
+    /// Returns how many sectors it has.
+    fn sectors(&self) -> u32;
+
+    /// Returns where its first sector is in memory, if it lies there, for whoever reads it from outside.
+    fn address(&self) -> Option<usize> {
+        None
+    }
+
+    /// Reads `count` sectors, 1 to 8, from `first` on into the start of `page`, which must be mapped, writable, a page that no
+    /// object of Rust's lies in.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`]; some of the page may have been written then.
+    fn read(&mut self, mmu: &mut M, first: u32, count: u32, page: Page) -> Result<(), DriveError>;
+
+    /// Writes the start of `page`, which must be mapped, to `count` sectors, 1 to 8, from `first` on.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`]; some of the sectors may have been written then.
+    fn write(&mut self, mmu: &M, first: u32, count: u32, page: Page) -> Result<(), DriveError>;
+}
+
+/// Checks that a drive of `sectors` sectors can move `count` of them from `first` on at once.
+///
+/// # Errors
+///
+/// [`DriveError::NoSuchSectors`] if it can't.
+pub fn check_sectors(sectors: u32, first: u32, count: u32) -> Result<(), DriveError> {
+    let end = first.checked_add(count).filter(|end| *end <= sectors);
+    if end.is_none() || !(1..=SECTORS_A_PAGE).contains(&count) {
+        return Err(DriveError::NoSuchSectors(first));
+    }
+    Ok(())
+}
+
+/// A drive in the kernel's heap: for measuring what paging costs beside the drive, and for tests.
+#[derive(Debug)]
+pub struct MemoryDrive {
+    words: Vec<u32>,
+}
+
+impl MemoryDrive {
+    /// Makes a drive that holds `pages` pages, all zeros.
+    pub fn new(pages: u32) -> Self {
+        Self { words: vec![0; (pages * PAGE_SIZE / 4) as usize] }
+    }
+
+    /// Returns the words of these sectors.
+    fn at(&mut self, first: u32, count: u32) -> Result<&mut [u32], DriveError> {
+        let sectors = self.words.len() as u32 / WORDS_A_SECTOR;
+        check_sectors(sectors, first, count)?;
+        let words = (first * WORDS_A_SECTOR) as usize..((first + count) * WORDS_A_SECTOR) as usize;
+        self.words.get_mut(words).ok_or(DriveError::NoSuchSectors(first))
+    }
+}
+
+impl<M: Mmu> Drive<M> for MemoryDrive {
+    fn sectors(&self) -> u32 {
+        self.words.len() as u32 / WORDS_A_SECTOR
+    }
+
+    fn address(&self) -> Option<usize> {
+        Some(self.words.as_ptr() as usize)
+    }
+
+    fn read(&mut self, mmu: &mut M, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
+        mmu.write_words(page, self.at(first, count)?);
+        Ok(())
+    }
+
+    fn write(&mut self, mmu: &M, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
+        mmu.read_words(page, self.at(first, count)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The hand: makes frames free by sending pages to the drive, and fetches them back.
+//!
+//! It gives each page a second chance. It walks over page tables, whichever address space they are of: from a page that was
+//! used since it last came by it takes the A flag away, and a page without it goes to the drive. It knows neither which
+//! address space nor which page that is, and needs no list of frames.
+
+use super::swap::{For, Swap};
+use crate::addr::{ENTRIES, Frame, Page, SwapSlot};
+use crate::events::EventKind;
+use crate::frames::FrameSource;
+use crate::paging::{CurrentTable, Entry, Memory, Mmu, OutOfFrames, Shown, Window};
+
+impl<M: Mmu, F: FrameSource> Memory<M, F> {
+    /// Hands out a frame with unknown contents. If none is free, and there is a drive, a page that was not used lately makes
+    /// way.
+    ///
+    /// Then any page of any address space may have gone when it returns, but for the kernel's own records. What was known of an
+    /// entry has to be looked up again.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] if no page can go, either.
+    #[inline(always)] // on the fault path
+    pub fn get_frame(&mut self) -> Result<Frame, OutOfFrames> {
+        match self.frames.get_frame() {
+            Some(frame) => Ok(frame),
+            None => self.get_frame_of_a_page(For::Anything),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_frame_of_a_page(&mut self, way: For) -> Result<Frame, OutOfFrames> {
+        let mut swap = self.swap.take().ok_or(OutOfFrames)?;
+        let swept = self.sweep(&mut swap, way);
+        self.swap = Some(swap);
+        swept?;
+        self.frames.get_frame().ok_or(OutOfFrames)
+    }
+
+    /// Moves the hand on until a page has gone to the drive.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] if there is no page that could, or the drive takes none.
+    fn sweep(&mut self, swap: &mut Swap<M>, way: For) -> Result<(), OutOfFrames> {
+        // Once round to take the A flags away, once more to find a page without; the first table may be begun in its middle.
+        for _ in 0..=2 * self.uses.tables() {
+            let (from, index) = swap.hand;
+            let table = self.uses.table_from(from).ok_or(OutOfFrames)?;
+            let index = if table == from { index } else { 0 };
+            let victim = self.sweep_table(table, index);
+            swap.hand = match victim {
+                Some((index, _)) => (table, index + 1),
+                None => (Frame::new(table.number() + 1), 0),
+            };
+            if let Some((index, entry)) = victim {
+                return self.send(swap, table, index, entry, way);
+            }
+        }
+        Err(OutOfFrames)
+    }
+
+    /// Takes the A flag away from the entries of `table`, from `index` on, up to the first that has none, which it returns.
+    fn sweep_table(&mut self, table: Frame, mut index: u32) -> Option<(u32, Entry)> {
+        let shown = Shown::show(&mut self.mmu, table);
+        let mut victim = None;
+        while index < ENTRIES && victim.is_none() {
+            let at = Shown::entry(index);
+            let entry = self.mmu.load(at);
+            if !entry.is_present() || entry.has(Entry::KEPT) {
+                index += self.mmu.zero_entries(at, ENTRIES - index).max(1);
+            } else if entry.has(Entry::ACCESSED) {
+                self.mmu.store(at, entry.without(Entry::ACCESSED));
+                index += 1;
+            } else {
+                victim = Some((index, entry));
+            }
+        }
+        // Everything is forgotten here, so the processor sets the A flag at the next access (rule flush-inside).
+        shown.hide(&mut self.mmu);
+        victim
+    }
+
+    /// Sends the page of entry `index` of `table` to the drive and gives its frame back.
+    ///
+    /// Nothing else happens meanwhile, so it is written first, and only then taken out of the tables: a page that the drive
+    /// does not take stays as it is.
+    fn send(
+        &mut self,
+        swap: &mut Swap<M>,
+        table: Frame,
+        index: u32,
+        entry: Entry,
+        way: For,
+    ) -> Result<(), OutOfFrames> {
+        let frame = entry.frame().ok_or(OutOfFrames)?;
+        let shown = Shown::show(&mut self.mmu, table);
+        let slot = swap.write_out(&self.mmu, Shown::page(index), way);
+        if let Some(slot) = slot {
+            self.mmu.store(Shown::entry(index), entry.in_slot(slot));
+        }
+        shown.hide(&mut self.mmu);
+        let slot = slot.ok_or(OutOfFrames)?;
+        if self.uses.beyond_first(frame) > 0 {
+            self.send_shared(swap, frame, slot);
+        }
+        self.events.record(EventKind::SwapOut, Page::new(index).start(), table.number(), self.mmu.root());
+        match self.frames.release_frame(frame) {
+            Ok(()) => Ok(()),
+            Err(refused) => panic!("a page table led to a frame that was not handed out: {refused}"),
+        }
+    }
+
+    /// Makes all other entries that lead to `frame`, in whichever tables they are, lead to `slot`.
+    #[cold]
+    fn send_shared(&mut self, swap: &mut Swap<M>, frame: Frame, slot: SwapSlot) {
+        let mut from = Frame::new(0);
+        while self.uses.beyond_first(frame) > 0
+            && let Some(table) = self.uses.table_from(from).filter(|table| *table >= from)
+        {
+            let shown = Shown::show(&mut self.mmu, table);
+            for at in (0..ENTRIES).map(Shown::entry) {
+                let entry = self.mmu.load(at);
+                // Slots are counted as far as frames are.
+                if entry.frame() == Some(frame) && swap.count_up(slot) {
+                    self.mmu.store(at, entry.in_slot(slot));
+                    self.uses.count_down(frame);
+                }
+            }
+            shown.hide(&mut self.mmu);
+            from = Frame::new(table.number() + 1);
+        }
+    }
+
+    /// Gives `page`, whose entry leads to a slot, a frame, and reads into it what is in the slot, which is let go.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] with nothing changed; also if the slot can't be read, and then there is a free frame.
+    #[cold]
+    #[inline(never)]
+    pub fn fetch(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
+        let frame = match self.frames.get_frame() {
+            Some(frame) => frame,
+            None => self.get_frame_of_a_page(For::Return)?,
+        };
+        let at = Window::Own.pte_slot(page);
+        let absent = self.mmu.load(at);
+        // Read through the page itself, so the processor sets A and D: it is new, and must not be lost.
+        self.mmu.store(at, Entry::writable(frame));
+        let slot = absent.slot();
+        let read = match (slot, &mut self.swap) {
+            (Some(slot), Some(swap)) => swap.read_in(&mut self.mmu, slot, page),
+            _ => false,
+        };
+        let entry = self.mmu.load(at);
+        self.mmu.store(at, if read { entry.with_rights_of(absent) } else { absent });
+        self.mmu.flush(page);
+        if !read {
+            let given_back = self.frames.release_frame(frame);
+            debug_assert!(given_back.is_ok());
+            return Err(OutOfFrames);
+        }
+        Swap::let_go_of(&mut self.swap, absent);
+        let number = slot.map_or(0, SwapSlot::number);
+        self.events.record(EventKind::SwapIn, page.start(), number, self.mmu.root());
+        Ok(frame)
+    }
+
+    /// Sends `page` of the current address space to the drive now, used or not. Returns the slot; `None` if it has no frame of
+    /// its own, is one of the kernel's records, or the drive does not take it.
+    pub fn evict(&mut self, page: Page) -> Option<SwapSlot> {
+        let (table, entry) = (self.pde(page).frame()?, self.pte(page)?);
+        if !self.uses.is_table(table) || !entry.is_present() || entry.has(Entry::KEPT) {
+            return None;
+        }
+        let mut swap = self.swap.take()?;
+        let sent = self.send(&mut swap, table, page.table_index(), entry, For::Anything);
+        self.swap = Some(swap);
+        sent.ok().and_then(|()| self.pte(page)?.slot())
+    }
+}

@@ -1,0 +1,551 @@
+//! Pages that go to a drive when frames run out, and come back.
+
+use super::claims::Claim;
+use super::clones::{duplicate, go};
+use super::machine::Machine;
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
+use super::pools::{HEAP, allocate, register, release};
+use super::spaces::{create, destroy, load, root};
+use super::steps::{above, free_frames};
+use super::test_drive::{Orders, on_drive, staged};
+use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::frames::FrameSource;
+use crate::paging::CurrentTable;
+use crate::vm::{CurrentSpace, Refusal, VmPool};
+use alloc::vec::Vec;
+
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 15] {
+    [
+        ("three-times-memory", three_times_memory),
+        ("faults-as-the-model-says", faults_as_the_model_says),
+        ("hot-pages-stay", hot_pages_stay),
+        ("out-and-in-again", out_and_in_again),
+        ("two-spaces-larger-than-memory", two_spaces_larger_than_memory),
+        ("kernels-records-stay", kernels_records_stay),
+        ("table-without-pages-stays", table_without_pages_stays),
+        ("drive-full", drive_full),
+        ("slot-that-cannot-be-read", slot_that_cannot_be_read),
+        ("slot-that-cannot-be-written", slot_that_cannot_be_written),
+        ("slots-are-given-back", slots_are_given_back),
+        ("shared-page-goes-for-all", shared_page_goes_for_all),
+        ("clone-of-pages-on-the-drive", clone_of_pages_on_the_drive),
+        ("clone-while-pages-go", clone_while_pages_go),
+        ("audited-swap", audited_swap),
+    ]
+}
+
+/// Registers a pool of 64 MiB at [`HEAP`] and allocates a region of `pages` pages in it.
+#[track_caller]
+#[inline(never)]
+pub(super) fn pool_of<M: Machine>(machine: &mut M, pages: u32) -> Result<(VmPool, VirtAddr), Failure> {
+    let mut pool = register(machine, HEAP, 64 << 20)?;
+    let region = allocate(machine, &mut pool, pages * PAGE_SIZE)?;
+    Ok((pool, region))
+}
+
+/// Returns the address of page `number` of the region at `region`.
+pub(super) fn page(region: VirtAddr, number: u32) -> VirtAddr {
+    above(region, number * PAGE_SIZE)
+}
+
+/// Writes the first word of page `number` of the region.
+#[inline(never)]
+fn put<M: Machine>(machine: &mut M, region: VirtAddr, number: u32, word: u32) {
+    machine.write(page(region, number), word);
+}
+
+/// Reads the first word of page `number` of the region.
+#[inline(never)]
+fn get<M: Machine>(machine: &mut M, region: VirtAddr, number: u32) -> u32 {
+    machine.read(page(region, number))
+}
+
+/// Fills page `number` of the region with words of its own.
+#[inline(never)]
+fn fill<M: Machine>(machine: &mut M, region: VirtAddr, number: u32, salt: u32) {
+    for word in (0..1024).step_by(31) {
+        machine.write(above(page(region, number), 4 * word), salt ^ (number << 10 | word));
+    }
+}
+
+/// Demands that page `number` of the region holds what [`fill`] has written, and zeros beside it.
+#[track_caller]
+#[inline(never)]
+fn holds<M: Machine>(machine: &mut M, region: VirtAddr, number: u32, salt: u32) -> Outcome {
+    for word in (0..1024).step_by(31) {
+        let at = above(page(region, number), 4 * word);
+        demand("a word of the page", salt ^ (number << 10 | word), machine.read(at))?;
+        if word > 0 {
+            demand("the word before it", 0, machine.read(VirtAddr::new(at.as_u32() - 4)))?;
+        }
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn used_slots<M: Machine>(machine: &mut M) -> u32 {
+    machine.with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.used_slots()))
+}
+
+#[inline(never)]
+fn is_on_drive<M: Machine>(machine: &mut M, address: VirtAddr) -> bool {
+    machine.with(|memory| memory.pte(Page::containing(address)).is_some_and(|entry| entry.slot().is_some()))
+}
+
+fn three_times_memory<M: Machine>(machine: &mut M) -> Outcome {
+    const FRAMES: u32 = 32;
+    let (mut pool, region) = pool_of(machine, 3 * FRAMES)?;
+    on_drive(machine, FRAMES, 3 * FRAMES, |machine, _| {
+        (0..3 * FRAMES).for_each(|number| fill(machine, region, number, 0x5A));
+        demand("pages on the drive", 2 * FRAMES, used_slots(machine))?;
+        (0..3 * FRAMES).try_for_each(|number| holds(machine, region, number, 0x5A))?;
+        (0..3 * FRAMES).rev().try_for_each(|number| holds(machine, region, number, 0x5A))?;
+        demand("pages released", 3 * FRAMES, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))?;
+        demand("free frames", FRAMES, free_frames(machine))
+    })
+}
+
+/// The hand on one page table, as the scenario below works it out: what is in memory, and which pages were used.
+#[derive(Default)]
+struct Model {
+    /// For each page whether it is in memory, and if so, whether it was used since the hand came by.
+    pages: [Option<bool>; 5],
+    hand: usize,
+    faults: u32,
+}
+
+impl Model {
+    fn touch(&mut self, number: usize, frames: usize) {
+        if self.pages[number].is_none() {
+            self.faults += 1;
+            if self.pages.iter().flatten().count() == frames {
+                self.make_room();
+            }
+        }
+        self.pages[number] = Some(true);
+    }
+
+    fn make_room(&mut self) {
+        loop {
+            let number = self.hand;
+            self.hand = (self.hand + 1) % self.pages.len();
+            match &mut self.pages[number] {
+                None => {}
+                Some(used @ true) => *used = false,
+                Some(false) => {
+                    self.pages[number] = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn faults_as_the_model_says<M: Machine>(machine: &mut M) -> Outcome {
+    let (_, region) = pool_of(machine, 5)?;
+    on_drive(machine, 4, 8, |machine, _| {
+        let (mut model, before) = (Model::default(), machine.faults());
+        for (step, number) in (0..).zip([0, 1, 2, 3, 4, 0, 1, 4, 2, 3, 4, 0]) {
+            model.touch(number as usize, 4);
+            if step % 2 == 0 {
+                put(machine, region, number, number + 7);
+            } else {
+                get(machine, region, number);
+            }
+            demand("faults so far", model.faults, machine.faults() - before)?;
+        }
+        for number in 0..5 {
+            let in_memory = model.pages[number as usize].is_some();
+            demand("the page is on the drive", !in_memory, is_on_drive(machine, page(region, number)))?;
+        }
+        Ok(())
+    })
+}
+
+fn hot_pages_stay<M: Machine>(machine: &mut M) -> Outcome {
+    const FRAMES: u32 = 16;
+    const HOT: u32 = FRAMES / 2;
+    let (_, region) = pool_of(machine, 6 * FRAMES)?;
+    on_drive(machine, FRAMES, 6 * FRAMES, |machine, _| {
+        for cold in HOT..6 * FRAMES {
+            put(machine, region, cold, cold);
+            let before = machine.faults();
+            for hot in 0..HOT {
+                put(machine, region, hot, cold);
+            }
+            // At first each page has been used.
+            if cold >= 2 * FRAMES {
+                demand("faults of pages in use", 0, machine.faults() - before)?;
+            }
+        }
+        (HOT..6 * FRAMES).try_for_each(|cold| demand("a cold page's word", cold, get(machine, region, cold)))
+    })
+}
+
+/// Touches all pages from `from` on, so that those before go to the drive.
+#[inline(never)]
+fn push_out<M: Machine>(machine: &mut M, region: VirtAddr, from: u32, pages: u32) {
+    // Twice: the first round may only take the A flags away.
+    for _ in 0..2 {
+        (from..pages).for_each(|number| _ = get(machine, region, number));
+    }
+}
+
+fn out_and_in_again<M: Machine>(machine: &mut M) -> Outcome {
+    let (_, region) = pool_of(machine, 16)?;
+    on_drive(machine, 6, 20, |machine, _| {
+        fill(machine, region, 0, 1);
+        for round in 0..4 {
+            push_out(machine, region, 1, 16);
+            demand("the page is on the drive", true, is_on_drive(machine, region))?;
+            holds(machine, region, 0, 1)?;
+            demand("the page is on the drive", false, is_on_drive(machine, region))?;
+            if round == 2 {
+                machine.write(above(region, 4), 0);
+            }
+        }
+        // What is written after it came back is kept, too.
+        machine.write(region, 99);
+        push_out(machine, region, 1, 16);
+        demand("the new word", 99, machine.read(region))
+    })
+}
+
+fn two_spaces_larger_than_memory<M: Machine>(machine: &mut M) -> Outcome {
+    const FRAMES: u32 = 24;
+    let first = root(machine);
+    let (mut pool, region) = pool_of(machine, 2 * FRAMES)?;
+    let second = create(machine)?;
+    load(machine, &second);
+    pool_of(machine, 2 * FRAMES)?;
+    on_drive(machine, FRAMES, 4 * FRAMES, |machine, _| {
+        for round in 0..2 {
+            for number in 0..2 * FRAMES {
+                for (salt, space) in [(0x100_0000 + round, first), (0x200_0000 + round, second.root())] {
+                    go(machine, space);
+                    fill(machine, region, number, salt);
+                }
+            }
+            for (salt, space) in [(0x100_0000 + round, first), (0x200_0000 + round, second.root())] {
+                go(machine, space);
+                (0..2 * FRAMES).try_for_each(|number| holds(machine, region, number, salt))?;
+            }
+        }
+        go(machine, first);
+        destroy(machine, second)?;
+        demand("pages on the drive", true, used_slots(machine) <= 2 * FRAMES)?;
+        demand("pages released", 2 * FRAMES, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+fn kernels_records_stay<M: Machine>(machine: &mut M) -> Outcome {
+    let (mut pool, region) = pool_of(machine, 40)?;
+    machine.write(region, 5);
+    on_drive(machine, 0, 40, |machine, _| {
+        // One page that can go is all there is; everything else is directories, tables and records.
+        let home = root(machine);
+        let space = create(machine)?;
+        demand("the only page is on the drive", true, is_on_drive(machine, region))?;
+        demand("free frames", 0, free_frames(machine))?;
+        demand("a touch without a frame", Err(Refusal::OutOfFrames), machine.probe(region, false))?;
+        destroy(machine, space)?;
+        // Now a frame can be had, again and again.
+        for number in 0..40 {
+            put(machine, region, number, number);
+        }
+        let second = allocate(machine, &mut pool, PAGE_SIZE)?;
+        machine.write(second, 6);
+        demand("pages released", 1, release(machine, &mut pool, second)?)?;
+        for number in 0..40 {
+            demand("its word", number, get(machine, region, number))?;
+        }
+        demand("records agree", true, machine.with(|memory| memory.check_pools()))?;
+        demand("the space is the same", home.number(), root(machine).number())?;
+        demand("pages released", 40, release(machine, &mut pool, region)?)?;
+        let freed = done("a page is free now", machine.with(|memory| memory.frames.get_frame()).ok_or(()))?;
+        done("it is given back", machine.with(|memory| memory.frames.release_frame(freed)))
+    })
+}
+
+fn table_without_pages_stays<M: Machine>(machine: &mut M) -> Outcome {
+    // Two regions in tables of their own.
+    let (mut pool, region) = pool_of(machine, 2048)?;
+    let (near, far) = (region, page(region, 1030));
+    machine.write(near, 1);
+    machine.write(far, 2);
+    on_drive(machine, 1, 8, |machine, _| {
+        for number in 1..4 {
+            machine.write(page(near, number), number);
+        }
+        machine.read(near);
+        push_out(machine, near, 0, 4);
+        demand("the page is on the drive", true, is_on_drive(machine, far))?;
+        let table = machine.with(|memory| memory.pde(Page::containing(far)).is_present());
+        demand("its table is there", true, table)?;
+        demand("its word", 2, machine.read(far))?;
+        push_out(machine, near, 0, 4);
+        demand("the page is on the drive", true, is_on_drive(machine, far))?;
+        demand("pages released", 5, release(machine, &mut pool, region)?)?;
+        let table = machine.with(|memory| memory.pde(Page::containing(far)).is_present());
+        demand("its table is there after its region went", false, table)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+fn drive_full<M: Machine>(machine: &mut M) -> Outcome {
+    let (mut pool, region) = pool_of(machine, 20)?;
+    let other = allocate(machine, &mut pool, PAGE_SIZE)?;
+    machine.write(other, 3);
+    on_drive(machine, 7, 8, |machine, _| {
+        // Eight frames, and eight slots beside the one that is kept for whoever comes back.
+        (0..15).for_each(|number| put(machine, region, number, number));
+        demand("pages on the drive", 8, used_slots(machine))?;
+        let before = machine.faults();
+        for number in 15..20 {
+            demand("a page too many", Err(Refusal::OutOfFrames), machine.probe(page(region, number), true))?;
+        }
+        demand("faults answered", 0, machine.faults() - before)?;
+        demand("records agree", true, machine.with(|memory| memory.check_pools()))?;
+        demand("pages released", 1, release(machine, &mut pool, other)?)?;
+        demand("a touch after a release", Ok(()), machine.probe(page(region, 15), true))?;
+        put(machine, region, 15, 15);
+        (0..16).try_for_each(|number| demand("its word", number, get(machine, region, number)))
+    })
+}
+
+fn slot_that_cannot_be_read<M: Machine>(machine: &mut M) -> Outcome {
+    let (mut pool, region) = pool_of(machine, 12)?;
+    on_drive(machine, 4, 12, |machine, orders| {
+        (0..12).for_each(|number| put(machine, region, number, number + 1));
+        let lost = done("a page on the drive", (0..12).find(|at| is_on_drive(machine, page(region, *at))).ok_or(()))?;
+        let (used, faults) = (used_slots(machine), machine.faults());
+        orders.fail_reads(1);
+        demand("read of a bad slot", Err(Refusal::Unreadable), machine.probe(page(region, lost), false))?;
+        demand("faults answered", 0, machine.faults() - faults)?;
+        demand("the page is on the drive", true, is_on_drive(machine, page(region, lost)))?;
+        // A page made way for nothing, and has a slot now.
+        demand("pages on the drive", used + 1, used_slots(machine))?;
+        // The drive has recovered.
+        (0..12).try_for_each(|number| demand("its word", number + 1, get(machine, region, number)))?;
+        demand("pages released", 12, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+fn slot_that_cannot_be_written<M: Machine>(machine: &mut M) -> Outcome {
+    let (mut pool, region) = pool_of(machine, 12)?;
+    on_drive(machine, 4, 16, |machine, orders| {
+        (0..4).for_each(|number| put(machine, region, number, number + 1));
+        // Another slot is tried.
+        orders.fail_writes(2);
+        (4..12).for_each(|number| put(machine, region, number, number + 1));
+        let free = machine.with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.free_slots()));
+        demand("free slots: two are bad", 17 - 2 - used_slots(machine), free)?;
+        (0..12).try_for_each(|number| demand("its word", number + 1, get(machine, region, number)))?;
+        // None can be written.
+        orders.fail_writes(1000);
+        let (used, lost) = (used_slots(machine), (0..12).find(|at| is_on_drive(machine, page(region, *at))));
+        let lost = done("a page on the drive", lost.ok_or(()))?;
+        demand("a touch", Err(Refusal::OutOfFrames), machine.probe(page(region, lost), false))?;
+        demand("pages on the drive", used, used_slots(machine))?;
+        orders.fail_writes(0);
+        demand("its word", lost + 1, get(machine, region, lost))?;
+        demand("pages released", 12, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+fn slots_are_given_back<M: Machine>(machine: &mut M) -> Outcome {
+    const PAGES: u32 = 24;
+    let home = root(machine);
+    let ways: [fn(&mut M, VmPool, VirtAddr) -> Outcome; 4] = [
+        |machine, mut pool, region| demand("pages released", PAGES, release(machine, &mut pool, region)?),
+        |machine, _, region| {
+            for number in 0..PAGES {
+                machine.with(|memory| memory.free_page(Page::containing(page(region, number))));
+            }
+            Ok(())
+        },
+        |machine, pool, _| demand("dropped", true, machine.with(|memory| memory.drop_pool(pool)).is_ok()),
+        |machine, _, region| {
+            let start = Page::containing(region);
+            let pages = PageRange::new(start, Page::new(start.number() + PAGES));
+            demand("pages unmapped", PAGES, machine.with(|memory| memory.unmap_pages(pages)))
+        },
+    ];
+    let before = free_frames(machine);
+    for way in ways {
+        let space = create(machine)?;
+        load(machine, &space);
+        let (pool, region) = pool_of(machine, PAGES)?;
+        on_drive(machine, 6, PAGES, |machine, _| {
+            (0..PAGES).for_each(|number| put(machine, region, number, 9));
+            demand("pages on the drive", PAGES - 6, used_slots(machine))?;
+            way(machine, pool, region)?;
+            demand("pages on the drive", 0, used_slots(machine))
+        })?;
+        go(machine, home);
+        destroy(machine, space)?;
+        demand("free frames", before, free_frames(machine))?;
+    }
+    // The whole address space goes, of which some pages are on the drive.
+    let space = create(machine)?;
+    load(machine, &space);
+    let (_, region) = pool_of(machine, PAGES)?;
+    on_drive(machine, 6, PAGES, |machine, _| {
+        (0..PAGES).for_each(|number| put(machine, region, number, 9));
+        go(machine, home);
+        destroy(machine, space)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })?;
+    demand("free frames", before, free_frames(machine))
+}
+
+fn shared_page_goes_for_all<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (mut pool, region) = pool_of(machine, 8)?;
+    (0..8).for_each(|number| put(machine, region, number, number + 1));
+    let clones: Vec<_> = (0..3).map(|_| duplicate(machine)).collect::<Result<_, _>>()?;
+    let spaces: Vec<Frame> = clones.iter().map(|clone| clone.root()).chain([parent]).collect();
+    on_drive(machine, 0, 40, |machine, _| {
+        let kept = machine.with(|memory| memory.get_frame());
+        let kept = done("a frame of a shared page", kept)?;
+        demand("slots: one for all", 1, used_slots(machine))?;
+        let gone = done("the page", (0..8).find(|at| is_on_drive(machine, page(region, *at))).ok_or(()))?;
+        for space in &spaces {
+            go(machine, *space);
+            demand("the page is on the drive for each", true, is_on_drive(machine, page(region, gone)))?;
+        }
+        done("frame given back", machine.with(|memory| memory.frames.release_frame(kept)))?;
+        // Each side reads it, and gets a page of its own then.
+        for (number, space) in (0..).zip(&spaces) {
+            go(machine, *space);
+            demand("its word", gone + 1, get(machine, region, gone))?;
+            put(machine, region, gone, 100 + number);
+        }
+        for (number, space) in (0..).zip(&spaces) {
+            go(machine, *space);
+            demand("its own word", 100 + number, get(machine, region, gone))?;
+            for at in (0..8).filter(|at| *at != gone) {
+                demand("a word of all", at + 1, get(machine, region, at))?;
+            }
+        }
+        go(machine, parent);
+        clones.into_iter().try_for_each(|clone| destroy(machine, clone))?;
+        demand("pages released", 8, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+fn clone_of_pages_on_the_drive<M: Machine>(machine: &mut M) -> Outcome {
+    const PAGES: u32 = 24;
+    let parent = root(machine);
+    let (mut pool, region) = pool_of(machine, PAGES)?;
+    on_drive(machine, 12, 3 * PAGES, |machine, _| {
+        (0..PAGES).for_each(|number| put(machine, region, number, number + 1));
+        push_out(machine, region, PAGES - 4, PAGES);
+        let (used, reads) = (used_slots(machine), reads(machine));
+        let clone = duplicate(machine)?;
+        demand("pages read for a clone", 0, self::reads(machine) - reads)?;
+        demand("slots of both", true, used_slots(machine) < used + 6)?;
+        for (word, space) in [(200, clone.root()), (300, parent)] {
+            go(machine, space);
+            for number in 0..PAGES {
+                demand("its word", number + 1, get(machine, region, number))?;
+                machine.write(above(page(region, number), 8), word + number);
+            }
+        }
+        for (word, space) in [(200, clone.root()), (300, parent)] {
+            go(machine, space);
+            for number in 0..PAGES {
+                demand("the word of both", number + 1, get(machine, region, number))?;
+                demand("its own word", word + number, machine.read(above(page(region, number), 8)))?;
+            }
+        }
+        go(machine, parent);
+        destroy(machine, clone)?;
+        demand("pages released", PAGES, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+#[inline(never)]
+fn reads<M: Machine>(machine: &mut M) -> u32 {
+    machine.with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.counts().reads))
+}
+
+/// Clones with ever fewer frames free, so that each frame that a clone needs is once the one for which a page has to go.
+fn clone_while_pages_go<M: Machine>(machine: &mut M) -> Outcome {
+    const PAGES: u32 = 12;
+    let parent = root(machine);
+    let (_, region) = pool_of(machine, PAGES)?;
+    (0..PAGES).for_each(|number| put(machine, region, number, number + 1));
+    for free in 0..6 {
+        on_drive(machine, free, 4 * PAGES, |machine, orders: &Orders| {
+            let clone = duplicate(machine)?;
+            for (word, space) in [(200, clone.root()), (300, parent)] {
+                go(machine, space);
+                for number in 0..PAGES {
+                    demand("its word", number + 1, get(machine, region, number))?;
+                    machine.write(above(page(region, number), 8), word + number);
+                }
+            }
+            go(machine, parent);
+            destroy(machine, clone)?;
+            // A clone that can't be made since the drive takes nothing leaves the parent as it was.
+            (0..PAGES).for_each(|number| _ = get(machine, region, number));
+            orders.fail_writes(1000);
+            let failed = machine.with(crate::vm::AddressSpace::duplicate);
+            orders.fail_writes(0);
+            if let Ok(clone) = failed {
+                destroy(machine, clone)?;
+            }
+            for number in 0..PAGES {
+                demand("its word", number + 1, get(machine, region, number))?;
+                demand("the parent's word", 300 + number, machine.read(above(page(region, number), 8)))?;
+            }
+            demand("records agree", true, machine.with(|memory| memory.check_pools()))
+        })?;
+    }
+    Ok(())
+}
+
+fn audited_swap<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (mut pool, region) = pool_of(machine, 24)?;
+    let start = Page::containing(region);
+    let pages = |from: u32, to: u32| PageRange::new(Page::new(start.number() + from), Page::new(start.number() + to));
+    // Frames that are held back belong to no page, so the auditor would miss them: a region of another space holds them.
+    let other = create(machine)?;
+    load(machine, &other);
+    let (_, ballast) = pool_of(machine, 8192)?;
+    let drive = staged(machine, 70)?;
+    let mut number = 0;
+    while free_frames(machine) > 12 {
+        put(machine, ballast, number, 1);
+        number += 1;
+    }
+    go(machine, parent);
+    super::audited::fill(machine, pages(0, 24), 1);
+    let others = [parent, other.root()];
+    machine.checkpoint("some are on the drive", &others, &[Claim::Filled(pages(0, 24), 1)]);
+    let clone = duplicate(machine)?;
+    let others = [parent, other.root(), clone.root()];
+    machine.checkpoint("cloned", &others, &[Claim::Filled(pages(0, 24), 1)]);
+    load(machine, &clone);
+    super::audited::fill(machine, pages(0, 5), 2);
+    let mixed = [Claim::Filled(pages(0, 5), 2), Claim::Filled(pages(5, 24), 1)];
+    machine.checkpoint("written in the clone", &others, &mixed);
+    go(machine, parent);
+    super::audited::fill(machine, pages(3, 9), 3);
+    let mixed = [Claim::Filled(pages(0, 3), 1), Claim::Filled(pages(3, 9), 3), Claim::Filled(pages(9, 24), 1)];
+    machine.checkpoint("written in the parent", &others, &mixed);
+    demand("pages released", 24, release(machine, &mut pool, region)?)?;
+    machine.checkpoint("released by the parent", &others, &[Claim::Absent(pages(0, 24))]);
+    destroy(machine, clone)?;
+    destroy(machine, other)?;
+    machine.checkpoint("destroyed", &[], &[Claim::Absent(pages(0, 24))]);
+    drive.strike(machine, Ok(()))
+}
