@@ -167,7 +167,12 @@ impl Machine {
                 symbols: Symbols::new(&[]),
                 stack_word: |_| None,
             };
-            let view = View { mmu: &memory.mmu, events: &memory.events, free_frames: memory.frames.free_frames() };
+            let view = View {
+                mmu: &memory.mmu,
+                events: &memory.events,
+                free_frames: memory.frames.free_frames(),
+                free_slots: memory.swap.as_ref().map(|swap| swap.free_slots()),
+            };
             report.write(Some(view), &mut *self.console.borrow_mut());
         });
     }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`addr`], [`memory_map`] and [`text`]: the numbers everything else is made of, and their names.
 //! 2. [`frames`]: which physical frames are free; [`events`]: what happened last.
-//! 3. [`paging`]: entries, the recursive window, page tables; [`backing`]: where pages go when no frame is left.
+//! 3. [`paging`]: entries, the recursive window, page tables, and where pages go when no frame is left.
 //! 4. [`vm`]: regions of pages that get a frame when they are touched.
 //! 5. [`screen`]: text, and how it becomes pixels; [`boot_info`]: what the boot loader left; [`symbols`]: names of functions; [`log_levels`]: how much each module logs.
 //! 6. [`fault`]: faults in words; [`report`]: the screen that a crash ends with.
@@ -22,7 +22,6 @@ extern crate alloc;
 pub mod addr;
 #[cfg(target_arch = "x86")]
 pub mod arch;
-pub mod backing;
 pub mod boot_info;
 pub mod commands;
 pub mod events;

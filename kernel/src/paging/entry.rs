@@ -102,9 +102,9 @@ impl Entry {
         if self.is_present() { Some(Frame::containing(PhysAddr::new(self.0))) } else { None }
     }
 
-    /// Returns the slot of the drive that the page of an absent entry is in; of a present one and of 0, `None`.
+    /// Returns the slot of the drive that the page of an absent entry is in; of a present one, of 0 and of a note, `None`.
     pub const fn slot(self) -> Option<SwapSlot> {
-        if self.is_present() { None } else { SwapSlot::new(self.0 >> 12) }
+        if self.has(Self::FLAGS & !Self::WRITABLE) { None } else { SwapSlot::new(self.0 >> 12) }
     }
 
     /// Returns the entry of the same page when it is in `slot`. A page that is only read-only since it is shared may be written
@@ -160,6 +160,23 @@ mod tests {
             format!("{:?}", Entry::writable(Frame::new(0x402)).with(Entry::KEPT)),
             "p0x0040_2000 PW------- kept"
         );
+    }
+
+    #[test]
+    fn an_absent_entry_names_a_slot_and_keeps_the_right_to_write() {
+        let slot = SwapSlot::new(5).unwrap();
+        let page = Entry::writable(Frame::new(0x400)).with(Entry::DIRTY | Entry::ACCESSED);
+        let shared = Entry::read_only(Frame::new(0x400)).with(Entry::SHARED);
+        assert_eq!((page.in_slot(slot).slot(), page.in_slot(slot).frame()), (Some(slot), None));
+        assert_eq!([page, shared].map(|page| page.in_slot(slot).bits()), [0x5002; 2]);
+        assert_eq!(Entry::read_only(Frame::new(0x400)).in_slot(slot).bits(), 0x5000);
+        assert_eq!(format!("{:?}", page.in_slot(slot)), "absent(0x00005002, slot 0x5)");
+    }
+
+    #[test]
+    fn neither_a_frame_nor_nothing_nor_a_note_is_a_slot() {
+        let others = [Entry::writable(Frame::new(5)), Entry::ABSENT, Entry::from_bits(0x2000_0022)];
+        assert_eq!(others.map(Entry::slot), [None; 3]);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Decision: docs/src/decisions/0019-types-that-tell-the-truth.md.
 
 use super::mmu::MmuView;
+use super::swap::Swap;
 use super::uses::Uses;
 use super::window::Slot;
 use crate::addr::{Frame, VirtAddr};
-use crate::backing::Swap;
 use crate::events::Events;
 
 /// The memory that the kernel works on: the machine's MMU, and where frames come from. Changes are made to the current address space.

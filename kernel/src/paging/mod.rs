@@ -1,19 +1,25 @@
-//! Page tables: entries, the recursive window, the seam to the machine, and the table itself.
+//! Page tables: entries, the recursive window, the seam to the machine, and the table itself; frames that several entries lead
+//! to; and the drive to which pages go when no frame is left.
 
+mod drive;
 mod entry;
+mod hand;
 mod memory;
 mod mmu;
 mod share;
 mod shown;
 pub mod soft;
+mod swap;
 mod table;
 mod uses;
 mod window;
 
+pub use drive::{Drive, DriveError, MemoryDrive, SECTOR_SIZE, SECTORS_A_PAGE, check_sectors};
 pub use entry::Entry;
 pub use memory::Memory;
 pub use mmu::{Fault, Mmu, MmuView};
 pub use shown::Shown;
+pub use swap::{Swap, SwapCounts};
 pub use table::{CurrentTable, DestroyError, OutOfFrames, PageTable, set_note};
 pub use uses::Uses;
 pub use window::{Slot, Window};

@@ -13,9 +13,9 @@
 use super::entry::Entry;
 use super::memory::Memory;
 use super::mmu::{Mmu, MmuView};
+use super::swap::Swap;
 use super::window::{Slot, Window};
 use crate::addr::{ENTRIES, Frame, PAGES_IN_SPACE, Page, PageRange, VirtAddr};
-use crate::backing::Swap;
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
 use core::ops::AddAssign;

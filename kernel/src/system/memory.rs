@@ -9,13 +9,12 @@ use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::vga::SCREEN;
 use crate::arch::x86::{heap, image, kernel_pool, pixels};
-use crate::backing::{Drive, Swap};
 use crate::boot_info::{BootInfo, pools};
 use crate::events::{self, EventKind, Events};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
-use crate::paging::{Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable, Uses};
+use crate::paging::{Drive, Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable, Swap, Uses};
 use alloc::boxed::Box;
 use core::fmt;
 

@@ -6,7 +6,7 @@
 
 use super::mmu::X86Mmu;
 use crate::addr::Page;
-use crate::backing::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE, check_sectors};
+use crate::paging::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE, check_sectors};
 use crate::text::Text;
 use core::arch::asm;
 use x86::io::{inb, outb};

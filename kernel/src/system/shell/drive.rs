@@ -3,9 +3,9 @@
 use super::prompt_machine::ThisMachine;
 use crate::addr::{Page, VirtAddr};
 use crate::arch::x86::ata::Ata;
-use crate::backing::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
 use crate::commands::{self, PromptMachine};
 use crate::memory_map::POOL_PAGES;
+use crate::paging::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
 use crate::system::console::println;
 use crate::system::memory;
 use crate::terminal::words::{BadWords, Words};

@@ -3,9 +3,8 @@
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{access, image, provoke};
-use crate::backing::{Drive, DriveError, MemoryDrive, Swap};
 use crate::frames::FramePool;
-use crate::paging::{Entry, Mmu, MmuView, Slot, Window};
+use crate::paging::{Drive, DriveError, Entry, MemoryDrive, Mmu, MmuView, Slot, Swap, Window};
 use crate::system::console::control;
 use crate::system::{memory, threads};
 use crate::vm::{AddressSpace, VmPool};

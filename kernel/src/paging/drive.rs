@@ -1,7 +1,7 @@
 //! Drives: sectors that move into a page and out of one.
 
+use super::mmu::Mmu;
 use crate::addr::{PAGE_SIZE, Page};
-use crate::paging::Mmu;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;

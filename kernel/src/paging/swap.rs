@@ -1,9 +1,11 @@
 //! The slots of a drive: which are free, how many entries lead to each, and moving pages to and from them.
 
 use super::drive::{Drive, SECTORS_A_PAGE};
+use super::entry::Entry;
+use super::mmu::Mmu;
+use super::uses::Uses;
 use crate::addr::{Frame, FrameRange, Page, SwapSlot};
 use crate::frames::{FramePool, FrameSource, FrameState};
-use crate::paging::{Entry, Mmu, Uses};
 use alloc::boxed::Box;
 
 /// How many slots a drive gets at most, whatever its size: those of 256 MiB, for which the kernel pool has room.

@@ -4,11 +4,16 @@
 //! used since it last came by it takes the A flag away, and a page without it goes to the drive. It knows neither which
 //! address space nor which page that is, and needs no list of frames.
 
+use super::entry::Entry;
+use super::memory::Memory;
+use super::mmu::Mmu;
+use super::shown::Shown;
 use super::swap::{For, Swap};
+use super::table::{CurrentTable, OutOfFrames};
+use super::window::Window;
 use crate::addr::{ENTRIES, Frame, Page, SwapSlot};
 use crate::events::EventKind;
 use crate::frames::FrameSource;
-use crate::paging::{CurrentTable, Entry, Memory, Mmu, OutOfFrames, Shown, Window};
 
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Hands out a frame with unknown contents. If none is free, and there is a drive, a page that was not used lately makes
