@@ -25,6 +25,7 @@ mod regions;
 mod samples;
 mod setup;
 mod spaces;
+mod swap;
 
 use crate::arch::x86::clock;
 use crate::arch::x86::exit::Verdict;
@@ -46,13 +47,14 @@ pub struct Boot {
 /// A group of measurements: its name, and what takes them.
 type Group = (&'static str, fn(&mut RealMachine) -> Outcome);
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("floor", floors::measure),
     ("one-fault", faults::measure_one),
     ("faults", faults::measure),
     ("regions", regions::measure),
     ("spaces", spaces::measure),
     ("clones", clones::measure),
+    ("swap", swap::measure),
     ("frames", frame_pool::measure),
     ("heap", heap::measure),
     ("events", events::measure),
