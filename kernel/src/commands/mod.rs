@@ -1,7 +1,7 @@
 //! The commands of the prompt, on any machine that has one.
 //!
 //! Those in `inspect` show the memory, `frame_map` draws the frame pool, those in `modify` change the memory, and those in
-//! `spaces` make and enter address spaces. What only one machine can do, such as ending, it adds itself.
+//! `spaces` make and enter address spaces, and `swap` knows the drive. What only one machine can do, such as ending, it adds itself.
 
 mod frame_map;
 mod inspect;
@@ -9,6 +9,7 @@ mod machine;
 mod modify;
 mod space_list;
 mod spaces;
+mod swap;
 
 pub use frame_map::{Books, FrameMap};
 pub use inspect::records_agree;
@@ -32,7 +33,7 @@ pub struct Command<M> {
 }
 
 /// Returns the commands that every machine has.
-pub fn all<M: PromptMachine>() -> [Command<M>; 19] {
+pub fn all<M: PromptMachine>() -> [Command<M>; 21] {
     [
         Command { name: "walk", arguments: "ADDR", help: "the way from an address to its page", run: inspect::walk },
         Command {
@@ -96,6 +97,8 @@ pub fn all<M: PromptMachine>() -> [Command<M>; 19] {
         },
         Command { name: "read", arguments: "ADDR", help: "the word there", run: modify::read },
         Command { name: "write", arguments: "ADDR VALUE", help: "change the word there", run: modify::write },
+        Command { name: "swap", arguments: "", help: "a map of the drive's slots, for pages", run: swap::swap },
+        Command { name: "evict", arguments: "ADDR", help: "send a page to the drive", run: swap::evict },
         Command {
             name: "events",
             arguments: "[COUNT]",

@@ -74,9 +74,9 @@ impl<M: Mmu> Swap<M> {
         self.counts
     }
 
-    /// Returns the drive.
-    pub fn drive(&mut self) -> &mut (dyn Drive<M> + Send) {
-        &mut *self.drive
+    /// Returns where the hand is: a page table, or the next one above it, and the entry that comes next.
+    pub fn hand(&self) -> (Frame, u32) {
+        self.hand
     }
 
     /// Returns how many slots there are, the first one included, which is never used.
@@ -92,6 +92,18 @@ impl<M: Mmu> Swap<M> {
     /// Says whether a page is in `slot`.
     pub fn is_used(&self, slot: SwapSlot) -> bool {
         self.slots.state(as_frame(slot)) == Some(FrameState::Head)
+    }
+
+    /// Says whether `slot` can take a page.
+    pub fn is_free(&self, slot: SwapSlot) -> bool {
+        self.slots.state(as_frame(slot)) == Some(FrameState::Free)
+    }
+
+    /// Returns a slot in use that has one of the `count` sectors from `first` on.
+    pub fn used_by_sectors(&self, first: u32, count: u32) -> Option<SwapSlot> {
+        let last = first.saturating_add(count.saturating_sub(1));
+        let mut slots = (first / SECTORS_A_PAGE..=last / SECTORS_A_PAGE).filter_map(SwapSlot::new);
+        slots.find(|slot| self.is_used(*slot))
     }
 
     /// Returns how many slots hold pages.

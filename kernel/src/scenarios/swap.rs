@@ -5,6 +5,7 @@ use super::clones::{duplicate, go};
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
+use super::second_chance::SecondChance;
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames};
 use super::test_drive::{Orders, on_drive, staged};
@@ -106,48 +107,12 @@ fn three_times_memory<M: Machine>(machine: &mut M) -> Outcome {
     })
 }
 
-/// The hand on one page table, as the scenario below works it out: what is in memory, and which pages were used.
-#[derive(Default)]
-struct Model {
-    /// For each page whether it is in memory, and if so, whether it was used since the hand came by.
-    pages: [Option<bool>; 5],
-    hand: usize,
-    faults: u32,
-}
-
-impl Model {
-    fn touch(&mut self, number: usize, frames: usize) {
-        if self.pages[number].is_none() {
-            self.faults += 1;
-            if self.pages.iter().flatten().count() == frames {
-                self.make_room();
-            }
-        }
-        self.pages[number] = Some(true);
-    }
-
-    fn make_room(&mut self) {
-        loop {
-            let number = self.hand;
-            self.hand = (self.hand + 1) % self.pages.len();
-            match &mut self.pages[number] {
-                None => {}
-                Some(used @ true) => *used = false,
-                Some(false) => {
-                    self.pages[number] = None;
-                    return;
-                }
-            }
-        }
-    }
-}
-
 fn faults_as_the_model_says<M: Machine>(machine: &mut M) -> Outcome {
     let (_, region) = pool_of(machine, 5)?;
     on_drive(machine, 4, 8, |machine, _| {
-        let (mut model, before) = (Model::default(), machine.faults());
+        let (mut model, before) = (SecondChance::new(5, 4, 0), machine.faults());
         for (step, number) in (0..).zip([0, 1, 2, 3, 4, 0, 1, 4, 2, 3, 4, 0]) {
-            model.touch(number as usize, 4);
+            model.touch(number);
             if step % 2 == 0 {
                 put(machine, region, number, number + 7);
             } else {
@@ -156,8 +121,11 @@ fn faults_as_the_model_says<M: Machine>(machine: &mut M) -> Outcome {
             demand("faults so far", model.faults, machine.faults() - before)?;
         }
         for number in 0..5 {
-            let in_memory = model.pages[number as usize].is_some();
-            demand("the page is on the drive", !in_memory, is_on_drive(machine, page(region, number)))?;
+            demand(
+                "the page is on the drive",
+                !model.is_in_memory(number),
+                is_on_drive(machine, page(region, number)),
+            )?;
         }
         Ok(())
     })

@@ -7,7 +7,7 @@ use crate::commands::{self, PromptMachine};
 use crate::memory_map::POOL_PAGES;
 use crate::paging::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
 use crate::system::console::println;
-use crate::system::memory;
+use crate::system::memory::{self, KernelMemory};
 use crate::terminal::words::{BadWords, Words};
 
 /// `drive [read | write SECTOR ADDR]`
@@ -28,6 +28,11 @@ pub fn drive(machine: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWord
             println!("{}: {} sectors of {SECTOR_SIZE} bytes, {mebibytes} MiB", drive.model(), drive.sectors());
         }
         Some((reads, sector, address)) => {
+            let used = |memory: &mut KernelMemory| memory.swap.as_ref()?.used_by_sectors(sector, SECTORS_A_PAGE);
+            if let Some(slot) = memory::with(used).filter(|_| !reads) {
+                println!("{slot:?} of these sectors holds a page: swap shows which are free");
+                return Ok(());
+            }
             if let Some(page) = page(machine, address, reads) {
                 let last = sector.wrapping_add(SECTORS_A_PAGE - 1);
                 match move_page(&mut drive, reads, sector, page) {
