@@ -167,12 +167,29 @@ mod tests {
     }
 
     #[test]
-    fn a_count_ends_at_256_entries() {
+    fn a_count_ends_at_255_entries() {
         let mut uses = four();
         let frame = Frame::new(FIRST + 1);
-        assert_eq!((0..300).filter(|_| uses.count_up(frame)).count(), 255);
-        assert_eq!(counts(&uses), [0, 255, 0, 0]);
+        assert_eq!((0..300).filter(|_| uses.count_up(frame)).count(), 254);
+        assert_eq!(counts(&uses), [0, 254, 0, 0]);
         assert!(uses.count_down(frame) && uses.count_up(frame) && !uses.count_up(frame));
+    }
+
+    #[test]
+    fn page_tables_are_marked_found_and_never_shared() {
+        let mut uses = four();
+        let table = |index| Frame::new(FIRST + index);
+        assert_eq!(uses.table_from(Frame::new(0)), None);
+        uses.mark_table(table(1));
+        uses.mark_table(table(3));
+        assert_eq!((uses.tables(), uses.is_table(table(1)), uses.is_table(table(2))), (2, true, false));
+        let from = [0, FIRST, FIRST + 2, FIRST + 4].map(|number| uses.table_from(Frame::new(number)));
+        assert_eq!(from, [1, 1, 3, 1].map(|index| Some(table(index))));
+        assert!(!uses.count_up(table(1)) && !uses.count_down(table(1)));
+        assert_eq!((counts(&uses), uses.shared_frames()), ([0; 4], 0));
+        uses.unmark_table(table(1));
+        uses.unmark_table(table(2));
+        assert_eq!((uses.tables(), uses.table_from(table(0))), (1, Some(table(3))));
     }
 
     #[test]

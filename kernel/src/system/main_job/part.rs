@@ -6,7 +6,7 @@ use crate::system::console::println;
 /// Prints the heading of a column each.
 pub fn heading(columns: [&str; 6]) {
     let [name, faults, taken, returned, free, ticks] = columns;
-    println!("{name:28}{faults:^11}{taken:^10}{returned:^10}{free:^12}{ticks:>8}");
+    println!("{name:27}{faults:^12}{taken:^10}{returned:^10}{free:^12}{ticks:>8}");
 }
 
 /// A line of the table.
@@ -33,7 +33,7 @@ impl Part {
     pub fn close(self) -> Outcome {
         let Self { name, faults, taken, returned, free, ticks } = self;
         println!(
-            "{name:28}{:>5}/{:<5}{:4}/{:<5}{:4}/{:<5}{:6}{:6}{:8}",
+            "{name:27}{:>5}/{:<6}{:4}/{:<5}{:4}/{:<5}{:6}{:6}{:8}",
             faults[0],
             faults[1],
             taken[0],

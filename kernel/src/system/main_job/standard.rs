@@ -93,7 +93,7 @@ fn first_touches() -> Outcome {
     })?;
     let (faults, taken, returned, ticks) = touched;
     Part {
-        name: "first touches only, 256 pages",
+        name: "first touches, 256 pages",
         faults: [faults, 256],
         taken: [taken, 256],
         returned: [returned, 256],
