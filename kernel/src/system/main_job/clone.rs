@@ -40,7 +40,7 @@ pub fn run() -> Outcome {
     // On each side a directory and a table.
     let due = 2 * (PAGES + 2);
     Part {
-        name: "64 pages, cloned, both write",
+        name: "64 pages cloned, both write",
         faults: [faults, 3 * PAGES],
         taken: [taken, due],
         returned: [after + taken - before, due],
