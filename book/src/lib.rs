@@ -1,3 +1,4 @@
 //! What must hold of the book, beside what its maker sees to.
 
+pub mod figures;
 pub mod links;

@@ -1,10 +1,11 @@
-//! Builds the book by mdBook, and checks every link in it.
+//! Builds the book by mdBook, checks every link in it, and brings its figures to life where the explorer's page is there.
 //!
 //! Decision: docs/src/decisions/0021-the-book-is-built-by-a-crate.md.
 
-use book::links;
+use book::{figures, links};
 use mdbook_driver::MDBook;
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +13,10 @@ use std::sync::{Arc, Mutex};
 
 /// The book's directory, with its configuration.
 const BOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+
+/// The explorer's page, if it was made, and its name beside the book's pages.
+const EXPLORER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../build/explorer.html");
+const LIVE: &str = "live.html";
 
 /// What mdBook warns of.
 #[derive(Clone, Default)]
@@ -50,7 +55,31 @@ fn build() -> Result<(), Box<dyn Error>> {
         checked.links,
         pages.join("index.html").display()
     );
+    match bring_to_life(&pages)? {
+        0 => println!("its figures are still: 'make explore book' brings them to life"),
+        count => println!("{count} live figures"),
+    }
     Ok(())
+}
+
+/// Puts the explorer's page into the figures of the chapters. Returns how many there are; none if the page was not made.
+fn bring_to_life(pages: &Path) -> io::Result<usize> {
+    if !Path::new(EXPLORER).exists() {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for entry in fs::read_dir(pages)? {
+        let page = entry?.path();
+        if page.extension().is_some_and(|extension| extension == "html") {
+            let (html, figures) = figures::embed(&fs::read_to_string(&page)?, LIVE);
+            if figures > 0 {
+                fs::write(&page, html)?;
+            }
+            count += figures;
+        }
+    }
+    fs::copy(EXPLORER, pages.join(LIVE))?;
+    Ok(count)
 }
 
 fn main() -> ExitCode {

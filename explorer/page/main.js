@@ -144,6 +144,14 @@ if (session.test) {
   document.documentElement.dataset.recorded = "yes";
   byId("about").textContent = `What the test ${session.test} did to the memory of a real machine, QEMU’s, event by event.`;
 }
+/** A figure of the book shows some parts alone. */
+const parts = new URLSearchParams(location.search).get("parts")?.split(",");
+if (parts) {
+  document.documentElement.dataset.figure = "yes";
+  for (const section of document.querySelectorAll("main > section")) {
+    section.hidden = !parts.includes(section.getAttribute("aria-labelledby").replace("-title", ""));
+  }
+}
 drawStories();
 if (session.failed === null) openLink();
 else byId("failed").textContent = `The kernel stopped before its prompt: ${session.failed}`;

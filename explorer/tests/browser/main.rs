@@ -281,6 +281,23 @@ fn nothing_hangs_over_from_a_telephone_to_a_wall() {
 }
 
 #[test]
+fn a_figure_of_the_book_shows_its_parts_alone() {
+    in_page("?parts=table,acts#alloc%204000_0000%208M;read%204040_0000", async |page| {
+        let shown = "return [...document.querySelectorAll('section, header')].filter((part) => part.checkVisibility())\
+                     .map((part) => part.getAttribute('aria-labelledby'))";
+        assert_eq!(page.ask(shown).await?, json!(["table-title", "acts-title"]));
+        // It is alive, and stays what it is.
+        page.press("free 0x4040_0000 page").await?;
+        assert!(page.text("acts").await?.contains("flush the page at 0x4040_0000"));
+        page.press("Undo").await?;
+        page.press("Undo").await?;
+        page.press("Undo").await?;
+        assert_eq!(page.ask("return location.search").await?, json!("?parts=table,acts"));
+        Ok(())
+    });
+}
+
+#[test]
 fn a_recorded_run_is_played_from_its_first_fault_to_its_end() {
     in_recording("", async |page| {
         let count = "return [...document.querySelectorAll('#counts dd')].map((count) => count.textContent)";
