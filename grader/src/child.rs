@@ -45,7 +45,10 @@ pub enum Exit {
 
 /// A child that runs. Dropping it ends it.
 #[derive(Debug)]
-pub struct Running(Child);
+pub struct Running {
+    child: Child,
+    grace: Duration,
+}
 
 impl Running {
     /// Starts `program` with `args`, and `env` in its environment. It reads `input`; what it says goes to the two files.
@@ -63,7 +66,7 @@ impl Running {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", program]).args(args).envs(env.iter().copied());
         command.stdin(input).stdout(said).stderr(complained);
-        command.process_group(0).spawn().map(Self)
+        command.process_group(0).spawn().map(|child| Self { child, grace: GRACE })
     }
 
     /// Returns how it ended, if it has.
@@ -72,7 +75,7 @@ impl Running {
     ///
     /// If the system does not say.
     pub fn exit(&mut self) -> io::Result<Option<Exit>> {
-        let status = self.0.try_wait()?;
+        let status = self.child.try_wait()?;
         Ok(status.map(|status| match (status.code(), status.signal()) {
             (Some(code), _) => Exit::Status(code),
             (None, signal) => Exit::Signal(signal.unwrap_or_default()),
@@ -85,7 +88,7 @@ impl Running {
     ///
     /// If it has been waited for, and so is gone.
     pub fn worked(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The second field, in parentheses, may hold anything.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace();
         let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
@@ -93,13 +96,13 @@ impl Running {
     }
 
     fn runs(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(None))
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Sends `signal` to the child and all that it started. It has not been waited for, so its number is still its own.
     fn signal(&self, signal: Signal) {
         // The one way to fail is that the group has ended, which is what is wanted.
-        let _ = kill_process_group(Pid::from_child(&self.0), signal);
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
     }
 }
 
@@ -109,11 +112,11 @@ impl Drop for Running {
             return;
         }
         self.signal(Signal::TERM);
-        let patience = Instant::now() + GRACE;
+        let patience = Instant::now() + self.grace;
         while self.runs() {
             if Instant::now() >= patience {
                 self.signal(Signal::KILL);
-                let _ = self.0.wait();
+                let _ = self.child.wait();
             }
             sleep(POLL);
         }
@@ -123,6 +126,7 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::test_kill_process_group;
 
     fn start(script: &str) -> Running {
         let output = || tempfile::tempfile().expect("a temporary file");
@@ -140,5 +144,27 @@ mod tests {
         }
         assert!(busy.worked().expect("it runs") >= wanted);
         assert!(idle.worked().expect("it runs") < wanted);
+    }
+
+    #[test]
+    fn a_child_that_ignores_the_request_to_end_is_made_to() {
+        let output = tempfile::tempfile().expect("a temporary file");
+        let says = [output.try_clone().expect("a file"), output.try_clone().expect("a file")];
+        let script = "trap '' TERM; echo ready; while :; do sleep 1; done";
+        let stubborn = Running::start("sh", &["-c".into(), script.into()], &[], Stdio::null(), says);
+        let mut stubborn = stubborn.expect("it starts");
+        let patience = Instant::now() + Duration::from_secs(60);
+        while output.metadata().expect("a file").len() == 0 && Instant::now() < patience {
+            sleep(POLL);
+        }
+        stubborn.grace = Duration::from_millis(100);
+        let (group, asked) = (Pid::from_child(&stubborn.child), Instant::now());
+        drop(stubborn);
+        assert!(asked.elapsed() >= Duration::from_millis(100) && asked.elapsed() < Duration::from_secs(30));
+        // What it had started ends with it, and stays until somebody has waited for it.
+        while test_kill_process_group(group).is_ok() {
+            assert!(Instant::now() < patience, "something of it is left");
+            sleep(POLL);
+        }
     }
 }

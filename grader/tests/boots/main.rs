@@ -2,7 +2,6 @@
 //! after the other, and a file with one long test would leave a core idle.
 
 mod bochs;
-mod framebuffer;
 mod gdb;
 mod killed;
 mod prompt;

@@ -1,6 +1,6 @@
 //! What a person sees where there is no text mode: the framebuffer of machines with UEFI, read as a picture.
 //!
-//! The text is read by comparing each cell with the glyphs of the font, so it counts only if its pixels are right.
+//! `make check-screen` runs these. The text is read by comparing each cell with the glyphs of the font, so it counts only if its pixels are right.
 
 use grader::qemu::qmp::Qmp;
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster};
@@ -213,19 +213,16 @@ fn prompt_and_report_are_on_the_screen(protocol: &str, crime: &str, heading: &st
 }
 
 #[test]
-#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn under_uefi_the_screen_shows_the_prompt_and_a_report() {
     prompt_and_report_are_on_the_screen("multiboot2", "dies-past-a-region", "illegal-access: kernel read");
 }
 
 #[test]
-#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn a_double_fault_is_on_the_screen_too_and_multiboot_1_will_do() {
     prompt_and_report_are_on_the_screen("multiboot", "dies-stack-overflow", "stack-overflow: kernel stack overflow");
 }
 
 #[test]
-#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn a_machine_without_any_screen_says_so_on_the_serial_line() {
     let machine = Machine::boot("multiboot2", &["-vga", "none"]);
     let said = machine.wait_for("droste> ");
