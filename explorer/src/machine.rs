@@ -30,13 +30,8 @@ const LAYOUT: Layout = Layout {
 
 /// What this machine's prompt has beside the kernel's commands.
 const OWN: &[Command<Machine>] = &[
-    Command {
-        name: "break",
-        arguments: "flush | clear | legitimacy",
-        help: "break the kernel on purpose",
-        run: break_,
-    },
-    Command { name: "mend", arguments: "", help: "end all that break began", run: mend },
+    Command::new("break", "flush | clear | legitimacy", "break the kernel on purpose", break_),
+    Command::new("mend", "", "end all that break began", mend),
 ];
 
 /// A machine with the kernel in it.

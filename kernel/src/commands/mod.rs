@@ -20,97 +20,49 @@ pub use spaces::{in_clean_kernel, start};
 use crate::terminal::words::{BadWords, Words};
 use machine::say;
 
+/// What carries a command out: it takes the words behind the command's own.
+type Run<M> = fn(&M, &mut Words<'_>) -> Result<(), BadWords>;
+
 /// A command.
 pub struct Command<M> {
-    /// Its first word.
-    pub name: &'static str,
-    /// What comes behind it.
-    pub arguments: &'static str,
-    /// What it does, in a few words.
-    pub help: &'static str,
-    /// Carries it out.
-    pub run: fn(&M, &mut Words<'_>) -> Result<(), BadWords>,
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    run: Run<M>,
+}
+
+impl<M> Command<M> {
+    /// Makes the command with the first word `name` and `arguments` behind it, which does what `help` says in a few words, by
+    /// `run`.
+    pub const fn new(name: &'static str, arguments: &'static str, help: &'static str, run: Run<M>) -> Self {
+        Self { name, arguments, help, run }
+    }
 }
 
 /// Returns the commands that every machine has.
 pub fn all<M: PromptMachine>() -> [Command<M>; 21] {
     [
-        Command { name: "walk", arguments: "ADDR", help: "the way from an address to its page", run: inspect::walk },
-        Command {
-            name: "pde",
-            arguments: "ADDR",
-            help: "its directory entry, and where it is seen",
-            run: inspect::pde,
-        },
-        Command {
-            name: "pte",
-            arguments: "ADDR",
-            help: "its page-table entry, and where it is seen",
-            run: inspect::pte,
-        },
-        Command {
-            name: "why",
-            arguments: "ADDR [write]",
-            help: "may it be touched, and if not, why",
-            run: inspect::why,
-        },
-        Command { name: "maps", arguments: "", help: "what this address space maps", run: inspect::maps },
-        Command { name: "pools", arguments: "", help: "its pools", run: inspect::pools },
-        Command {
-            name: "regions",
-            arguments: "[POOL]",
-            help: "the regions of a pool, or of all",
-            run: inspect::regions,
-        },
-        Command { name: "frames", arguments: "", help: "a map of the process frame pool", run: frame_map::frames },
-        Command { name: "spaces", arguments: "", help: "the address spaces of this prompt", run: spaces::spaces },
-        Command {
-            name: "space",
-            arguments: "new | load N | destroy N",
-            help: "make, enter, end one",
-            run: spaces::space,
-        },
-        Command {
-            name: "duplicate",
-            arguments: "",
-            help: "a clone of this space; a first write copies a page",
-            run: spaces::duplicate,
-        },
-        Command {
-            name: "pool",
-            arguments: "new ADDR BYTES | drop POOL",
-            help: "register one, or drop it with all in it",
-            run: modify::pool,
-        },
-        Command { name: "alloc", arguments: "POOL BYTES", help: "allocate a region", run: modify::alloc },
-        Command {
-            name: "free",
-            arguments: "ADDR [page]",
-            help: "release a region, or a page's frame",
-            run: modify::free,
-        },
-        Command {
-            name: "touch",
-            arguments: "ADDR [PAGES]",
-            help: "write to pages without changing them",
-            run: modify::touch,
-        },
-        Command { name: "read", arguments: "ADDR", help: "the word there", run: modify::read },
-        Command { name: "write", arguments: "ADDR VALUE", help: "change the word there", run: modify::write },
-        Command { name: "swap", arguments: "", help: "a map of the drive's slots, for pages", run: swap::swap },
-        Command { name: "evict", arguments: "ADDR", help: "send a page to the drive", run: swap::evict },
-        Command {
-            name: "events",
-            arguments: "[COUNT]",
-            help: "what happened to the memory last",
-            run: inspect::events,
-        },
-        Command {
-            name: "faults",
-            arguments: "[COUNT]",
-            help: "the last faults, answered and refused",
-            run: inspect::faults,
-        },
+        Command::new("walk", "ADDR", "the way from an address to its page", inspect::walk),
+        Command::new("pde", "ADDR", "its directory entry, and where it is seen", inspect::pde),
+        Command::new("pte", "ADDR", "its page-table entry, and where it is seen", inspect::pte),
+        Command::new("why", "ADDR [write]", "may it be touched, and if not, why", inspect::why),
+        Command::new("maps", "", "what this address space maps", inspect::maps),
+        Command::new("pools", "", "its pools", inspect::pools),
+        Command::new("regions", "[POOL]", "the regions of a pool, or of all", inspect::regions),
+        Command::new("frames", "", "a map of the process frame pool", frame_map::frames),
+        Command::new("spaces", "", "the address spaces of this prompt", spaces::spaces),
+        Command::new("space", "new | load N | destroy N", "make, enter, end one", spaces::space),
+        Command::new("duplicate", "", "a clone of this space; a first write copies a page", spaces::duplicate),
+        Command::new("pool", "new ADDR BYTES | drop POOL", "register one, or drop it with all in it", modify::pool),
+        Command::new("alloc", "POOL BYTES", "allocate a region", modify::alloc),
+        Command::new("free", "ADDR [page]", "release a region, or a page's frame", modify::free),
+        Command::new("touch", "ADDR [PAGES]", "write to pages without changing them", modify::touch),
+        Command::new("read", "ADDR", "the word there", modify::read),
+        Command::new("write", "ADDR VALUE", "change the word there", modify::write),
+        Command::new("swap", "", "a map of the drive's slots, for pages", swap::swap),
+        Command::new("evict", "ADDR", "send a page to the drive", swap::evict),
+        Command::new("events", "[COUNT]", "what happened to the memory last", inspect::events),
+        Command::new("faults", "[COUNT]", "the last faults, answered and refused", inspect::faults),
     ]
 }
 

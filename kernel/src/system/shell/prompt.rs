@@ -19,18 +19,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The commands that this machine has beside those of every machine with a prompt.
 const OWN: &[Command<ThisMachine>] = &[
-    Command { name: "tlb", arguments: "", help: "see a stale entry, then flush it", run: tlb },
-    Command {
-        name: "drive",
-        arguments: "[read | write SECTOR ADDR]",
-        help: "the drive; a page of it into memory, or back",
-        run: drive,
-    },
-    Command { name: "log", arguments: "LEVEL", help: "tell more or less: info, or vm:debug,warn", run: log },
-    Command { name: "run", arguments: "[NAME]", help: "the main job, or a test, in a clean kernel", run },
-    Command { name: "tests", arguments: "", help: "the names of all tests", run: list_tests },
-    Command { name: "reboot", arguments: "", help: "restart the machine", run: reboot },
-    Command { name: "poweroff", arguments: "", help: "end; the status tells if all went well", run: poweroff },
+    Command::new("tlb", "", "see a stale entry, then flush it", tlb),
+    Command::new("drive", "[read | write SECTOR ADDR]", "the drive; a page of it into memory, or back", drive),
+    Command::new("log", "LEVEL", "tell more or less: info, or vm:debug,warn", log),
+    Command::new("run", "[NAME]", "the main job, or a test, in a clean kernel", run),
+    Command::new("tests", "", "the names of all tests", list_tests),
+    Command::new("reboot", "", "restart the machine", reboot),
+    Command::new("poweroff", "", "end; the status tells if all went well", poweroff),
 ];
 
 /// The prompt, before a crash and after.
