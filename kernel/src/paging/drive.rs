@@ -21,6 +21,8 @@ pub enum DriveError {
     NoSuchSectors(u32),
     /// It says that it failed: its status and error registers.
     Failed(u8, u8),
+    /// It ended a command before any data was moved, and said no error. Its status.
+    NotReady(u8),
     /// It did not answer in time. Its status.
     Silent(u8),
 }
@@ -30,6 +32,7 @@ impl fmt::Display for DriveError {
         match self {
             Self::NoSuchSectors(first) => write!(f, "the drive has no such sectors from {first} on"),
             Self::Failed(status, error) => write!(f, "the drive failed: status {status:#04x}, error {error:#04x}"),
+            Self::NotReady(status) => write!(f, "the drive was not ready for data: status {status:#04x}"),
             Self::Silent(status) => write!(f, "the drive did not answer in time: status {status:#04x}"),
         }
     }

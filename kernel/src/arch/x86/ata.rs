@@ -11,6 +11,10 @@ use crate::text::Text;
 use core::arch::asm;
 use x86::io::{inb, outb};
 
+/// The most sectors that a disk may say it has: commands have 28 bits for the number of one (LBA28). What a larger disk has
+/// beyond, after 128 GiB, is not used.
+const MOST_SECTORS: u32 = (1 << 28) - 1;
+
 const DATA: u16 = 0x1F0;
 const ERROR: u16 = 0x1F1;
 const SECTOR_COUNT: u16 = 0x1F2;
@@ -82,7 +86,7 @@ impl Ata {
             let word: u32 = words[at / 2] >> (16 * (at % 2));
             to.copy_from_slice(&(word as u16).to_be_bytes());
         }
-        Some(Self { sectors, model: Text::copied(model.trim_ascii_end()) })
+        Some(Self { sectors: sectors.min(MOST_SECTORS), model: Text::copied(model.trim_ascii_end()) })
     }
 
     /// Returns what it is called.
@@ -188,7 +192,7 @@ fn await_end() -> Result<u8, DriveError> {
 /// Waits until the disk is ready for the data of a command.
 fn await_data() -> Result<(), DriveError> {
     match await_end()? {
-        status if status & DATA_REQUEST == 0 => Err(DriveError::Silent(status)),
+        status if status & DATA_REQUEST == 0 => Err(DriveError::NotReady(status)),
         _ => Ok(()),
     }
 }
