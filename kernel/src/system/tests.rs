@@ -5,13 +5,13 @@
 
 mod fatal;
 
-use crate::addr::{Frame, Page, PageRange, VirtAddr};
+use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::arch::x86::exit::Verdict;
-use crate::arch::x86::{access, clock, exit, image, interrupts, kernel_pool, pit};
+use crate::arch::x86::{access, clock, exit, heap, image, interrupts, kernel_pool, pit};
 use crate::frames::{FramePool, FrameSource};
 use crate::memory_map::{HOLE, IDENTITY, KERNEL_POOL, PROCESS_POOL_START};
 use crate::paging::{CurrentTable, Entry, Mmu, MmuView};
-use crate::scenarios::{self, Machine, Outcome, demand};
+use crate::scenarios::{self, Machine, Outcome, demand, done};
 use crate::system::console::{control, println};
 use crate::system::real_machine::RealMachine;
 use crate::system::{memory, threads};
@@ -45,7 +45,8 @@ fn before_memory() -> impl Iterator<Item = (&'static str, Test)> {
 fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
     let scenarios = scenarios::all::<RealMachine>().map(|(name, scenario)| (name, Test::Returns(scenario)));
     let of_tables = scenarios::of_tables::<RealMachine>();
-    let without_faults: [(_, Check); 4] = [
+    let without_faults: [(_, Check); 5] = [
+        ("heap-grows-in-pieces", heap_grows_in_pieces),
         ("process-pool-yields-6912", process_pool_yields_6912),
         ("process-pool-on-64M", |machine| process_pool_ends_at(machine, 64 << 8)),
         ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
@@ -173,6 +174,35 @@ fn kernel_pool_is_left_alone(machine: &mut RealMachine) -> Outcome {
     let after = kernel_pool::with(|pool| pool.free_frames());
     demand("free frames of the kernel pool", before, after)?;
     demand("kernel pool's metadata agrees", true, kernel_pool::with(|pool: &mut FramePool<'_>| pool.check()))
+}
+
+fn heap_grows_in_pieces(_: &mut RealMachine) -> Outcome {
+    // As much as the heap has at the start, so no piece has room for a second one.
+    const BYTES: usize = (heap::FIRST_FRAMES * PAGE_SIZE) as usize;
+    let block = |filling: u8| {
+        let mut block = Vec::new();
+        block.try_reserve_exact(BYTES).is_ok().then(|| block.resize(BYTES, filling))?;
+        Some(block)
+    };
+    let free_frames = || kernel_pool::with(|pool| pool.free_frames());
+    let (mut blocks, mut between) = (Vec::with_capacity(heap::PIECES + 1), Vec::with_capacity(heap::PIECES + 1));
+    // One more frame of the pool is in use before each, so that it does not lie behind the one before.
+    for filling in 1..heap::PIECES as u8 {
+        between.push(done("a frame in between", kernel_pool::with(|pool| pool.get_frames(1)).ok_or(()))?);
+        blocks.extend(block(filling));
+    }
+    demand("blocks in pieces of their own", heap::PIECES as u32 - 1, blocks.len() as u32)?;
+    blocks.extend(block(0xFE));
+    demand("blocks, of which the last continues a piece", heap::PIECES as u32, blocks.len() as u32)?;
+    let before = free_frames();
+    between.push(done("a frame in between", kernel_pool::with(|pool| pool.get_frames(1)).ok_or(()))?);
+    demand("a block that continues none", true, block(0).is_none())?;
+    demand("free frames after it was refused", before - 1, free_frames())?;
+    for block in &blocks {
+        demand("a block written over", false, block.iter().any(|byte| *byte != block[0]))?;
+    }
+    let released = between.into_iter().all(|frame| kernel_pool::with(|pool| pool.release_frames(frame)).is_ok());
+    demand("the frames in between given back", true, released)
 }
 
 fn image_is_protected(machine: &mut RealMachine) -> Outcome {

@@ -18,7 +18,7 @@ pub const FIRST_FRAMES: u32 = 32;
 const STEP: u32 = 16;
 
 /// How many pieces of memory the heap may have that do not lie together.
-const PIECES: usize = 8;
+pub const PIECES: usize = 8;
 
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap(Locked::new(Pieces { heaps: [const { Heap::empty() }; PIECES], used: 0 }));
@@ -45,21 +45,21 @@ impl Pieces {
         self.grow(frames.max(STEP)).or_else(|| self.grow(frames))
     }
 
-    /// Takes `frames` frames from the kernel pool: they continue a piece, or are one of their own.
+    /// Takes `frames` frames from the kernel pool: they continue a piece, or are one of their own, if there may be one more.
     fn grow(&mut self, frames: u32) -> Option<()> {
-        if self.used == PIECES {
-            return None;
-        }
         let frames = kernel_pool::take(frames)?;
         let (start, bytes) = (frames.start.start().as_u32() as *mut u8, (frames.len() * PAGE_SIZE) as usize);
         if let Some(heap) = self.heaps[..self.used].iter_mut().find(|heap| heap.top() == start) {
             // SAFETY: (1) the heap has its memory, and the frames lie right behind it; (2) they are mapped at their own
             // address for ever; (3) they are claimed for good, so nothing else refers to them.
             unsafe { heap.extend(bytes) };
-        } else {
+        } else if let Some(heap) = self.heaps.get_mut(self.used) {
             // SAFETY: (1) this heap is empty, and gets its memory once, since `used` only grows; (2) and (3) as above.
-            unsafe { self.heaps[self.used].init(start, bytes) };
+            unsafe { heap.init(start, bytes) };
             self.used += 1;
+        } else {
+            kernel_pool::give_back(frames);
+            return None;
         }
         Some(())
     }

@@ -47,6 +47,14 @@ pub(super) fn take(n: u32) -> Option<FrameRange> {
     Some(frames)
 }
 
+/// Gives `frames` back, which [`take`] returned, and to which nothing refers any more.
+pub(super) fn give_back(frames: FrameRange) {
+    disclaim(frames);
+    if let Some(Err(refused)) = POOL.lock().as_mut().map(|pool| pool.release_frames(frames.start)) {
+        panic!("the kernel's frame pool does not take back what it handed out: {refused}");
+    }
+}
+
 /// Claims `frames`, which the caller got from the kernel pool, and returns where they lie.
 ///
 /// # Panics
