@@ -55,6 +55,9 @@ class Walk(SpaceCommand):
     def look_at(self, space, words):
         address = evaluate(words[0])
         lines = tables.describe_walk(space, address)
+        pde, pte = space.entries(address)
+        if pde.writable and pte.shared:
+            lines.append(f"  share {frames.first_write(space.memory, pte)}")
         if address // PAGE_SIZE in pools.POOL_PAGES:
             try:
                 lines.append(f"  lies  {pools.place(space, address)[0]}")

@@ -323,6 +323,37 @@ fn gdb_stops_at_the_first_touch_of_a_page() {
 
 #[test]
 #[ignore = "starts machines: `make test` builds the kernel and runs it"]
+fn gdb_tells_what_a_write_to_a_shared_page_does() {
+    let session = Session::new(
+        "last-owner-writes",
+        &[
+            "break-fault 0x4000_1000",
+            "continue",
+            "continue 1",
+            "fault",
+            "walk 0x4000_1000",
+            "maps",
+            "walk 0x10_0000",
+            "continue  1",
+            "walk 0x4000_1000 ",
+            "fault ",
+        ],
+    );
+    let copies = "1 other page has its frame, so the first write copies it";
+    let writable = "nobody else has its frame any more, so the first write makes it writable";
+    session.says("continue", &["kernel write to an absent page at 0x4000_1000"]);
+    session.says("continue 1", &["kernel write to a read-only page at 0x4000_1004"]);
+    session.says("fault", &["PDE   p0x", " shares  at ", " shared  at ", &format!("why   answered: {copies}")]);
+    session.says("walk 0x4000_1000", &[", read, write a copy\n", &format!("  share {copies}\n")]);
+    session.says("maps", &["read, write a copy  region 0x4000_1000..0x4000_5000", "metadata"]);
+    session.says("walk 0x10_0000", &[", read only\n"]);
+    session.says("continue  1", &["kernel write to a read-only page at 0x4000_1004"]);
+    session.says("walk 0x4000_1000 ", &[&format!("  share {writable}\n")]);
+    session.says("fault ", &[&format!("why   answered: {writable}")]);
+}
+
+#[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
 fn gdb_looks_into_every_space() {
     let session = Session::new(
         "threads",

@@ -6,7 +6,7 @@ import gdb
 import gdb.unwinder
 
 from . import events
-from .frames import frame_pools
+from .frames import first_write, frame_pools
 from .memory import PAGE_SIZE, code_at, integer, register, state, static, symbol, virtual
 from .pools import Broken, place
 from .tables import Space, describe_walk
@@ -182,7 +182,7 @@ def summary():
 
 def _why(memory, space, trap, address):
     if trap.error & PRESENT:
-        return "refused: the page is present, and its entry does not allow this access"
+        return _why_present(memory, space, trap, address)
     if space.translate(address) is not None:
         return "answered: the page has got its frame meanwhile"
     lock = static("droste::system::memory::STATE")["__0"]["inner"]["lock"]
@@ -199,6 +199,22 @@ def _why(memory, space, trap, address):
     if frame_pools(memory)[1].free == 0:
         return f"refused: {words}, but no frame is free"
     return f"legitimate: {words}; the handler gives it a frame of zeros"
+
+
+def _why_present(memory, space, trap, address):
+    pde, pte = space.entries(address)
+    if not trap.error & WRITE:
+        return "refused: the page is present, and its entry does not allow this access"
+    if not pde.writable:
+        return "refused: the page is read-only, by its directory entry"
+    if pte.writable:
+        return "answered: the page has been made writable meanwhile"
+    if not pte.shared:
+        return "refused: the page is read-only, and no clone shares it"
+    words = first_write(memory, pte)
+    if words.endswith("copies it") and frame_pools(memory)[1].free == 0:
+        return f"refused: {words}, but no frame is free"
+    return f"answered: {words}"
 
 
 def _released(space, address):

@@ -75,6 +75,16 @@ def spaces(memory, pool):
     return found
 
 
+def first_write(memory, entry):
+    """Says what the first write to a page that clones share does (kernel/src/paging/share.rs)."""
+    uses = state()["memory"]["uses"]
+    index, counts = entry.frame - int(uses["frames"]["start"]["__0"]), uses["beyond_first"]
+    others = memory.read(int(counts["data_ptr"]) + index, 1)[0] if 0 <= index < int(counts["length"]) else 0
+    if not others:
+        return "nobody else has its frame any more, so the first write makes it writable"
+    return f"{count(others, 'other page')} {'has' if others == 1 else 'have'} its frame, so the first write copies it"
+
+
 class Uses:
     """What each frame of the process pool is used for, and what is wrong with that."""
 

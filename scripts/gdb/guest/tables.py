@@ -31,11 +31,16 @@ class Entry(int):
         return self & (PRESENT | WRITABLE) == PRESENT | WRITABLE
 
     @property
+    def shared(self):
+        """Whether its first write is answered: W was taken away by a clone."""
+        return bool(self & PRESENT and self & SHARED)
+
+    @property
     def rights(self):
-        """What may be done with a page that is present, if its table's entry allows it."""
+        """What may be done with a page that is present, if its directory entry allows it."""
         if self.writable:
             return "read, write"
-        return "read, write a copy" if self & SHARED else "read only"
+        return "read, write a copy" if self.shared else "read only"
 
     @property
     def frame(self):
@@ -93,6 +98,11 @@ class Space:
         pte_at = pde.frame * PAGE_SIZE + 4 * (address >> 12 & 1023)
         return (pde_at, pde), (pte_at, Entry(self.memory.word(pte_at)))
 
+    def entries(self, address):
+        """Returns the directory entry of an address, and its table entry, an absent one where there is no table."""
+        (_, pde), table = self.walk(address)
+        return pde, table[1] if table else Entry(0)
+
     def translate(self, address):
         """Returns the physical address, or None where the tables map nothing."""
         _, table = self.walk(address)
@@ -112,10 +122,11 @@ class Space:
         return [(index, pde) for index, pde in enumerate(self.directory()[:OTHER_WINDOW_ENTRY]) if pde.present]
 
     def pages(self, index, pde):
-        """Returns number and entry of each page that a table maps; writable if the directory's entry is too."""
+        """Returns number and entry of each page that a table maps; read-only if the directory's entry is."""
+        allowed = ~0 if pde.writable else ~(WRITABLE | SHARED)
         for inside, word in enumerate(self.memory.words(pde.frame)):
             if word & PRESENT:
-                yield index * ENTRIES + inside, Entry(word if pde.writable else word & ~WRITABLE)
+                yield index * ENTRIES + inside, Entry(word & allowed)
 
 
 def describe_walk(space, address):
@@ -133,7 +144,8 @@ def describe_walk(space, address):
     lines.append(f"  PTE   {pte}  at {physical(pte_at)}, seen at {virtual(WINDOW + 4 * (address >> 12))}")
     if not pte.present:
         return lines + [f"  stops here: no frame{_window_note(address, pde)}"]
-    rights = "read and write" if pde.writable and pte.writable else pte.rights
+    rights = "read and write" if pte.writable else pte.rights
+    rights = rights if pde.writable else "read only, by its directory entry"
     return lines + [f"  is    {physical(pte.frame * PAGE_SIZE + offset)}, {rights}{_window_note(address, pde)}"]
 
 
