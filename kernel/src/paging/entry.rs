@@ -47,7 +47,7 @@ impl Entry {
     /// Bit 10, which the processor ignores: W was taken away since another entry leads to the frame, or did. The page's first
     /// write gives it back.
     pub const SHARED: u32 = 1 << 10;
-    /// Bit 11 of a directory entry, which the processor ignores: the table has shared pages, or had some.
+    /// Bit 11 of a directory entry, which the processor ignores: the table was cloned, or is a clone's: its pages may be shared.
     pub const SHARES: u32 = 1 << 11;
 
     const FLAGS: u32 = 0xFFF;
