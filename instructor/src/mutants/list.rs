@@ -25,8 +25,8 @@ pub struct Mutant {
     pub note: Option<String>,
     /// The tests that must catch it, as GROUP/ID, each with the verdict that it must give.
     pub caught_by: BTreeMap<String, String>,
-    /// In a design: words that all are shown of its one test, which is the first failure of a run, so that it tells this
-    /// mistake from others.
+    /// Words that all are shown of these tests, so that they tell this mistake from others. A design's mutant has some, and one
+    /// test, which is the first failure of a run.
     #[serde(default)]
     pub shows: Vec<String>,
     /// The mistake itself.
@@ -61,8 +61,8 @@ impl Mutant {
         if self.edits.iter().any(|edit| edit.find.trim() == edit.replace.trim()) {
             return Err("replaces a text by itself");
         }
-        if self.design.is_some() != (!self.shows.is_empty() && self.caught_by.len() == 1) {
-            return Err("must say what one failure shows, if it is in a design, and only then");
+        if self.design.is_some() && (self.shows.is_empty() || self.caught_by.len() != 1) {
+            return Err("must say what one failure shows, since it is in a design");
         }
         Ok(())
     }

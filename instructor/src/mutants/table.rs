@@ -8,7 +8,7 @@ const HEAD: &str = "# Mutants\n\n\
     <!-- Written by `make mutants`; change grader/mutants/ instead. -->\n\n\
     A test that cannot fail is worth nothing. So each mistake below is planted in a copy of the kernel, one at a time, and \
     the grader must give the verdict that is named here, on each of the tests that are named here. `make mutants` does \
-    that and fails if a mistake is missed, or no longer fits the code.\n";
+    that and fails if a mistake is missed, or no longer fits the code. Words behind a verdict must be told of the failure.\n";
 
 /// What stands above the table of a plain design.
 const DESIGN_HEAD: &str = "Planted alone in the design that `instructor/designs/` has under this name. The failure that a \
@@ -31,7 +31,11 @@ pub fn page(mutants: &[Mutant]) -> String {
         for (row, (test, verdict)) in mutant.caught_by.iter().enumerate() {
             let mistake = if row == 0 { format!("{}{note}", mutant.mistake) } else { String::new() };
             let shown = mutant.shows.join("; ");
-            let verdict = if shown.is_empty() { verdict } else { &shown };
+            let verdict = match (shown.is_empty(), &mutant.design) {
+                (true, _) => verdict.clone(),
+                (false, None) => format!("{verdict}: {shown}"),
+                (false, Some(_)) => shown,
+            };
             // Writing to a string cannot fail.
             let _ = writeln!(page, "| {mistake} | `{test}` | {verdict} |");
         }

@@ -4,11 +4,14 @@ use super::list::Mutant;
 use crate::kernel::{self, Build, Builder, Built, KERNEL};
 use crate::source::Edit;
 use crate::tree;
+use grader::job::Job;
 use grader::manifest::Manifest;
 use grader::marks::{Conditions, Results};
 use grader::provenance::Provenance;
 use grader::report::{self, Report};
 use grader::session::{FIXED_SEED, Request};
+use grader::verdict::Verdict;
+use grader::vm::Judged;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
@@ -106,22 +109,35 @@ impl<'a> Workshop<'a> {
         if let Err(words) = self.build()? {
             return Ok(Fate::Unfit(format!("it doesn't build:\n{words}")));
         }
-        let misses = match mutant.caught_by.first_key_value() {
-            Some(wanted) if !mutant.shows.is_empty() => self.first_misses(wanted, &mutant.shows)?,
-            _ => self.misses(&mutant.caught_by, 1)?,
+        let misses = match mutant.caught_by.first_key_value().filter(|_| mutant.design.is_some()) {
+            Some(wanted) => self.first_misses(wanted, &mutant.shows)?,
+            None => self.misses(&mutant.caught_by, &mutant.shows, 1)?,
         };
         Ok(if misses.is_empty() { Fate::Caught } else { Fate::Survived(misses) })
     }
 
     /// Has the grader run the tests that `wanted` names, `workers` at a time. Returns those that don't give the verdict
-    /// that is wanted of them, in words.
+    /// that is wanted of them, in words, and those of `shows` that no failure shows.
     ///
     /// # Errors
     ///
     /// If the grader fails.
-    pub fn misses(&self, wanted: &BTreeMap<String, String>, workers: usize) -> Result<Vec<String>, Failure> {
+    pub fn misses(
+        &self,
+        wanted: &BTreeMap<String, String>,
+        shows: &[String],
+        workers: usize,
+    ) -> Result<Vec<String>, Failure> {
         let results = self.results_of(wanted.keys().cloned().collect(), workers)?;
-        Ok(misses(wanted, |test| kernel::verdict(&results, test)))
+        let mut misses = misses(wanted, |test| kernel::verdict(&results, test));
+        let told: Vec<String> = results
+            .all()
+            .filter_map(|(job, judged)| Some((job, judged.filter(|judged| judged.verdict != Verdict::Pass)?)))
+            .map(|(job, judged)| told(job, judged, &results.conditions))
+            .collect();
+        let not_shown = shows.iter().filter(|words| !told.iter().any(|told| told.contains(*words)));
+        misses.extend(not_shown.map(|words| format!("{words:?} expected, {told:?} seen")));
+        Ok(misses)
     }
 
     /// Has the grader run all tests up to the group of the one that is wanted with its verdict. Returns what is missing, in
@@ -139,13 +155,10 @@ impl<'a> Workshop<'a> {
         let Some((job, judged)) = results.first_failure() else {
             return Ok(vec!["every test passes".into()]);
         };
-        let lines: Vec<String> = report::message(job, judged, &results.conditions)
-            .into_iter()
-            .map(|(label, text)| format!("{label}: {text}"))
-            .collect();
-        let is_shown = shows.iter().all(|words| lines.concat().contains(words));
+        let told = told(job, judged, &results.conditions);
+        let is_shown = shows.iter().all(|words| told.contains(words));
         let is_right = job.name() == *test && judged.verdict.name() == verdict && is_shown;
-        let seen = || format!("{test}: {verdict} expected first, with {shows:?}; {} seen: {lines:?}", job.name());
+        let seen = || format!("{test}: {verdict} expected first, with {shows:?}; {} seen: {told:?}", job.name());
         Ok(if is_right { Vec::new() } else { vec![seen()] })
     }
 
@@ -169,6 +182,12 @@ impl<'a> Workshop<'a> {
         }
         Ok(results)
     }
+}
+
+/// Returns what is told of a job that did not pass.
+fn told(job: &Job, judged: &Judged, conditions: &Conditions) -> String {
+    let lines = report::message(job, judged, conditions).map(|(label, text)| format!("{label}: {text}"));
+    lines.join("\n")
 }
 
 /// Returns where what is `seen` is not what is `wanted`, in words.

@@ -87,6 +87,7 @@ fn failed_clone_hurts_no_other<M: Machine>(machine: &mut M) -> Outcome {
         go(machine, space);
         written.for_each(|number| machine.write(page(region, number), number + 1));
     }
+    make_read_only(machine, region);
     let spaces = [parent, other.root()];
     let before = spaces.map(|space| entries_and_uses(machine, space, region, PAGES));
     go(machine, parent);

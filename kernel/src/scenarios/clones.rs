@@ -6,21 +6,23 @@ use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames, make_read_only, own_pages};
-use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
 use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES};
-use crate::paging::{CurrentTable, Entry, Mmu, MmuView};
+use crate::paging::{CurrentTable, Entry, Mmu, MmuView, Window};
 use crate::vm::{AddressSpace, CurrentSpace, Refusal, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 15] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 17] {
     [
         ("clone-is-the-same", clone_is_the_same),
         ("clone-without-pools", clone_without_pools),
         ("clone-to-the-last-table", clone_to_the_last_table),
         ("metadata-on-both-sides", metadata_on_both_sides),
         ("first-write-copies", first_write_copies),
+        ("clone-forgets-translations", clone_forgets_translations),
         ("reads-never-copy", reads_never_copy),
+        ("dirty-stays-dirty", dirty_stays_dirty),
         ("last-owner-writes", last_owner_writes),
         ("clones-of-clones", clones_of_clones),
         ("shared-pages-let-go", shared_pages_let_go),
@@ -141,10 +143,18 @@ fn clone_is_the_same<M: Machine>(machine: &mut M) -> Outcome {
 
 fn clone_without_pools<M: Machine>(machine: &mut M) -> Outcome {
     let parent = root(machine);
+    // Frames full of what look like entries, of which the clone's tables will be made.
+    for word in 0..16 * ENTRIES {
+        machine.write(above(HEAP, 4 * word), 0x0010_0003);
+    }
+    machine.with(|memory| memory.unmap_pages(POOL_PAGES));
     machine.write(HEAP, 7);
     let clone = duplicate(machine)?;
     load(machine, &clone);
     demand("the parent's word", 7, machine.read(HEAP))?;
+    let rest = PageRange::new(Page::new(Page::containing(HEAP).number() + 1), POOL_PAGES.end);
+    let present = machine.with(|memory| memory.first_present(rest).map_or(0, Page::number));
+    demand("page that the parent has not", 0, present)?;
     machine.write(HEAP, 8);
     machine.write(above(HEAP, 64 << 20), 9);
     register(machine, above(HEAP, 128 << 20), 1 << 20)?;
@@ -203,8 +213,8 @@ fn metadata_on_both_sides<M: Machine>(machine: &mut M) -> Outcome {
         demand("metadata pages", of_parent.len() as u32, own.len() as u32)?;
         for ((page, entry), (expected, _)) in own.into_iter().zip(&of_parent) {
             demand("a metadata page", expected.number(), page.number())?;
-            demand("it is writable", true, entry.is_writable())?;
             demand("a clone copies it at once", true, entry.has(Entry::KEPT))?;
+            demand("it is writable", true, entry.is_writable())?;
             demand("another space has its frame", false, frames.contains(&entry.frame()))?;
             frames.push(entry.frame());
         }
@@ -244,6 +254,20 @@ fn first_write_copies<M: Machine>(machine: &mut M) -> Outcome {
     holds(machine, "the parent's word", region, 8, 100)
 }
 
+/// The processor may hold a page as writable when it is shared. To make a space forgets everything, so what is touched here is
+/// touched after that.
+fn clone_forgets_translations<M: Machine>(machine: &mut M) -> Outcome {
+    const PAGES: u32 = 256;
+    let (_, region) = filled(machine, PAGES, 1)?;
+    let clone = create(machine)?;
+    (0..PAGES).for_each(|number| machine.write(above(page(region, number), 4), 5));
+    done("pages shared", machine.with(|memory| memory.share_pages(clone.root())))?;
+    let faults = machine.faults();
+    (0..PAGES).for_each(|number| machine.write(above(page(region, number), 4), 7));
+    demand("faults of the parent's first writes", PAGES, machine.faults() - faults)?;
+    destroy(machine, clone)
+}
+
 fn reads_never_copy<M: Machine>(machine: &mut M) -> Outcome {
     let parent = root(machine);
     let (_, region) = filled(machine, 16, 1)?;
@@ -255,6 +279,31 @@ fn reads_never_copy<M: Machine>(machine: &mut M) -> Outcome {
     }
     demand("frames taken by reads", 0, free - free_frames(machine))?;
     demand("faults of reads", 0, machine.faults() - faults)?;
+    destroy(machine, clone)
+}
+
+/// Who decides whether a page may be dropped, or must be kept, goes by what the processor wrote into its entry.
+fn dirty_stays_dirty<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (_, region) = filled(machine, 2, 1)?;
+    // The second page was only read since somebody cleaned it.
+    let clean = Page::containing(page(region, 1));
+    machine.with(|memory| {
+        let slot = Window::Own.pte_slot(clean);
+        let entry = memory.load(slot).without(Entry::DIRTY);
+        memory.mmu.store(slot, entry);
+        memory.mmu.flush(clean);
+    });
+    let clone = duplicate(machine)?;
+    for space in [parent, clone.root()] {
+        go(machine, space);
+        for (address, dirty) in [(HEAP, true), (region, true), (page(region, 1), false)] {
+            let entry = machine.with(|memory| memory.pte(Page::containing(address)).unwrap_or_default());
+            demand("the page is accessed", true, entry.has(Entry::ACCESSED))?;
+            demand("the page is dirty", dirty, entry.has(Entry::DIRTY))?;
+        }
+    }
+    go(machine, parent);
     destroy(machine, clone)
 }
 
@@ -412,23 +461,28 @@ fn hundreds_of_clones<M: Machine>(machine: &mut M) -> Outcome {
     let pool = register(machine, HEAP, 1 << 20)?;
     let own = own_pages(machine, &pool)?;
     let mut pool = pool;
-    let region = allocate(machine, &mut pool, PAGE_SIZE)?;
+    let region = allocate(machine, &mut pool, 2 * PAGE_SIZE)?;
     machine.write(region, 1);
+    machine.write(page(region, 1), 1);
+    make_read_only(machine, page(region, 1));
     let (before, mut clones) = (free_frames(machine), Vec::with_capacity(CLONES as usize));
     for _ in 0..CLONES {
         clones.push(duplicate(machine)?);
     }
     let copied = CLONES + 1 - SHARERS;
-    demand("frames of the clones", CLONES * (2 + own) + copied, before - free_frames(machine))?;
-    // Those that could not share it have a page of their own.
+    demand("frames of the clones", CLONES * (2 + own) + 2 * copied, before - free_frames(machine))?;
+    // Those that could not share them have pages of their own, with the same rights.
     let faults = machine.faults();
     for (number, clone) in (0..).zip(&clones) {
         load(machine, clone);
         demand("the parent's word", 1, machine.read(region))?;
         machine.write(above(region, 4), number);
+        demand("the parent's word", 1, machine.read(page(region, 1)))?;
+        let refused = machine.probe(page(region, 1), true);
+        demand("write to a page that is read-only by hand", Err(Refusal::Protection), refused)?;
     }
     demand("faults of first writes", SHARERS - 1, machine.faults() - faults)?;
-    demand("frames of all", CLONES * (3 + own), before - free_frames(machine))?;
+    demand("frames of all", CLONES * (3 + own) + copied, before - free_frames(machine))?;
     for (number, clone) in (0..).zip(&clones) {
         load(machine, clone);
         demand("its own word", number, machine.read(above(region, 4)))?;
