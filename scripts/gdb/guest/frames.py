@@ -11,6 +11,9 @@ from .memory import PAGE_SIZE, count, held, state, virtual
 from .pools import METADATA, Broken, pools
 from .tables import PRESENT, RECURSIVE_ENTRY, Entry, Space
 
+#: In place of a count: the frame is a page table (kernel/src/paging/uses.rs).
+TABLE = 255
+
 FREE, HEAD, INNER, INACCESSIBLE = ".", "h", "i", "x"
 
 #: What a frame is used for, most telling first: where a letter stands for several frames, the first counts.
@@ -127,7 +130,8 @@ class Uses:
             return set()
 
     def _count(self, frame):
-        return self.counts[frame - self.pool.start]
+        count = self.counts[frame - self.pool.start]
+        return 0 if count == TABLE else count
 
     def _note_page(self, frame, use):
         self.entries[frame] += 1
