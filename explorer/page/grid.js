@@ -30,7 +30,7 @@ export class Grid {
       cell.classList.toggle("changed", changed.includes(index));
       if (this.bits[index] === entry && this.special === special) return;
       const isSelf = special && index === SELF_ENTRY;
-      cell.textContent = isSelf && isPresent(entry) ? "∞" : entryLetter(entry);
+      cell.textContent = isSelf && isPresent(entry) ? "∞" : entryLetter(entry, special);
       cell.dataset.kind = cell.textContent;
       const name = isSelf ? ", the directory itself" : special && index === NOTE_ENTRY ? ", the note" : "";
       cell.setAttribute("aria-label", `entry ${index}${name}: ${entryInWords(entry)}`);

@@ -50,7 +50,10 @@ function pageOf(line) {
 /** Draws the state, with the page that a line was about last. */
 function follow() {
   const target = session.done.map(pageOf).findLast((page) => page !== null);
-  if (target !== undefined) tables.look(target);
+  if (target !== undefined) {
+    tables.look(target);
+    walk.offer(target);
+  }
   draw();
 }
 

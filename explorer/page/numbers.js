@@ -36,8 +36,8 @@ export function entryInWords(bits) {
 }
 
 /** Returns one letter for what an entry allows, and what was done by it. */
-export function entryLetter(bits) {
-  if (!isPresent(bits)) return bits === 0 ? "·" : "n";
+export function entryLetter(bits, inDirectory) {
+  if (!isPresent(bits)) return bits === 0 ? "·" : inDirectory ? "n" : "o";
   if (bits & SHARED) return "s";
   if (bits & DIRTY) return "d";
   if (bits & ACCESSED) return "a";

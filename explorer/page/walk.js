@@ -15,6 +15,11 @@ export class Walk {
     byId("walk-back").addEventListener("click", () => this.move(-1));
   }
 
+  /** Proposes an address, unless a walk has begun. */
+  offer(target) {
+    if (this.target === null) byId("walk-address").value = address(target);
+  }
+
   /** Begins a walk. */
   to(target) {
     Object.assign(this, { target, step: 1 });

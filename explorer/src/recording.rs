@@ -12,7 +12,7 @@ use droste::events::{EventKind, Events};
 use droste::fault::Layout;
 use droste::frames::FrameState;
 use droste::memory_map::OTHER_WINDOW_ENTRY;
-use droste::paging::{Entry, PageTable};
+use droste::paging::{Entry, PageTable, Uses};
 use droste::text::plural;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 const LISTED: usize = 200;
 
 /// The kinds of events that the kernel records.
-const KINDS: [EventKind; 11] = [
+const KINDS: [EventKind; 13] = [
     EventKind::Allocate,
     EventKind::Release,
     EventKind::Backed,
@@ -33,7 +33,11 @@ const KINDS: [EventKind; 11] = [
     EventKind::Destroy,
     EventKind::Unshared,
     EventKind::Duplicate,
+    EventKind::SwapOut,
+    EventKind::SwapIn,
 ];
+// That is all but the one which is never recorded, and the last.
+const _: () = assert!(KINDS.len() == EventKind::Load as usize);
 
 /// What `scripts/gdb/record.py` writes.
 #[derive(Deserialize)]
@@ -44,7 +48,7 @@ struct Recording {
     pool: [u32; 2],
     /// The physical address of the pool's map.
     map: u32,
-    /// The physical address of a byte for each of its frames: how many entries lead there beyond the first.
+    /// The physical address of a byte for each of its frames, as [`Uses`] has them.
     uses: u32,
     layout: Image,
     steps: Vec<Step>,
@@ -159,7 +163,8 @@ impl Replay {
         }
         step.record(&mut self.events);
         if let Some([kind, _, amount, _]) = step.event {
-            self.faults += u32::from(kind == EventKind::Backed as u32 || kind == EventKind::Unshared as u32);
+            let answers = [EventKind::Backed, EventKind::Unshared, EventKind::SwapIn];
+            self.faults += u32::from(answers.into_iter().any(|answer| kind == answer as u32));
             if kind == EventKind::Destroy as u32 {
                 self.roots.retain(|root| root.number() != amount);
             }
@@ -199,7 +204,7 @@ impl Replay {
 
     fn is_shared(&self, frame: Frame) -> bool {
         let at = self.recording.uses + (frame.number() - self.recording.pool[0]);
-        self.peek(PhysAddr::new(at & !3)) >> (8 * (at % 4)) & 0xFF != 0
+        Uses::is_shared((self.peek(PhysAddr::new(at & !3)) >> (8 * (at % 4))) as u8)
     }
 
     /// Draws the state.

@@ -312,6 +312,8 @@ fn a_recorded_run_is_played_from_its_first_fault_to_its_end() {
         assert_eq!(page.ask(count).await?[1], json!("256"));
         let backed = "return document.querySelectorAll('#table [data-kind=d]').length";
         assert_eq!(page.ask(backed).await?, json!(256));
+        let uses = page.text("frame-uses").await?;
+        assert!(uses.contains("page: 256") && !uses.contains("share"), "{uses}");
         page.press("walk to 0x004F_F000").await?;
         // At the end all was given back, and the console has its words.
         page.press("Redo").await?;

@@ -33,6 +33,11 @@ impl Uses {
         self.beyond_first.as_ptr() as usize
     }
 
+    /// Says whether a byte at that address means that several entries lead to its frame.
+    pub const fn is_shared(count: u8) -> bool {
+        !matches!(count, 0 | TABLE)
+    }
+
     /// Returns how many entries lead to `frame` beyond the first.
     pub fn beyond_first(&self, frame: Frame) -> u32 {
         match self.beyond_first.get(self.index(frame)) {
@@ -43,7 +48,7 @@ impl Uses {
 
     /// Returns how many frames have more than one entry.
     pub fn shared_frames(&self) -> u32 {
-        self.beyond_first.iter().filter(|count| !matches!(**count, 0 | TABLE)).count() as u32
+        self.beyond_first.iter().filter(|count| Self::is_shared(**count)).count() as u32
     }
 
     /// Counts one more entry that leads to `frame`. Returns false, and counts nothing, if the count can't grow: the frame is

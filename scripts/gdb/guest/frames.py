@@ -27,6 +27,8 @@ USES = {
     ".": "free",
     "x": "inaccessible",
 }
+#: In the counts of entries, the mark of a page table (kernel/src/paging/uses.rs).
+TABLE = 255
 COLUMNS = 64
 MOST_ROWS = 15
 #: Each complaint is followed by this many frames at most.
