@@ -34,6 +34,9 @@ fn main() -> ExitCode {
         trial("a-hundred-thousand-random-operations-on-clones-agree-with-the-model", 32, |machine| {
             scenarios::random_clones(machine, 100_000)
         }),
+        trial("a-hundred-thousand-random-operations-on-a-drive-agree-with-the-model", 32, |machine| {
+            scenarios::random_swap(machine, 100_000)
+        }),
     ];
     let trials = frame_pools.chain(of_tables).chain(names.map(own_size)).chain(longer).chain([limits()]);
     // A tree that was handed out for one lab has not what later ones ask for.

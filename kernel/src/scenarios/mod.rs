@@ -42,13 +42,14 @@ pub use large::{MOST_FRAMES_A_SPACE, many_spaces};
 pub use machine::Machine;
 pub use outcome::{Failure, Outcome, Scenario, demand, done};
 pub use random::Random;
-pub use random_clones::random_clones;
+pub use random_clones::{random_clones, random_swap};
 pub use random_pools::random_operations;
 pub use random_spaces::random_spaces;
 pub use second_chance::SecondChance;
 pub use standard::{Filled, fill_pages, fill_regions};
 pub use steps::in_new_space;
 pub use tables::run_without_faults;
+pub use test_drive::{Orders, on_drive};
 pub use words::{Value, Word};
 
 use steps::free_frames;

@@ -1,4 +1,4 @@
-//! Random operations on clones of clones, against a model of plain arrays.
+//! Random operations on clones of clones, against a model of plain arrays; with few frames and a drive, too.
 
 use super::clones::duplicate;
 use super::machine::Machine;
@@ -7,21 +7,21 @@ use super::pools::{HEAP, allocate, register, release};
 use super::random::Random;
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames};
+use super::test_drive::on_drive;
 use crate::addr::{Frame, PAGE_SIZE, Page, VirtAddr};
 use crate::paging::Mmu;
 use crate::vm::{AddressSpace, CurrentSpace};
+use alloc::vec;
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 1] {
-    [("random-clones", |machine| random_clones(machine, 5_000))]
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 2] {
+    [("random-clones", |machine| random_clones(machine, 5_000)), ("random-swap", |machine| random_swap(machine, 5_000))]
 }
 
-const SPACES_AT_MOST: usize = 12;
-const PAGES: usize = 48;
 const REGIONS: usize = 3;
 
 /// The regions of an address space as the model knows them: where each is, if it is, and the word of each of its pages.
-type Regions = [Option<(VirtAddr, [u32; PAGES])>; REGIONS];
+type Regions = [Option<(VirtAddr, Vec<u32>)>; REGIONS];
 
 struct Space {
     handle: AddressSpace,
@@ -32,6 +32,9 @@ struct Run {
     random: Random,
     home: Frame,
     spaces: Vec<Space>,
+    /// How many spaces there are at most, and how many pages a region has.
+    most_spaces: usize,
+    pages: u32,
 }
 
 /// Duplicates, writes, reads, frees, allocates, releases and destroys at random, `operations` times, and holds every answer
@@ -41,10 +44,30 @@ struct Run {
 ///
 /// The first answer that differs.
 pub fn random_clones<M: Machine>(machine: &mut M, operations: u32) -> Outcome {
+    random(machine, operations, 12, 48)
+}
+
+/// Does the same with so few frames that most pages are on a drive, which has room for all.
+///
+/// # Errors
+///
+/// The first answer that differs.
+pub fn random_swap<M: Machine>(machine: &mut M, operations: u32) -> Outcome {
+    const SPACES: u32 = 4;
+    const PAGES: u32 = 24;
+    // Tables and records of all spaces, and of one that is being made, stay in memory.
+    on_drive(machine, 60, SPACES * REGIONS as u32 * PAGES, |machine, _| {
+        random(machine, operations, SPACES as usize, PAGES)
+    })
+}
+
+#[inline(never)]
+fn random<M: Machine>(machine: &mut M, operations: u32, most_spaces: usize, pages: u32) -> Outcome {
     let seed = machine.seed();
     machine.say(format_args!("seed {seed:#x}"));
     let before = free_frames(machine);
-    let mut run = Run { random: Random::new(seed), home: root(machine), spaces: Vec::new() };
+    let (random, spaces) = (Random::new(seed), Vec::new());
+    let mut run = Run { random, home: root(machine), spaces, most_spaces, pages };
     for _ in 0..operations {
         run.step(machine)?;
     }
@@ -60,14 +83,14 @@ impl Run {
             let handle = create(machine)?;
             load(machine, &handle);
             register(machine, HEAP, 16 << 20)?;
-            self.spaces.push(Space { handle, regions: [None; REGIONS] });
+            self.spaces.push(Space { handle, regions: Regions::default() });
         }
         let which = self.random.below(self.spaces.len() as u32) as usize;
         load(machine, &self.spaces[which].handle);
         match self.random.below(100) {
-            0..4 if self.spaces.len() < SPACES_AT_MOST => {
+            0..4 if self.spaces.len() < self.most_spaces => {
                 let handle = duplicate(machine)?;
-                let regions = self.spaces[which].regions;
+                let regions = self.spaces[which].regions.clone();
                 self.spaces.push(Space { handle, regions });
                 Ok(())
             }
@@ -98,10 +121,10 @@ impl Run {
         let pool = machine.with(|memory| memory.pool_of(Page::containing(HEAP)));
         let mut pool = done("the pool is there", pool.ok_or(()))?;
         let Some((start, words)) = region else {
-            *region = Some((allocate(machine, &mut pool, PAGES as u32 * PAGE_SIZE)?, [0; PAGES]));
+            *region = Some((allocate(machine, &mut pool, self.pages * PAGE_SIZE)?, vec![0; self.pages as usize]));
             return Ok(());
         };
-        let number = random.below(PAGES as u32);
+        let number = random.below(self.pages);
         let (word, address) = (&mut words[number as usize], above(*start, number * PAGE_SIZE));
         match operation {
             6..9 => {
@@ -114,7 +137,12 @@ impl Run {
                 machine.with(|memory| memory.free_page(Page::containing(address)));
                 Ok(())
             }
-            14..60 => {
+            14..18 => {
+                // Without a drive, or where it was not touched, it stays.
+                machine.with(|memory| memory.evict(Page::containing(address)));
+                demand("a word", *word, machine.read(address))
+            }
+            18..60 => {
                 *word = random.word();
                 machine.write(address, *word);
                 Ok(())

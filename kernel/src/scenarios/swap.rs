@@ -7,7 +7,7 @@ use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
 use super::second_chance::SecondChance;
 use super::spaces::{create, destroy, load, root};
-use super::steps::{above, free_frames};
+use super::steps::{above, free_frames, make_read_only};
 use super::test_drive::{Orders, on_drive, staged};
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
@@ -15,7 +15,7 @@ use crate::paging::CurrentTable;
 use crate::vm::{CurrentSpace, Refusal, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 15] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 17] {
     [
         ("three-times-memory", three_times_memory),
         ("faults-as-the-model-says", faults_as_the_model_says),
@@ -24,6 +24,8 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 15] {
         ("two-spaces-larger-than-memory", two_spaces_larger_than_memory),
         ("kernels-records-stay", kernels_records_stay),
         ("table-without-pages-stays", table_without_pages_stays),
+        ("last-page-of-a-table-goes", last_page_of_a_table_goes),
+        ("rights-come-back", rights_come_back),
         ("drive-full", drive_full),
         ("slot-that-cannot-be-read", slot_that_cannot_be_read),
         ("slot-that-cannot-be-written", slot_that_cannot_be_written),
@@ -259,6 +261,34 @@ fn table_without_pages_stays<M: Machine>(machine: &mut M) -> Outcome {
         let table = machine.with(|memory| memory.pde(Page::containing(far)).is_present());
         demand("its table is there after its region went", false, table)?;
         demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+fn last_page_of_a_table_goes<M: Machine>(machine: &mut M) -> Outcome {
+    // The pool's own page is the first of the table, or two are.
+    let (_, region) = pool_of(machine, 2048)?;
+    let end = Page::containing(region).end_of_table().number();
+    let last = end - 1 - Page::containing(region).number();
+    put(machine, region, last, 77);
+    on_drive(machine, 0, 4, |machine, _| {
+        put(machine, region, last - 1, 78);
+        demand("the page is on the drive", true, is_on_drive(machine, page(region, last)))?;
+        demand("its word", 77, get(machine, region, last))?;
+        demand("the other's word", 78, get(machine, region, last - 1))
+    })
+}
+
+fn rights_come_back<M: Machine>(machine: &mut M) -> Outcome {
+    let (_, region) = pool_of(machine, 16)?;
+    on_drive(machine, 4, 20, |machine, _| {
+        put(machine, region, 0, 5);
+        make_read_only(machine, region);
+        push_out(machine, region, 1, 16);
+        demand("the page is on the drive", true, is_on_drive(machine, region))?;
+        demand("its word", 5, get(machine, region, 0))?;
+        demand("a write to what was read-only", Err(Refusal::Protection), machine.probe(region, true))?;
+        put(machine, region, 1, 6);
+        demand("a write to another page", Ok(()), machine.probe(page(region, 1), true))
     })
 }
 

@@ -16,19 +16,19 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 /// What a drive is told: how many of the next reads and writes fail.
 #[derive(Default)]
-pub(super) struct Orders {
+pub struct Orders {
     reads: AtomicU32,
     writes: AtomicU32,
 }
 
 impl Orders {
     /// Lets the next `count` reads fail.
-    pub(super) fn fail_reads(&self, count: u32) {
+    pub fn fail_reads(&self, count: u32) {
         self.reads.store(count, Ordering::Relaxed);
     }
 
     /// Lets the next `count` writes fail.
-    pub(super) fn fail_writes(&self, count: u32) {
+    pub fn fail_writes(&self, count: u32) {
         self.writes.store(count, Ordering::Relaxed);
     }
 
@@ -65,7 +65,11 @@ impl<M: Mmu> Drive<M> for TestDrive {
 
 /// Does `story` with `frames` frames free and a drive of `slots` slots, beside the first and the last, which pages don't get.
 /// When it has ended, the current address space's pages come back from the drive; no slot may be in use then.
-pub(super) fn on_drive<M: Machine>(
+///
+/// # Errors
+///
+/// What the story did not meet, or this.
+pub fn on_drive<M: Machine>(
     machine: &mut M,
     frames: u32,
     slots: u32,

@@ -4,6 +4,7 @@
 //! and end the machine. The records on the control channel are for the grader, which judges.
 
 mod fatal;
+mod swap;
 
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::arch::x86::exit::Verdict;
@@ -52,12 +53,15 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
         ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
     ];
-    let checks: [(_, Check); 5] = [
+    let checks: [(_, Check); 8] = [
         ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
         ("faults-keep-interrupts-on", faults_keep_interrupts_on),
         ("threads", threads_in_their_spaces),
+        ("registers-survive-swaps", swap::registers_survive_swaps),
+        ("one-instruction-all-frames", swap::one_instruction_all_frames),
+        ("threads-on-a-drive", swap::threads_on_a_drive),
     ];
     of_tables
         .chain(without_faults)
@@ -242,9 +246,9 @@ fn faults_keep_interrupts_on(machine: &mut RealMachine) -> Outcome {
     Ok(())
 }
 
-/// Where each thread works, and how much: the same addresses, 2 MiB.
+/// Where each thread works, and how much: the same addresses, 2 MiB as a rule.
 const REGION_BASE: VirtAddr = VirtAddr::new(0x4000_0000);
-const WORK_PAGES: u32 = 512;
+static WORK_PAGES: AtomicU32 = AtomicU32::new(512);
 
 const THREADS: usize = 4;
 const SWITCHES_WANTED: u32 = 10_000;
@@ -253,7 +257,7 @@ const SWITCHES_WANTED: u32 = 10_000;
 static ROUNDS: [AtomicU32; THREADS] = [const { AtomicU32::new(0) }; THREADS];
 static ROUNDS_GONE_WRONG: AtomicU32 = AtomicU32::new(0);
 
-/// Fills and checks 2 MiB, and gives them back, until the timer has switched often enough.
+/// Fills and checks a region, and gives it back, until the timer has switched often enough.
 fn fill_and_check(number: u32) {
     let rounds = &ROUNDS[number as usize];
     while threads::switches() < SWITCHES_WANTED {
@@ -268,19 +272,21 @@ fn fill_and_check(number: u32) {
 fn fill_once(mark: u32) -> Outcome {
     let pool = memory::with(|memory| memory.pool_of(Page::containing(REGION_BASE)));
     let mut pool = scenarios::done("pool found", pool.ok_or(()))?;
-    let region = memory::with(|memory| pool.allocate(memory, 4096 * WORK_PAGES));
+    let pages = WORK_PAGES.load(Ordering::Relaxed);
+    let region = memory::with(|memory| pool.allocate(memory, 4096 * pages));
     let region = scenarios::done("region allocated", region)?;
     let address = |page| VirtAddr::new(region.as_u32() + 4096 * page);
-    for page in 0..WORK_PAGES {
+    for page in 0..pages {
         access::write(address(page), mark | page);
     }
-    for page in 0..WORK_PAGES {
+    for page in 0..pages {
         demand("word of a page", mark | page, access::read(address(page)))?;
     }
     let released = memory::with(|memory| pool.release(memory, region));
-    demand("pages released", WORK_PAGES, released.unwrap_or(0))
+    demand("pages released", pages, released.unwrap_or(0))
 }
 
+/// Lets four threads in four spaces fill and check the same addresses until the timer has switched often enough.
 fn threads_in_their_spaces(machine: &mut RealMachine) -> Outcome {
     let home = machine.with(|memory| memory.root());
     let kernel_frames = kernel_pool::with(|pool| pool.free_frames());

@@ -3,7 +3,7 @@
 use super::trap_frame::TrapFrame;
 use crate::addr::{Page, VirtAddr};
 use crate::memory_map::{POOL_PAGES, WINDOWS};
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::num::NonZero;
 
 global_asm!(include_str!("../../../../boot/probe.s"));
@@ -78,6 +78,31 @@ pub fn recover(frame: &mut TrapFrame, reason: NonZero<u32>) {
 fn places() -> [u32; 3] {
     // SAFETY: the assembly defines the three words and nothing changes them.
     unsafe { probe_places }
+}
+
+/// Moves the word at `from` to `to` by one instruction. Neither needs to be aligned; each may lie in two pages.
+///
+/// # Panics
+///
+/// If a byte of either is not in a page that VM pools may hold.
+pub fn move_word(from: VirtAddr, to: VirtAddr) {
+    for address in [from, to] {
+        let last = VirtAddr::new(address.as_u32().wrapping_add(3));
+        let is_ours = [address, last].map(Page::containing).iter().all(|page| POOL_PAGES.contains(*page));
+        assert!(is_ours, "{address:?} is not in pages of VM pools");
+    }
+    // SAFETY: (1) no object of Rust's lies in such pages; (2) a fault there is answered, or ends the machine. `esi` is the
+    // compiler's own, so it is put back.
+    unsafe {
+        asm!(
+            "xchg esi, edx",
+            "movsd",
+            "mov esi, edx",
+            inout("edx") from.as_u32() => _,
+            inout("edi") to.as_u32() => _,
+            options(nostack, preserves_flags)
+        );
+    }
 }
 
 /// Faults at two pages from `address` on with known values in all registers and flags. Returns 0 if all survive, otherwise
