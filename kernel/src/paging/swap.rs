@@ -147,9 +147,9 @@ impl<M: Mmu> Swap<M> {
 
     /// Reads what is in `slot` into `page`, which is mapped and writable. Says whether that went well; the slot is as it was.
     pub(super) fn read_in(&mut self, mmu: &mut M, slot: SwapSlot, page: Page) -> bool {
-        let read = self.drive.read(mmu, sector(slot), SECTORS_A_PAGE, page);
-        *if read.is_ok() { &mut self.counts.reads } else { &mut self.counts.failures } += 1;
-        read.is_ok()
+        let is_read = self.drive.read(mmu, sector(slot), SECTORS_A_PAGE, page).is_ok();
+        *if is_read { &mut self.counts.reads } else { &mut self.counts.failures } += 1;
+        is_read
     }
 
     /// Counts one more entry that leads to `slot`. Returns false, and counts nothing, if the count can't grow.
