@@ -113,7 +113,7 @@ fn faults_as_the_model_says<M: Machine>(machine: &mut M) -> Outcome {
     let (_, region) = pool_of(machine, 5)?;
     on_drive(machine, 4, 8, |machine, _| {
         let (mut model, before) = (SecondChance::new(5, 4, 0), machine.faults());
-        for (step, number) in (0..).zip([0, 1, 2, 3, 4, 0, 1, 4, 2, 3, 4, 0]) {
+        for (step, number) in (0..).zip([0, 1, 2, 3, 4, 1, 0, 1, 2, 3, 1, 4]) {
             model.touch(number);
             if step % 2 == 0 {
                 put(machine, region, number, number + 7);
@@ -136,20 +136,20 @@ fn faults_as_the_model_says<M: Machine>(machine: &mut M) -> Outcome {
 fn hot_pages_stay<M: Machine>(machine: &mut M) -> Outcome {
     const FRAMES: u32 = 16;
     const HOT: u32 = FRAMES / 2;
-    let (_, region) = pool_of(machine, 6 * FRAMES)?;
-    on_drive(machine, FRAMES, 6 * FRAMES, |machine, _| {
-        for cold in HOT..6 * FRAMES {
-            put(machine, region, cold, cold);
+    // Cold pages come round three times as many as there are frames left for them, and the hand comes round with them.
+    const COLD: u32 = 3 * (FRAMES - HOT);
+    let (_, region) = pool_of(machine, HOT + COLD)?;
+    on_drive(machine, FRAMES, HOT + COLD, |machine, _| {
+        for turn in 0..5 * COLD {
+            put(machine, region, HOT + turn % COLD, turn);
             let before = machine.faults();
-            for hot in 0..HOT {
-                put(machine, region, hot, cold);
-            }
+            (0..HOT).for_each(|hot| put(machine, region, hot, turn));
             // At first each page has been used.
-            if cold >= 2 * FRAMES {
+            if turn >= 2 * FRAMES {
                 demand("faults of pages in use", 0, machine.faults() - before)?;
             }
         }
-        (HOT..6 * FRAMES).try_for_each(|cold| demand("a cold page's word", cold, get(machine, region, cold)))
+        (0..COLD).try_for_each(|cold| demand("a cold page's word", 4 * COLD + cold, get(machine, region, HOT + cold)))
     })
 }
 
