@@ -136,12 +136,13 @@ fn faults_as_the_model_says<M: Machine>(machine: &mut M) -> Outcome {
 fn hot_pages_stay<M: Machine>(machine: &mut M) -> Outcome {
     const FRAMES: u32 = 16;
     const HOT: u32 = FRAMES / 2;
-    // Cold pages come round three times as many as there are frames left for them, and the hand comes round with them.
-    const COLD: u32 = 3 * (FRAMES - HOT);
+    // Each is touched once, a tenth of them further on each time, so that the hand comes round to the others again and again.
+    const COLD: u32 = 101;
+    let cold = |turn| HOT + 10 * turn % COLD;
     let (_, region) = pool_of(machine, HOT + COLD)?;
     on_drive(machine, FRAMES, HOT + COLD, |machine, _| {
-        for turn in 0..5 * COLD {
-            put(machine, region, HOT + turn % COLD, turn);
+        for turn in 0..COLD {
+            put(machine, region, cold(turn), turn);
             let before = machine.faults();
             (0..HOT).for_each(|hot| put(machine, region, hot, turn));
             // At first each page has been used.
@@ -149,7 +150,7 @@ fn hot_pages_stay<M: Machine>(machine: &mut M) -> Outcome {
                 demand("faults of pages in use", 0, machine.faults() - before)?;
             }
         }
-        (0..COLD).try_for_each(|cold| demand("a cold page's word", 4 * COLD + cold, get(machine, region, HOT + cold)))
+        (0..COLD).try_for_each(|turn| demand("a cold page's word", turn, get(machine, region, cold(turn))))
     })
 }
 
