@@ -243,7 +243,8 @@ fn kernels_records_stay<M: Machine>(machine: &mut M) -> Outcome {
 fn table_without_pages_stays<M: Machine>(machine: &mut M) -> Outcome {
     // Two regions in tables of their own.
     let (mut pool, region) = pool_of(machine, 2048)?;
-    let (near, far) = (region, page(region, 1030));
+    let (near, far) = (region, page(region, 2047));
+    let other = allocate(machine, &mut pool, PAGE_SIZE)?;
     machine.write(near, 1);
     machine.write(far, 2);
     on_drive(machine, 1, 8, |machine, _| {
@@ -258,6 +259,11 @@ fn table_without_pages_stays<M: Machine>(machine: &mut M) -> Outcome {
         demand("its word", 2, machine.read(far))?;
         push_out(machine, near, 0, 4);
         demand("the page is on the drive", true, is_on_drive(machine, far))?;
+        // The last page with a frame goes, beside which one is on the drive.
+        machine.write(other, 3);
+        demand("the page is on the drive", true, is_on_drive(machine, far))?;
+        demand("pages released", 1, release(machine, &mut pool, other)?)?;
+        demand("its word", 2, machine.read(far))?;
         demand("pages released", 5, release(machine, &mut pool, region)?)?;
         let table = machine.with(|memory| memory.pde(Page::containing(far)).is_present());
         demand("its table is there after its region went", false, table)?;
@@ -374,7 +380,8 @@ fn slots_are_given_back<M: Machine>(machine: &mut M) -> Outcome {
             demand("pages unmapped", PAGES, machine.with(|memory| memory.unmap_pages(pages)))
         },
     ];
-    let before = free_frames(machine);
+    let tables = |machine: &mut M| machine.with(|memory| memory.uses.tables());
+    let (before, tables_before) = (free_frames(machine), tables(machine));
     for way in ways {
         let space = create(machine)?;
         load(machine, &space);
@@ -388,6 +395,7 @@ fn slots_are_given_back<M: Machine>(machine: &mut M) -> Outcome {
         go(machine, home);
         destroy(machine, space)?;
         demand("free frames", before, free_frames(machine))?;
+        demand("frames marked as page tables", tables_before, tables(machine))?;
     }
     // The whole address space goes, of which some pages are on the drive.
     let space = create(machine)?;
