@@ -33,6 +33,8 @@ class Event:
             "Register": f"register {address}, {count(amount, 'page')}",
             "Unshared": f"unshared {address}, frame {amount:#x}",
             "Duplicate": f"duplicate as space {physical(amount * PAGE_SIZE)}",
+            "SwapOut": f"swapped out page {self.address // PAGE_SIZE:#x} of the table in frame {amount:#x}",
+            "SwapIn": f"swapped in {address} from slot {amount:#x}",
             "Drop": f"drop {address}, {count(amount, 'page')}",
         }.get(self.kind, f"{self.kind.lower()} space {physical(amount * PAGE_SIZE)}")
         return f"{words}, in space {physical(self.space * PAGE_SIZE)}"

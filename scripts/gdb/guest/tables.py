@@ -46,9 +46,14 @@ class Entry(int):
     def frame(self):
         return self // PAGE_SIZE
 
+    @property
+    def slot(self):
+        """The slot of the drive that the page of an absent entry is in; 0 if it is in none."""
+        return 0 if self & 0xFFF & ~WRITABLE else self // PAGE_SIZE
+
     def __str__(self):
         if not self.present:
-            return f"absent(0x{int(self):08x})"
+            return f"absent(0x{int(self):08x}{f', slot {self.slot:#x}' if self.slot else ''})"
         flags = "".join(letter if self & 1 << bit else "-" for bit, letter in enumerate("PWUTCADSG"))
         marks = "".join(word for mark, word in MARKS.items() if self & mark)
         return f"{physical(self.frame * PAGE_SIZE)} {flags}{marks}"
@@ -142,6 +147,8 @@ def describe_walk(space, address):
         return lines + [f"  stops here: no page table{_window_note(address, pde)}"]
     pte_at, pte = table
     lines.append(f"  PTE   {pte}  at {physical(pte_at)}, seen at {virtual(WINDOW + 4 * (address >> 12))}")
+    if pte.slot:
+        return lines + ["  stops here: no frame, but a slot of the drive; the next touch reads it back"]
     if not pte.present:
         return lines + [f"  stops here: no frame{_window_note(address, pde)}"]
     rights = "read and write" if pte.writable else pte.rights
