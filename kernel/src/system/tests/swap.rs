@@ -1,6 +1,6 @@
 //! Pages on a drive, as only the processor can touch them.
 
-use super::{WORK_PAGES, threads_in_their_spaces};
+use super::threads::{WORK_PAGES, in_their_spaces};
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::access;
 use crate::paging::CurrentTable;
@@ -65,5 +65,5 @@ pub fn one_instruction_all_frames(machine: &mut RealMachine) -> Outcome {
 pub fn threads_on_a_drive(machine: &mut RealMachine) -> Outcome {
     WORK_PAGES.store(64, Ordering::Relaxed);
     // Half of four times 64, beside directories, tables and records.
-    on_drive(machine, 16 + 128, 256, |machine, _| threads_in_their_spaces(machine))
+    on_drive(machine, 16 + 128, 256, |machine, _| in_their_spaces(machine))
 }
