@@ -13,11 +13,11 @@ fn root() -> PathBuf {
 
 /// Pipes `commands` into the prompt. Returns what it answered, and whether the run was a success.
 fn session(commands: &str) -> (String, bool) {
-    session_with_drive(commands, None)
+    session_with(commands, None, "")
 }
 
-/// The same, with a drive.
-fn session_with_drive(commands: &str, drive: Option<&Path>) -> (String, bool) {
+/// The same, with a drive, and with so many frames at most.
+fn session_with(commands: &str, drive: Option<&Path>, frames: &str) -> (String, bool) {
     let scratch = tempfile::tempdir().expect("a temporary directory");
     fs::write(scratch.path().join("commands"), commands).expect("the directory is ours");
     let run = Command::new("scripts/run-qemu")
@@ -27,12 +27,15 @@ fn session_with_drive(commands: &str, drive: Option<&Path>) -> (String, bool) {
         .env_remove("ARGS")
         .env_remove("MEM")
         .env("DRIVE", drive.unwrap_or(Path::new("")))
+        .env("FRAMES", frames)
         .current_dir(root())
         .stdin(File::open(scratch.path().join("commands")).expect("it was just written"))
         .output()
         .expect("bash is there");
     let said = String::from_utf8_lossy(&run.stdout).replace('\r', "");
-    let (_, answers) = said.split_once("list of commands.\n").unwrap_or_else(|| panic!("no prompt:\n{said}"));
+    assert!(said.contains("list of commands.\n"), "no prompt:\n{said}");
+    let answers =
+        if frames.is_empty() { said.split_once("list of commands.\n").map_or("", |(_, rest)| rest) } else { &said };
     (answers.into(), run.status.success())
 }
 
@@ -197,16 +200,55 @@ fn records_that_contradict_each_other_are_not_worked_with() {
 
 #[test]
 #[ignore = "boots build/droste.elf, as part of `make test`"]
+fn pages_go_to_the_drive_when_there_are_three_times_as_many_as_frames_and_when_somebody_says_so() {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let drive = scratch.path().join("drive");
+    fs::write(&drive, vec![0; 1 << 20]).expect("the directory is ours");
+    let (said, success) = session_with(
+        "alloc 4000_0000 8K\nwrite 4000_1000 0xCAFE\nevict 4000_1000\nevict 4000_1000\nevict 4000_2000\nevict 4000_0000\n\
+         walk 4000_1000\nwhy 4000_1000\nmaps\nswap\ndrive write 8 4000_2000\nread 4000_1000\nevents 4\nswap\n",
+        Some(&drive),
+        "100",
+    );
+    assert!(success, "{said}");
+    says(
+        &said,
+        &[
+            "the standard runs are left out",
+            "three times memory",
+            "294 pages: ",
+            "PASS: every figure is as expected",
+            "0x4000_1000 is in slot 0x1 of the drive; the next touch reads it back\n",
+            "0x4000_1000 is on the drive already, in slot 0x1\n",
+            "0x4000_2000 was not touched yet: there is nothing to send\n",
+            "0x4000_0000 is in no region: only pages of regions go to the drive\n",
+            "absent(0x00001002, slot 0x1)  <- stops here\n",
+            "yes: it is on the drive, in slot 0x1, and the next touch reads it\n",
+            "1 page   on the drive\n",
+            "0x00000  xP\n",
+            "slot 0x1 of these sectors holds a page",
+            "read 4000_1000\n0x0000cafe\n",
+            "swapped in 0x4000_1000 from slot 0x1\n",
+            "0x00000  x\n",
+        ],
+    );
+    let image = fs::read(&drive).expect("the drive is there");
+    assert_eq!(image[4096..4100], [0xFE, 0xCA, 0, 0], "the page in slot 1");
+}
+
+#[test]
+#[ignore = "boots build/droste.elf, as part of `make test`"]
 fn a_page_goes_to_the_drive_and_another_comes_from_it() {
     let scratch = tempfile::tempdir().expect("a temporary directory");
     let drive = scratch.path().join("a drive, with a comma");
     let mut image: Vec<u8> = (0..1 << 20).map(|at: u32| (at / 512) as u8).collect();
     fs::write(&drive, &image).expect("the directory is ours");
-    let (said, success) = session_with_drive(
+    let (said, success) = session_with(
         "drive\nalloc 4000_0000 8K\ndrive read 2040 4000_1000\nread 4000_1000\nread 4000_1FFC\n\
          write 4000_1FFC 0x12345678\ndrive write 9 4000_1000\ndrive read 2041 4000_2000\ndrive read 4294967295 4000_2000\n\
          read 4000_2000\ndrive write 0 1000\ndrive read\n",
         Some(&drive),
+        "",
     );
     assert!(success, "{said}");
     says(
