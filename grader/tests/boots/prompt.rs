@@ -214,14 +214,14 @@ fn pages_go_to_the_drive_when_there_are_three_times_as_many_as_frames_and_when_s
     says(
         &said,
         &[
-            "the standard runs are left out",
+            "the standard runs, the spaces and the tour are left out",
             "three times memory",
             "294 pages: ",
             "PASS: every figure is as expected",
             "0x4000_1000 is in slot 0x1 of the drive; the next touch reads it back\n",
             "0x4000_1000 is on the drive already, in slot 0x1\n",
             "0x4000_2000 was not touched yet: there is nothing to send\n",
-            "0x4000_0000 is in no region: only pages of regions go to the drive\n",
+            "0x4000_0000 is the kernel's own: only pages that a fault has backed go to the drive\n",
             "absent(0x00001002, slot 0x1)  <- stops here\n",
             "yes: it is on the drive, in slot 0x1, and the next touch reads it\n",
             "1 page   on the drive\n",

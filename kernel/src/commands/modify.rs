@@ -5,6 +5,7 @@ use super::machine::{PromptMachine, say};
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::memory_map::POOL_PAGES;
 use crate::paging::MmuView;
+use crate::paging::{CurrentTable, Entry};
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
 use crate::vm::{CurrentSpace, VmPool};
@@ -105,7 +106,10 @@ pub fn free(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
 
 fn free_page(machine: &impl PromptMachine, address: VirtAddr) {
     if inspect::records_agree(machine) {
-        match machine.with(|memory| memory.free_page(Page::containing(address))) {
+        let page = Page::containing(address);
+        let slot = machine.with(|memory| memory.pte(page).and_then(Entry::slot));
+        match machine.with(|memory| memory.free_page(page)) {
+            None if let Some(slot) = slot => say!(machine, "{slot:?} came back; the next touch gets a frame of zeros"),
             Some(frame) => say!(machine, "frame {:#x} came back; the next touch gets one of zeros", frame.number()),
             None => say!(machine, "no frame of a region is behind {address}"),
         }

@@ -3,10 +3,10 @@
 use super::inspect;
 use super::machine::{PromptMachine, say};
 use crate::addr::{Page, SwapSlot};
+use crate::memory_map::POOL_PAGES;
 use crate::paging::{CurrentTable, Entry, Mmu, Swap};
 use crate::terminal::words::{BadWords, Words};
 use crate::text::plural;
-use crate::vm::{CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
 const COLUMNS: u32 = 64;
@@ -66,17 +66,13 @@ pub fn evict(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), 
         return Ok(());
     }
     let page = Page::containing(address);
-    let (has_drive, entry, is_kept) = machine.with(|memory| {
-        let pool: Option<VmPool> = memory.pool_of(page);
-        let is_kept = pool.is_none_or(|pool| !pool.is_legitimate(memory, address));
-        (memory.swap.is_some(), memory.pte(page).unwrap_or(Entry::ABSENT), is_kept)
-    });
+    let (has_drive, entry) = machine.with(|memory| (memory.swap.is_some(), memory.pte(page).unwrap_or(Entry::ABSENT)));
     if !has_drive {
         say!(machine, "there is no drive for pages; make run DRIVE=64 gives the machine one of 64 MiB");
     } else if let Some(slot) = entry.slot() {
         say!(machine, "{address} is on the drive already, in {slot:?}");
-    } else if is_kept {
-        say!(machine, "{address} is in no region: only pages of regions go to the drive");
+    } else if !POOL_PAGES.contains(page) || entry.has(Entry::KEPT) {
+        say!(machine, "{address} is the kernel's own: only pages that a fault has backed go to the drive");
     } else if !entry.is_present() {
         say!(machine, "{address} was not touched yet: there is nothing to send");
     } else {

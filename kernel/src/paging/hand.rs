@@ -109,11 +109,21 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let slot = slot.ok_or(OutOfFrames)?;
         if self.uses.beyond_first(frame) > 0 {
             self.send_shared(swap, frame, slot);
+            assert_eq!(
+                self.uses.beyond_first(frame),
+                0,
+                "an entry that leads to {frame:?} is in no page table that is marked"
+            );
         }
         self.events.record(EventKind::SwapOut, Page::new(index).start(), table.number(), self.mmu.root());
-        match self.frames.release_frame(frame) {
-            Ok(()) => Ok(()),
-            Err(refused) => panic!("a page table led to a frame that was not handed out: {refused}"),
+        self.give_back(frame);
+        Ok(())
+    }
+
+    /// Gives back a frame that was handed out.
+    pub(super) fn give_back(&mut self, frame: Frame) {
+        if let Err(refused) = self.frames.release_frame(frame) {
+            panic!("a frame that was handed out is refused: {refused}");
         }
     }
 
@@ -142,16 +152,20 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] with nothing changed; also if the slot can't be read, and then there is a free frame.
+    /// [`OutOfFrames`] with the page as it was; also if the slot can't be read, and then there is a free frame. Another page may
+    /// have gone to the drive.
     #[cold]
     #[inline(never)]
     pub fn fetch(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
-        let frame = match self.frames.get_frame() {
-            Some(frame) => frame,
-            None => self.get_frame_of_a_page(For::Return)?,
-        };
         let at = Window::Own.pte_slot(page);
         let absent = self.mmu.load(at);
+        let is_shared = |swap: &Swap<M>| absent.slot().is_some_and(|slot| swap.beyond_first(slot) > 0);
+        // A slot that clones share is not free when one of them has read it.
+        let way = if self.swap.as_ref().is_some_and(is_shared) { For::Anything } else { For::Return };
+        let frame = match self.frames.get_frame() {
+            Some(frame) => frame,
+            None => self.get_frame_of_a_page(way)?,
+        };
         // Read through the page itself, so the processor sets A and D: it is new, and must not be lost.
         self.mmu.store(at, Entry::writable(frame));
         let slot = absent.slot();
@@ -163,8 +177,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         self.mmu.store(at, if read { entry.with_rights_of(absent) } else { absent });
         self.mmu.flush(page);
         if !read {
-            let given_back = self.frames.release_frame(frame);
-            debug_assert!(given_back.is_ok());
+            self.give_back(frame);
             return Err(OutOfFrames);
         }
         Swap::let_go_of(&mut self.swap, absent);
@@ -173,8 +186,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(frame)
     }
 
-    /// Sends `page` of the current address space to the drive now, used or not. Returns the slot; `None` if it has no frame of
-    /// its own, is one of the kernel's records, or the drive does not take it.
+    /// Sends `page` of the current address space to the drive now, used or not. Returns the slot; `None` if it has no frame, is one of the kernel's records, or the drive does not take it.
     pub fn evict(&mut self, page: Page) -> Option<SwapSlot> {
         let (table, entry) = (self.pde(page).frame()?, self.pte(page)?);
         if !self.uses.is_table(table) || !entry.is_present() || entry.has(Entry::KEPT) {

@@ -128,11 +128,6 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(true)
     }
 
-    fn give_back(&mut self, frame: Frame) {
-        let given_back = self.frames.release_frame(frame);
-        debug_assert!(given_back.is_ok(), "it was handed out a moment ago");
-    }
-
     /// Makes writable again what nobody shares any more, since the page table that [`share_pages`](Self::share_pages) filled
     /// half-way is gone.
     #[cold]

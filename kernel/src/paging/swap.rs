@@ -123,7 +123,7 @@ impl<M: Mmu> Swap<M> {
     }
 
     /// Writes `page`, which is mapped, to a slot, which it returns: `None` if no slot is free, or the drive does not take it. The
-    /// last free slot is only for a page that makes way for one that comes back: that one's slot is free soon.
+    /// last free slot is only for a page that makes way for one that comes back, if that one's slot is free then.
     ///
     /// A slot that could not be written is never used again.
     pub(super) fn write_out(&mut self, mmu: &M, page: Page, way: For) -> Option<SwapSlot> {

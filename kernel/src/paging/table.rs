@@ -2,7 +2,7 @@
 //!
 //! A [`PageTable`] is its directory, and the directory is a frame. [`CurrentTable`] reads the *current* one through its own
 //! window, and [`Memory`] changes it. Another one's tables are reached through the second window, which is open only inside
-//! a function of this file.
+//! a function of paging.
 //!
 //! While the second window is closed its directory entry, number 1022, is absent, and the processor ignores the other 31
 //! bits of an absent entry. They carry the *note*: one word in which the owner of the address space keeps where its own
@@ -21,7 +21,7 @@ use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTR
 use core::ops::AddAssign;
 use core::{fmt, iter};
 
-/// No frame was left. Nothing has changed.
+/// No frame was left. Nothing has changed, but that pages may have gone to the drive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfFrames;
 

@@ -114,7 +114,10 @@ impl<M: Mmu> Stage<M> {
         for frame in self.held {
             done("frame given back", machine.with(|memory| memory.frames.release_frame(frame)))?;
         }
-        outcome?;
+        if outcome.is_err() {
+            machine.with(|memory| memory.swap = self.swap);
+            return outcome;
+        }
         let mut from = POOL_PAGES.start;
         let next = |machine: &mut _, from| first_present(machine, PageRange::new(from, POOL_PAGES.end));
         while let Some((page, entry)) = next(machine, from) {

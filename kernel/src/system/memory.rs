@@ -80,10 +80,17 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     Ok(())
 }
 
+/// The fewest slots that are of use: the first holds no page, and the last only for a while.
+const LEAST_SLOTS: u32 = 3;
+
 /// Makes a place for pages on the drive, if there is one; its bookkeeping lies in frames of the kernel pool.
 fn swap() -> Option<Swap<X86Mmu>> {
     let drive = Ata::find()?;
     let slots = Swap::<X86Mmu>::slots_of(drive.sectors());
+    if slots < LEAST_SLOTS {
+        log::warn!("the drive is too small for pages: {LEAST_SLOTS} of 4 KiB are the least");
+        return None;
+    }
     let words = (FramePool::storage_words(slots) as u32).div_ceil(1024);
     let Ok(frames) = kernel_frames(words + slots.div_ceil(PAGE_SIZE)) else {
         log::warn!("the kernel pool has no room for a list of the drive's {slots} slots: no pages go there");

@@ -55,7 +55,7 @@ pub enum Refusal {
     Window,
     /// No region of the current address space holds the address.
     Illegitimate,
-    /// The address is legitimate, but no frame was left.
+    /// The address is legitimate, but no frame was left, and no page could make way.
     OutOfFrames,
     /// The page is on the drive and can't be read.
     Unreadable,
@@ -229,8 +229,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 
     /// Answers a page fault: a legitimate page gets a frame of zeros, or of what it had when it went to the drive, and a page
-    /// table if it needs one. Nothing else gives a
-    /// lazy page its frame (rule **one-way-to-back**).
+    /// table if it needs one. Nothing else gives a lazy page its frame (rule **one-way-to-back**).
     ///
     /// A fault on a page that is present is for `handle_protection_fault`.
     ///
@@ -286,8 +285,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was
-    /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows. Records the event
-    /// [`EventKind::FreePage`] if there was one.
+    /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows. A page on the drive has no frame, either,
+    /// but gives its slot back. Records the event [`EventKind::FreePage`] if there was a frame.
     pub fn free_page(&mut self, page: Page) -> Option<Frame> {
         let pool = pools(self).find(self, page);
         let is_metadata = pool.is_some_and(|pool| !VmPool::holds(self, pool, page));

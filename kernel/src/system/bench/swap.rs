@@ -12,6 +12,7 @@ use crate::system::real_machine::RealMachine;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 
 /// Slots of the drive; the first and the last hold no pages as a rule.
 const SLOTS: u32 = 130;
@@ -27,7 +28,7 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
     let (space, region) = full(machine)?;
     let page = |number| Page::new(region.number() + number);
     let mut held = Vec::with_capacity(machine.with(|memory| memory.frames.free_frames()) as usize);
-    machine.with(|memory| memory.swap = swap);
+    let before = machine.with(|memory| mem::replace(&mut memory.swap, swap));
     for number in 0..half {
         let slot = machine.with(|memory| out.take(memory, |memory| memory.evict(page(number))));
         done("page sent out", slot.ok_or(()))?;
@@ -45,7 +46,7 @@ pub fn measure(machine: &mut RealMachine) -> Outcome {
     }
     machine.with(|memory| memory.mmu.set_root(home));
     done("space destroyed", machine.with(|memory| space.destroy(memory)))?;
-    machine.with(|memory| memory.swap = None);
+    machine.with(|memory| memory.swap = before);
     for (name, samples) in [("swap-out", out), ("swap-in", back), ("swap-out-and-in", exchange)] {
         samples.report(name);
     }

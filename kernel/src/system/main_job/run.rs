@@ -31,7 +31,7 @@ fn parts(boot_info: &BootInfo) -> Outcome {
     heading(["", "faults", "taken", "returned", "free", "ticks"]);
     heading(["", "seen/due", "seen/due", "seen/due", "before after", "a fault"]);
     if memory::free_frames() < LEAST_FRAMES {
-        println!("the standard runs are left out: they take {LEAST_FRAMES} frames");
+        println!("the standard runs, the spaces and the tour are left out: they take {LEAST_FRAMES} frames");
         clone::run()?;
         return swap::run();
     }
@@ -42,7 +42,7 @@ fn parts(boot_info: &BootInfo) -> Outcome {
     tour::run()
 }
 
-/// The frames that the standard runs take at most, rounded up.
+/// The frames that the standard runs and what comes with them take at most, rounded up.
 const LEAST_FRAMES: u32 = 400;
 
 /// Shows the frame pools, and demands that the process pool has what the memory map promises.

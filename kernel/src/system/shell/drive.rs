@@ -28,13 +28,14 @@ pub fn drive(machine: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWord
             println!("{}: {} sectors of {SECTOR_SIZE} bytes, {mebibytes} MiB", drive.model(), drive.sectors());
         }
         Some((reads, sector, address)) => {
-            let used = |memory: &mut KernelMemory| memory.swap.as_ref()?.used_by_sectors(sector, SECTORS_A_PAGE);
-            if let Some(slot) = memory::with(used).filter(|_| !reads) {
-                println!("{slot:?} of these sectors holds a page: swap shows which are free");
-                return Ok(());
-            }
             if let Some(page) = page(machine, address, reads) {
                 let last = sector.wrapping_add(SECTORS_A_PAGE - 1);
+                // Only now, since the touch may have sent another page to the drive.
+                let used = |memory: &mut KernelMemory| memory.swap.as_ref()?.used_by_sectors(sector, SECTORS_A_PAGE);
+                if let Some(slot) = memory::with(used).filter(|_| !reads) {
+                    println!("{slot:?} of these sectors holds a page: swap shows which are free");
+                    return Ok(());
+                }
                 match move_page(&mut drive, reads, sector, page) {
                     Ok(()) if reads => println!("sectors {sector} to {last} are in {}", page.start()),
                     Ok(()) => println!("{} is in sectors {sector} to {last}", page.start()),

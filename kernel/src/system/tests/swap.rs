@@ -63,7 +63,9 @@ pub fn one_instruction_all_frames(machine: &mut RealMachine) -> Outcome {
 
 /// Lets four threads fill and check more than there are frames for, under the timer.
 pub fn threads_on_a_drive(machine: &mut RealMachine) -> Outcome {
-    WORK_PAGES.store(64, Ordering::Relaxed);
+    let as_a_rule = WORK_PAGES.swap(64, Ordering::Relaxed);
     // Half of four times 64, beside directories, tables and records.
-    on_drive(machine, 16 + 128, 256, |machine, _| in_their_spaces(machine))
+    let outcome = on_drive(machine, 16 + 128, 256, |machine, _| in_their_spaces(machine));
+    WORK_PAGES.store(as_a_rule, Ordering::Relaxed);
+    outcome
 }
