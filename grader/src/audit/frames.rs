@@ -133,13 +133,19 @@ impl Owners {
     ///
     /// If the map and the counts are not in the memory.
     pub fn check_slots(&self, claims: &[Claim], ram: &Ram, wrong: &mut Findings) -> io::Result<()> {
-        let Some((slots, map, counts)) = claims.iter().find_map(|claim| match claim {
-            Claim::Slots { slots, map, counts, .. } => Some((*slots, *map, *counts)),
+        let Some((slots, map, counts, drive)) = claims.iter().find_map(|claim| match claim {
+            Claim::Slots { slots, map, counts, drive } => Some((*slots, *map, *counts, *drive)),
             _ => None,
         }) else {
             return Ok(());
         };
-        let book = Book { frames: 0..slots, map: ram.words(map, 2 * slots.div_ceil(32))? };
+        let words = 2 * slots.div_ceil(32);
+        let places = [(map, 4 * words), (counts, slots), (drive, slots.saturating_mul(FRAME))];
+        if !places.iter().all(|(start, bytes)| is_in_kernel_pool(*start, *bytes)) {
+            wrong.add("the drive, its map and its counts", "in the kernel pool", format!("at {places:x?}"));
+            return Ok(());
+        }
+        let book = Book { frames: 0..slots, map: ram.words(map, words)? };
         for (slot, count) in (0..slots).zip(ram.bytes(counts, slots as usize)?) {
             let seen = self.slots.get(&slot).copied().unwrap_or(0);
             let counted = if book.state(slot) == State::Used { u32::from(count) + 1 } else { 0 };
@@ -164,6 +170,11 @@ impl Owners {
             wrong.add("free frames", expected, claimed.map_or("no claim".into(), |count| format!("{count:#x}")));
         }
     }
+}
+
+/// Says whether the `bytes` bytes from `start` on are in the kernel pool, where all books lie.
+fn is_in_kernel_pool(start: u32, bytes: u32) -> bool {
+    start >= KERNEL_POOL.start * FRAME && start.checked_add(bytes).is_some_and(|end| end <= KERNEL_POOL.end * FRAME)
 }
 
 /// What a frame is by the kernel's books.
@@ -232,9 +243,7 @@ fn uses(claims: &[Claim], ram: &Ram, wrong: &mut Findings) -> io::Result<Vec<u8>
     let Some((frames, counts)) = claimed else { return Ok(Vec::new()) };
     let pool = PROCESS_POOL_START..ram.frames();
     let bytes = pool.len() as u32;
-    let inside = counts >= KERNEL_POOL.start * FRAME
-        && counts.checked_add(bytes).is_some_and(|end| end <= KERNEL_POOL.end * FRAME);
-    if *frames != pool || !inside {
+    if *frames != pool || !is_in_kernel_pool(counts, bytes) {
         let seen = format!("of {:#x}..{:#x}, at {counts:#x}", frames.start, frames.end);
         wrong.add("the counts of shared frames", "of the process pool, and in the kernel pool", seen);
         return Ok(Vec::new());
@@ -254,11 +263,7 @@ pub fn books(claims: &[Claim], ram: &Ram, wrong: &mut Findings) -> io::Result<Op
             _ => None,
         });
         let words = 2 * frames.len().div_ceil(32) as u32;
-        let inside = |map: &u32| {
-            *map >= KERNEL_POOL.start * FRAME
-                && map.checked_add(4 * words).is_some_and(|end| end <= KERNEL_POOL.end * FRAME)
-        };
-        let Some(map) = map.filter(inside) else {
+        let Some(map) = map.filter(|map| is_in_kernel_pool(*map, 4 * words)) else {
             let what = format!("the books of frames {:#x}..{:#x}", frames.start, frames.end);
             wrong.add(
                 what,

@@ -17,6 +17,8 @@ const USED: std::ops::Range<u32> = 0x400..0x406;
 const KERNEL_BOOK: u32 = 0x20_0000;
 const PROCESS_BOOK: u32 = 0x20_1000;
 const COUNTS: u32 = 0x20_2000;
+const SLOTS: u32 = 0x20_6000;
+const SLOT_COUNTS: u32 = 0x20_7000;
 
 /// The physical address of an entry.
 fn entry(table: u32, index: u32) -> u32 {
@@ -115,6 +117,16 @@ impl World {
         self.count(0x403, 1);
     }
 
+    /// Puts a page of each space into slot 3 of a drive of eight slots, and counts that.
+    fn send_out(&mut self) {
+        self.share();
+        self.set(TABLE, 0x11, 0x3002);
+        self.set(0x406, 0x11, 0x3002);
+        self.say("claim slots 0x8 0x206000 0x207000 0x208000");
+        (0..8).for_each(|slot| self.set_state(SLOTS, slot, u32::from(slot != 3), u32::from(slot != 0)));
+        self.words.insert(SLOT_COUNTS, 1 << 24);
+    }
+
     /// Sets the kernel's count of a frame, and those of its neighbours to 0.
     fn count(&mut self, frame: u32, count: u32) {
         let index = frame - 0x400;
@@ -202,6 +214,30 @@ fn what_is_shared_is_counted_and_read_only() {
             world.say("claim uses 0x400 0x2000 0x402000");
         },
     );
+}
+
+#[test]
+fn slots_are_counted_and_in_use_where_pages_are() {
+    let expect = |words: &str, change: fn(&mut World)| {
+        let mut world = World::sound();
+        world.send_out();
+        change(&mut world);
+        let findings = world.audit();
+        assert!(findings.iter().any(|finding| finding.starts_with(words)), "not {words}, but {findings:?}");
+    };
+    let mut world = World::sound();
+    world.send_out();
+    assert_eq!(world.audit(), [""; 0]);
+    expect("pages in slot 0x3: 2, by its count, 1", |world| world.set(TABLE, 0x11, 0));
+    expect("pages in slot 0x3: 1, by its count, 2", |world| _ = world.words.insert(SLOT_COUNTS, 0));
+    expect("pages in slot 0x3: 0, by its count, 2", |world| world.set_state(SLOTS, 3, 1, 1));
+    expect("pages in slot 0x5: 1, by its count, 0", |world| world.set_state(SLOTS, 5, 0, 1));
+    expect("an absent entry: 0, or a slot below 0x8, slot 0x9", |world| world.set(TABLE, 0x12, 0x9002));
+    expect("page 0x402: absent, on the drive, at 0x20b000", |world| world.set(TABLE, 2, 0x3002));
+    expect("the drive, its map and its counts: in the kernel pool", |world| {
+        world.unsay("claim slots 0x8 0x206000 0x207000 0x208000");
+        world.say("claim slots 0x8 0x206000 0x207000 0x408000");
+    });
 }
 
 /// A mistake, and words of the finding that must come first.
