@@ -38,6 +38,7 @@ fn cause_of(code: u32, table: Entry) -> &'static str {
         walk: Some(walk),
         eip: None,
         sound: true,
+        free_frames: 0,
         has_swap: false,
     };
     cause(&evidence).map_or("none", |cause| cause.name)

@@ -116,8 +116,15 @@ pub fn why(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), Ba
         let fault = Fault { address, present: walk.page_entry().is_some(), write };
         let error = FaultError::Refused(Refusal::Illegitimate);
         let crash = Crash::PageFault { fault, code: 0, error };
-        let evidence =
-            Evidence { crash, place: Some(place), walk: Some(walk), eip: None, sound: true, has_swap: false };
+        let evidence = Evidence {
+            crash,
+            place: Some(place),
+            walk: Some(walk),
+            eip: None,
+            sound: true,
+            free_frames: 0,
+            has_swap: false,
+        };
         if let Some(cause) = cause(&evidence) {
             say!(machine, "no: {}: {}\nlook at: {}", cause.name, cause.why, cause.next);
         }

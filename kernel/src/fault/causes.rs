@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     pub eip: Option<VirtAddr>,
     /// Whether the metadata of all pools of the current address space agrees.
     pub sound: bool,
+    /// How many frames of the process pool are free.
+    pub free_frames: u32,
     /// Whether there is a drive for pages that make way.
     pub has_swap: bool,
 }
@@ -198,7 +200,11 @@ pub const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "unreadable slot",
-        matches: |evidence| evidence.is(FaultError::Refused(Refusal::Unreadable)),
+        matches: |evidence| {
+            // There was a frame to read it into.
+            let is_on_drive = evidence.walk.and_then(|walk| walk.table?.slot()).is_some();
+            is_on_drive && evidence.free_frames > 0 && evidence.is(FaultError::Refused(Refusal::OutOfFrames))
+        },
         why: "the page went to the drive when frames ran out, and the drive can't read it back.",
         next: "the drive: `swap` says how many reads and writes failed. What was on the page is lost.",
     },

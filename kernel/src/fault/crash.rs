@@ -70,7 +70,6 @@ impl Crash<'_> {
                 Refusal::Protection => "protection",
                 Refusal::FirstPages | Refusal::Window | Refusal::Illegitimate => "illegal-access",
                 Refusal::OutOfFrames => "out-of-frames",
-                Refusal::Unreadable => "unreadable",
             },
             Self::PageFault { error: FaultError::Locked, .. } => "locked",
             Self::PageFault { error: FaultError::TooEarly, .. } => "too-early",
@@ -100,7 +99,7 @@ impl fmt::Display for Crash<'_> {
                 match error {
                     FaultError::Locked => write!(f, " by the kernel, while it worked on the memory"),
                     FaultError::TooEarly => write!(f, ", before there was a page table"),
-                    FaultError::Refused(Refusal::OutOfFrames | Refusal::Unreadable) => {
+                    FaultError::Refused(Refusal::OutOfFrames) => {
                         write!(f, ", which is legitimate")
                     }
                     FaultError::Refused(_) => Ok(()),

@@ -72,11 +72,12 @@ struct Seen {
     place: Option<Location>,
     walk: Option<Walk>,
     sound: bool,
+    free_frames: u32,
     has_swap: bool,
 }
 
 impl Seen {
-    const NOTHING: Self = Self { place: None, walk: None, sound: true, has_swap: false };
+    const NOTHING: Self = Self { place: None, walk: None, sound: true, free_frames: 0, has_swap: false };
 }
 
 /// Events that a report shows.
@@ -121,7 +122,10 @@ impl Report<'_> {
         let place = address.map(|address| Location::new(mmu, view.events, &self.layout, address));
         let walk = address.map(|address| Walk::new(mmu, address));
         let sound = metadata_agrees(mmu);
-        self.explain(Seen { place, walk, sound, has_swap: view.free_slots.is_some() }, screen);
+        self.explain(
+            Seen { place, walk, sound, free_frames: view.free_frames, has_swap: view.free_slots.is_some() },
+            screen,
+        );
         match walk {
             Some(walk) => {
                 screen.entry("split", Style::Plain, format_args!("{}", walk.split()));
@@ -138,12 +142,12 @@ impl Report<'_> {
 
     /// Writes where the address lies, and why that is wrong.
     fn explain<P: Output>(&self, seen: Seen, screen: &mut Screen<'_, P>) {
-        let Seen { place, walk, sound, has_swap } = seen;
+        let Seen { place, walk, sound, free_frames, has_swap } = seen;
         if let Some(place) = place {
             screen.entry("where", Style::Strong, format_args!("{place}"));
         }
         let eip = self.registers.map(|registers| VirtAddr::new(registers.eip));
-        if let Some(cause) = cause(&Evidence { crash: self.crash, place, walk, eip, sound, has_swap }) {
+        if let Some(cause) = cause(&Evidence { crash: self.crash, place, walk, eip, sound, free_frames, has_swap }) {
             screen.entry("why", Style::Strong, format_args!("{}: {}", cause.name, cause.why));
             screen.entry("next", Style::Plain, format_args!("{}", cause.next));
         }

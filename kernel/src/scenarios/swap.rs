@@ -327,7 +327,8 @@ fn slot_that_cannot_be_read<M: Machine>(machine: &mut M) -> Outcome {
         let lost = done("a page on the drive", (0..12).find(|at| is_on_drive(machine, page(region, *at))).ok_or(()))?;
         let (used, faults) = (used_slots(machine), machine.faults());
         orders.fail_reads(1);
-        demand("read of a bad slot", Err(Refusal::Unreadable), machine.probe(page(region, lost), false))?;
+        demand("read of a bad slot", Err(Refusal::OutOfFrames), machine.probe(page(region, lost), false))?;
+        demand("free frames: the one that it was to be read into", 1, free_frames(machine))?;
         demand("faults answered", 0, machine.faults() - faults)?;
         demand("the page is on the drive", true, is_on_drive(machine, page(region, lost)))?;
         // A page made way for nothing, and has a slot now.

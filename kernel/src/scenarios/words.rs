@@ -81,7 +81,6 @@ impl Named for Refusal {
             Self::Window => "refused: a window",
             Self::Illegitimate => "refused: not legitimate",
             Self::OutOfFrames => "refused: out of frames",
-            Self::Unreadable => "refused: the drive can't read it",
         }
     }
 }

@@ -55,15 +55,13 @@ pub enum Refusal {
     Window,
     /// No region of the current address space holds the address.
     Illegitimate,
-    /// The address is legitimate, but no frame was left, and no page could make way.
+    /// The address is legitimate, but no frame was left, and no page could make way; or the page is on the drive and can't be
+    /// read, and then there is a free frame.
     OutOfFrames,
-    /// The page is on the drive and can't be read.
-    Unreadable,
 }
 
 impl Refusal {
-    const ALL: [Self; 6] =
-        [Self::Protection, Self::FirstPages, Self::Window, Self::Illegitimate, Self::OutOfFrames, Self::Unreadable];
+    const ALL: [Self; 5] = [Self::Protection, Self::FirstPages, Self::Window, Self::Illegitimate, Self::OutOfFrames];
 
     /// Returns a number for each reason, counted from 1: a refused access carries it in a register.
     pub const fn code(self) -> NonZero<u32> {
@@ -252,16 +250,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
                 self.events.record(EventKind::Backed, fault.address, frame.number(), self.mmu.root());
                 Ok(())
             }
-            Err(OutOfFrames) => Err(self.why_unbacked(Page::containing(fault.address))),
+            Err(OutOfFrames) => Err(Refusal::OutOfFrames),
         }
-    }
-
-    /// Says why the legitimate `page` could not be backed.
-    #[cold]
-    fn why_unbacked(&self, page: Page) -> Refusal {
-        let is_on_drive = self.pte(page).is_some_and(|entry| entry.slot().is_some());
-        // There was a frame to read it into.
-        if is_on_drive && self.frames.free_frames() > 0 { Refusal::Unreadable } else { Refusal::OutOfFrames }
     }
 
     /// Answers a fault on a page that is present: the first write to a shared page makes it the writer's own. Nothing else is
