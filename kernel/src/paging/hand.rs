@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::memory::Memory;
 use super::mmu::Mmu;
 use super::shown::Shown;
-use super::swap::{For, Swap};
+use super::swap::{Purpose, Swap};
 use super::table::{CurrentTable, OutOfFrames};
 use super::window::Window;
 use crate::addr::{ENTRIES, Frame, Page, SwapSlot};
@@ -29,15 +29,15 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     pub fn get_frame(&mut self) -> Result<Frame, OutOfFrames> {
         match self.frames.get_frame() {
             Some(frame) => Ok(frame),
-            None => self.get_frame_of_a_page(For::Anything),
+            None => self.get_frame_of_a_page(Purpose::Anything),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn get_frame_of_a_page(&mut self, way: For) -> Result<Frame, OutOfFrames> {
+    fn get_frame_of_a_page(&mut self, purpose: Purpose) -> Result<Frame, OutOfFrames> {
         let mut swap = self.swap.take().ok_or(OutOfFrames)?;
-        let swept = self.sweep(&mut swap, way);
+        let swept = self.sweep(&mut swap, purpose);
         self.swap = Some(swap);
         swept?;
         self.frames.get_frame().ok_or(OutOfFrames)
@@ -48,7 +48,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// # Errors
     ///
     /// [`OutOfFrames`] if there is no page that could, or the drive takes none.
-    fn sweep(&mut self, swap: &mut Swap<M>, way: For) -> Result<(), OutOfFrames> {
+    fn sweep(&mut self, swap: &mut Swap<M>, purpose: Purpose) -> Result<(), OutOfFrames> {
         // Once round to take the A flags away, once more to find a page without; the first table may be begun in its middle.
         for _ in 0..=2 * self.uses.tables() {
             let (from, index) = swap.hand;
@@ -60,7 +60,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
                 None => (Frame::new(table.number() + 1), 0),
             };
             if let Some((index, entry)) = victim {
-                return self.send(swap, table, index, entry, way);
+                return self.send(swap, table, index, entry, purpose);
             }
         }
         Err(OutOfFrames)
@@ -97,11 +97,11 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         table: Frame,
         index: u32,
         entry: Entry,
-        way: For,
+        purpose: Purpose,
     ) -> Result<(), OutOfFrames> {
         let frame = entry.frame().ok_or(OutOfFrames)?;
         let shown = Shown::show(&mut self.mmu, table);
-        let slot = swap.write_out(&self.mmu, Shown::page(index), way);
+        let slot = swap.write_out(&self.mmu, Shown::page(index), purpose);
         if let Some(slot) = slot {
             self.mmu.store(Shown::entry(index), entry.in_slot(slot));
         }
@@ -161,10 +161,10 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let absent = self.mmu.load(at);
         let is_shared = |swap: &Swap<M>| absent.slot().is_some_and(|slot| swap.beyond_first(slot) > 0);
         // A slot that clones share is not free when one of them has read it.
-        let way = if self.swap.as_ref().is_some_and(is_shared) { For::Anything } else { For::Return };
+        let purpose = if self.swap.as_ref().is_some_and(is_shared) { Purpose::Anything } else { Purpose::Return };
         let frame = match self.frames.get_frame() {
             Some(frame) => frame,
-            None => self.get_frame_of_a_page(way)?,
+            None => self.get_frame_of_a_page(purpose)?,
         };
         // Read through the page itself, so the processor sets A and D: it is new, and must not be lost.
         self.mmu.store(at, Entry::writable(frame));
@@ -193,7 +193,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             return None;
         }
         let mut swap = self.swap.take()?;
-        let sent = self.send(&mut swap, table, page.table_index(), entry, For::Anything);
+        let sent = self.send(&mut swap, table, page.table_index(), entry, Purpose::Anything);
         self.swap = Some(swap);
         sent.ok().and_then(|()| self.pte(page)?.slot())
     }

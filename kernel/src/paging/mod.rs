@@ -19,7 +19,7 @@ pub use entry::Entry;
 pub use memory::Memory;
 pub use mmu::{Fault, Mmu, MmuView};
 pub use shown::Shown;
-pub use swap::{Swap, SwapCounts};
+pub use swap::{Purpose, Swap, SwapCounts};
 pub use table::{CurrentTable, DestroyError, OutOfFrames, PageTable, set_note};
 pub use uses::Uses;
 pub use window::{Slot, Window};

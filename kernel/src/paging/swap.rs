@@ -16,7 +16,7 @@ const TRIES: u32 = 4;
 
 /// What a page makes way for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum For {
+pub enum Purpose {
     /// A page that comes back from the drive.
     Return,
     /// Anything else.
@@ -126,9 +126,9 @@ impl<M: Mmu> Swap<M> {
     /// last free slot is only for a page that makes way for one that comes back, if that one's slot is free then.
     ///
     /// A slot that could not be written is never used again.
-    pub(super) fn write_out(&mut self, mmu: &M, page: Page, way: For) -> Option<SwapSlot> {
+    pub fn write_out(&mut self, mmu: &M, page: Page, purpose: Purpose) -> Option<SwapSlot> {
         for _ in 0..TRIES {
-            if way == For::Anything && self.free_slots() == 1 {
+            if purpose == Purpose::Anything && self.free_slots() == 1 {
                 return None;
             }
             let slot = SwapSlot::new(self.slots.get_frame()?.number())?;
@@ -146,7 +146,7 @@ impl<M: Mmu> Swap<M> {
     }
 
     /// Reads what is in `slot` into `page`, which is mapped and writable. Says whether that went well; the slot is as it was.
-    pub(super) fn read_in(&mut self, mmu: &mut M, slot: SwapSlot, page: Page) -> bool {
+    pub fn read_in(&mut self, mmu: &mut M, slot: SwapSlot, page: Page) -> bool {
         let is_read = self.drive.read(mmu, sector(slot), SECTORS_A_PAGE, page).is_ok();
         *if is_read { &mut self.counts.reads } else { &mut self.counts.failures } += 1;
         is_read
