@@ -164,7 +164,7 @@ fn every_state_to_look_at_shows_what_it_promises() {
             let told = page.ask(&format!("return document.querySelector('{link}').textContent")).await?;
             assert!(told.as_str().is_some_and(|told| told.starts_with(name)), "{told} is not {name}");
             page.click(&link).await?;
-            let shown = page.text(part).await?;
+            let shown = page.text_with(part, words).await?;
             assert!(shown.contains(words), "{name}: {words} is not in {shown}");
         }
         Ok(())

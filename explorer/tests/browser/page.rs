@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime;
 
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../build");
@@ -107,6 +107,19 @@ impl Page {
     pub async fn text(&self, id: &str) -> Result<String, CmdError> {
         let text = self.ask(&format!("return document.getElementById('{id}').textContent")).await?;
         Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Returns the text of an element as soon as it has `words`, or what it is in the end. A browser follows a link when it has
+    /// answered already.
+    pub async fn text_with(&self, id: &str, words: &str) -> Result<String, CmdError> {
+        let begun = Instant::now();
+        loop {
+            let text = self.text(id).await?;
+            if text.contains(words) || begun.elapsed() > PATIENCE {
+                return Ok(text);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Returns what a script returns.
