@@ -375,13 +375,14 @@ fn design(name: &str) -> PathBuf {
 }
 
 /// Demands everything of a design but what the group `cost` asks for. There, a design may be too slow, and is told just
-/// that.
+/// that. Labs 5 and 6, which earn nothing, are none of its matter.
 fn earns_everything_but_cost(name: &str) {
     let results = grade_with(&[], &design(name), false).0;
     for test in results["tests"].as_array().expect("tests") {
         let (id, verdict) = (test["extra_data"]["id"].as_str().unwrap_or_default(), &test["extra_data"]["verdict"]);
         let is_slow = id.starts_with("cost/") && verdict == "TIMEOUT";
-        assert!(verdict == "PASS" || is_slow, "{name}: {id}: {}", test["output"]);
+        let is_optional = ["clones/", "swap/"].iter().any(|group| id.starts_with(group));
+        assert!(verdict == "PASS" || is_slow || is_optional, "{name}: {id}: {}", test["output"]);
     }
 }
 
