@@ -184,18 +184,22 @@ fn nothing_is_wrong_in_a_sound_memory() {
     assert_eq!(World::sound().audit(), [""; 0]);
 }
 
-#[test]
-fn what_is_shared_is_counted_and_read_only() {
-    let expect = |words: &str, change: fn(&mut World)| {
-        let mut world = World::sound();
-        world.share();
+/// Demands that nothing is wrong after `prepare`. Returns what demands words of a finding after a further change.
+fn after(prepare: fn(&mut World)) -> impl Fn(&str, fn(&mut World)) {
+    let mut prepared = World::sound();
+    prepare(&mut prepared);
+    assert_eq!(prepared.audit(), [""; 0]);
+    move |words, change| {
+        let mut world = prepared.clone();
         change(&mut world);
         let findings = world.audit();
         assert!(findings.iter().any(|finding| finding.starts_with(words)), "not {words}, but {findings:?}");
-    };
-    let mut world = World::sound();
-    world.share();
-    assert_eq!(world.audit(), [""; 0]);
+    }
+}
+
+#[test]
+fn what_is_shared_is_counted_and_read_only() {
+    let expect = after(World::share);
     expect("owners of frame 0x403: one, page 0x400 of", |world| world.count(0x403, 0));
     expect("owners of frame 0x403: 3 pages, by its count, page 0x400", |world| world.count(0x403, 2));
     expect("owners of frame 0x403: one", |world| world.unsay("claim uses 0x400 0x2000 0x202000"));
@@ -218,16 +222,7 @@ fn what_is_shared_is_counted_and_read_only() {
 
 #[test]
 fn slots_are_counted_and_in_use_where_pages_are() {
-    let expect = |words: &str, change: fn(&mut World)| {
-        let mut world = World::sound();
-        world.send_out();
-        change(&mut world);
-        let findings = world.audit();
-        assert!(findings.iter().any(|finding| finding.starts_with(words)), "not {words}, but {findings:?}");
-    };
-    let mut world = World::sound();
-    world.send_out();
-    assert_eq!(world.audit(), [""; 0]);
+    let expect = after(World::send_out);
     expect("pages in slot 0x3: 2, by its count, 1", |world| world.set(TABLE, 0x11, 0));
     expect("pages in slot 0x3: 1, by its count, 2", |world| _ = world.words.insert(SLOT_COUNTS, 0));
     expect("pages in slot 0x3: 0, by its count, 2", |world| world.set_state(SLOTS, 3, 1, 1));

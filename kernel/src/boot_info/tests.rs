@@ -212,6 +212,21 @@ fn a_frame_that_is_partly_available_is_not() {
 }
 
 #[test]
+fn a_limited_process_pool_has_so_many_frames_and_the_hole_is_none_of_them() {
+    let limited = |frames| {
+        let mut info = read(multiboot1::MAGIC, &multiboot1(&usual_map())).unwrap();
+        let before = info.available().to_vec();
+        info.limit_process_pool(frames);
+        let end = info.available().last().unwrap().end.number();
+        (super::pools::process_frames(info.available()), end, info.available() == before)
+    };
+    assert_eq!(limited(100), (100, 1024 + 100, false));
+    assert_eq!(limited(3000), (3000, 1024 + 3000 + 256, false));
+    assert_eq!(limited(6912), (6912, 0x2000, true));
+    assert_eq!(limited(1 << 20), (6912, 0x2000, true));
+}
+
+#[test]
 fn memory_beyond_4_gib_is_not_seen() {
     let huge = [entry(0x40_0000, 1 << 40, 1), entry(1 << 33, 1 << 30, 1), entry(1 << 34, u64::MAX, 2)];
     assert_eq!(available(&huge), [range(0x400, 0x10_0000)]);

@@ -1,7 +1,8 @@
 //! The commands of the prompt, on any machine that has one.
 //!
 //! Those in `inspect` show the memory, `frame_map` draws the frame pool, those in `modify` change the memory, and those in
-//! `spaces` make and enter address spaces, and `swap` knows the drive. What only one machine can do, such as ending, it adds itself.
+//! `spaces` make and enter address spaces, and `swap` knows the drive. What only one machine can do, such as ending, it adds
+//! itself.
 
 mod frame_map;
 mod inspect;

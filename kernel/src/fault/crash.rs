@@ -99,9 +99,7 @@ impl fmt::Display for Crash<'_> {
                 match error {
                     FaultError::Locked => write!(f, " by the kernel, while it worked on the memory"),
                     FaultError::TooEarly => write!(f, ", before there was a page table"),
-                    FaultError::Refused(Refusal::OutOfFrames) => {
-                        write!(f, ", which is legitimate")
-                    }
+                    FaultError::Refused(Refusal::OutOfFrames) => write!(f, ", which is legitimate"),
                     FaultError::Refused(_) => Ok(()),
                 }
             }

@@ -186,7 +186,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(frame)
     }
 
-    /// Sends `page` of the current address space to the drive now, used or not. Returns the slot; `None` if it has no frame, is one of the kernel's records, or the drive does not take it.
+    /// Sends `page` of the current address space to the drive now, used or not. Returns the slot; `None` if it has no frame, is one
+    /// of the kernel's records, or the drive does not take it.
     pub fn evict(&mut self, page: Page) -> Option<SwapSlot> {
         let (table, entry) = (self.pde(page).frame()?, self.pte(page)?);
         if !self.uses.is_table(table) || !entry.is_present() || entry.has(Entry::KEPT) {

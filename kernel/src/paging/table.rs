@@ -335,11 +335,11 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     #[cold]
     #[inline(never)]
     fn release_slots(&mut self, window: Window, pages: PageRange, mut released: Stale) -> Stale {
-        let index = |page: Page| window.pte_slot(page);
+        let at = |number| window.pte_slot(Page::new(number));
         let (mut from, end) = (pages.start.number(), pages.end.number());
-        while let Some((number, entry)) = next_present(self, from, end, |number| index(Page::new(number))) {
+        while let Some((number, entry)) = next_present(self, from, end, at) {
             Swap::let_go_of(&mut self.swap, entry);
-            self.mmu.store(index(Page::new(number)), Entry::ABSENT);
+            self.mmu.store(at(number), Entry::ABSENT);
             released += Stale(1);
             from = number + 1;
         }

@@ -12,7 +12,7 @@ use super::test_drive::{Orders, on_drive, staged};
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
 use crate::paging::CurrentTable;
-use crate::vm::{CurrentSpace, Refusal, VmPool};
+use crate::vm::{AddressSpace, CurrentSpace, Refusal, VmPool};
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> [Scenario<M>; 17] {
@@ -490,6 +490,7 @@ fn clone_while_pages_go<M: Machine>(machine: &mut M) -> Outcome {
     let parent = root(machine);
     let (_, region) = pool_of(machine, PAGES)?;
     (0..PAGES).for_each(|number| put(machine, region, number, number + 1));
+    let mut failures = 0;
     for free in 0..6 {
         on_drive(machine, free, 4 * PAGES, |machine, orders: &Orders| {
             let clone = duplicate(machine)?;
@@ -505,11 +506,14 @@ fn clone_while_pages_go<M: Machine>(machine: &mut M) -> Outcome {
             // A clone that can't be made since the drive takes nothing leaves the parent as it was.
             (0..PAGES).for_each(|number| _ = get(machine, region, number));
             orders.fail_writes(1000);
-            let failed = machine.with(crate::vm::AddressSpace::duplicate);
-            orders.fail_writes(0);
-            if let Ok(clone) = failed {
-                destroy(machine, clone)?;
+            let before = (free_frames(machine), used_slots(machine));
+            match machine.with(AddressSpace::duplicate) {
+                Ok(clone) => destroy(machine, clone)?,
+                Err(_) => failures += 1,
             }
+            orders.fail_writes(0);
+            demand("free frames after a clone that could not be", before.0, free_frames(machine))?;
+            demand("pages on the drive after it", before.1, used_slots(machine))?;
             for number in 0..PAGES {
                 demand("its word", number + 1, get(machine, region, number))?;
                 demand("the parent's word", 300 + number, machine.read(above(page(region, number), 8)))?;
@@ -517,7 +521,7 @@ fn clone_while_pages_go<M: Machine>(machine: &mut M) -> Outcome {
             demand("records agree", true, machine.with(|memory| memory.check_pools()))
         })?;
     }
-    Ok(())
+    demand("a clone that could not be, at least once", true, failures > 0)
 }
 
 fn audited_swap<M: Machine>(machine: &mut M) -> Outcome {
