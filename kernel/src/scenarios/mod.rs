@@ -27,6 +27,8 @@ mod spaces;
 mod standard;
 mod steps;
 mod swap;
+mod swap_clones;
+mod swap_failures;
 mod tables;
 mod test_drive;
 mod words;
@@ -73,6 +75,8 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         .chain(clone_failures::all())
         .chain(random_clones::all())
         .chain(swap::all())
+        .chain(swap_failures::all())
+        .chain(swap_clones::all())
         .chain(random_pools::all())
         .chain(random_spaces::all())
         .chain(audited::all())

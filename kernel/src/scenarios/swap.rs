@@ -1,21 +1,19 @@
 //! Pages that go to a drive when frames run out, and come back.
 
-use super::claims::Claim;
-use super::clones::{duplicate, go};
+use super::clones::go;
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
 use super::second_chance::SecondChance;
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames, make_read_only};
-use super::test_drive::{Orders, on_drive, staged};
-use crate::addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
+use super::test_drive::on_drive;
+use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::frames::FrameSource;
 use crate::paging::CurrentTable;
-use crate::vm::{AddressSpace, CurrentSpace, Refusal, VmPool};
-use alloc::vec::Vec;
+use crate::vm::{CurrentSpace, Refusal, VmPool};
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 17] {
+pub(super) fn all<M: Machine>() -> [Scenario<M>; 10] {
     [
         ("three-times-memory", three_times_memory),
         ("faults-as-the-model-says", faults_as_the_model_says),
@@ -26,14 +24,7 @@ pub(super) fn all<M: Machine>() -> [Scenario<M>; 17] {
         ("table-without-pages-stays", table_without_pages_stays),
         ("last-page-of-a-table-goes", last_page_of_a_table_goes),
         ("rights-come-back", rights_come_back),
-        ("drive-full", drive_full),
-        ("slot-that-cannot-be-read", slot_that_cannot_be_read),
-        ("slot-that-cannot-be-written", slot_that_cannot_be_written),
         ("slots-are-given-back", slots_are_given_back),
-        ("shared-page-goes-for-all", shared_page_goes_for_all),
-        ("clone-of-pages-on-the-drive", clone_of_pages_on_the_drive),
-        ("clone-while-pages-go", clone_while_pages_go),
-        ("audited-swap", audited_swap),
     ]
 }
 
@@ -53,13 +44,13 @@ pub(super) fn page(region: VirtAddr, number: u32) -> VirtAddr {
 
 /// Writes the first word of page `number` of the region.
 #[inline(never)]
-fn put<M: Machine>(machine: &mut M, region: VirtAddr, number: u32, word: u32) {
+pub(super) fn put<M: Machine>(machine: &mut M, region: VirtAddr, number: u32, word: u32) {
     machine.write(page(region, number), word);
 }
 
 /// Reads the first word of page `number` of the region.
 #[inline(never)]
-fn get<M: Machine>(machine: &mut M, region: VirtAddr, number: u32) -> u32 {
+pub(super) fn get<M: Machine>(machine: &mut M, region: VirtAddr, number: u32) -> u32 {
     machine.read(page(region, number))
 }
 
@@ -86,12 +77,12 @@ fn holds<M: Machine>(machine: &mut M, region: VirtAddr, number: u32, salt: u32) 
 }
 
 #[inline(never)]
-fn used_slots<M: Machine>(machine: &mut M) -> u32 {
+pub(super) fn used_slots<M: Machine>(machine: &mut M) -> u32 {
     machine.with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.used_slots()))
 }
 
 #[inline(never)]
-fn is_on_drive<M: Machine>(machine: &mut M, address: VirtAddr) -> bool {
+pub(super) fn is_on_drive<M: Machine>(machine: &mut M, address: VirtAddr) -> bool {
     machine.with(|memory| memory.pte(Page::containing(address)).is_some_and(|entry| entry.slot().is_some()))
 }
 
@@ -156,7 +147,7 @@ fn hot_pages_stay<M: Machine>(machine: &mut M) -> Outcome {
 
 /// Touches all pages from `from` on, so that those before go to the drive.
 #[inline(never)]
-fn push_out<M: Machine>(machine: &mut M, region: VirtAddr, from: u32, pages: u32) {
+pub(super) fn push_out<M: Machine>(machine: &mut M, region: VirtAddr, from: u32, pages: u32) {
     // Twice: the first round may only take the A flags away.
     for _ in 0..2 {
         (from..pages).for_each(|number| _ = get(machine, region, number));
@@ -299,70 +290,6 @@ fn rights_come_back<M: Machine>(machine: &mut M) -> Outcome {
     })
 }
 
-fn drive_full<M: Machine>(machine: &mut M) -> Outcome {
-    let (mut pool, region) = pool_of(machine, 20)?;
-    let other = allocate(machine, &mut pool, PAGE_SIZE)?;
-    machine.write(other, 3);
-    on_drive(machine, 7, 8, |machine, _| {
-        // Eight frames, and eight slots beside the one that is kept for whoever comes back.
-        (0..15).for_each(|number| put(machine, region, number, number));
-        demand("pages on the drive", 8, used_slots(machine))?;
-        let before = machine.faults();
-        for number in 15..20 {
-            demand("a page too many", Err(Refusal::OutOfFrames), machine.probe(page(region, number), true))?;
-        }
-        demand("faults answered", 0, machine.faults() - before)?;
-        demand("records agree", true, machine.with(|memory| memory.check_pools()))?;
-        demand("pages released", 1, release(machine, &mut pool, other)?)?;
-        demand("a touch after a release", Ok(()), machine.probe(page(region, 15), true))?;
-        put(machine, region, 15, 15);
-        (0..16).try_for_each(|number| demand("its word", number, get(machine, region, number)))
-    })
-}
-
-fn slot_that_cannot_be_read<M: Machine>(machine: &mut M) -> Outcome {
-    let (mut pool, region) = pool_of(machine, 12)?;
-    on_drive(machine, 4, 12, |machine, orders| {
-        (0..12).for_each(|number| put(machine, region, number, number + 1));
-        let lost = done("a page on the drive", (0..12).find(|at| is_on_drive(machine, page(region, *at))).ok_or(()))?;
-        let (used, faults) = (used_slots(machine), machine.faults());
-        orders.fail_reads(1);
-        demand("read of a bad slot", Err(Refusal::OutOfFrames), machine.probe(page(region, lost), false))?;
-        demand("free frames: the one that it was to be read into", 1, free_frames(machine))?;
-        demand("faults answered", 0, machine.faults() - faults)?;
-        demand("the page is on the drive", true, is_on_drive(machine, page(region, lost)))?;
-        // A page made way for nothing, and has a slot now.
-        demand("pages on the drive", used + 1, used_slots(machine))?;
-        // The drive has recovered.
-        (0..12).try_for_each(|number| demand("its word", number + 1, get(machine, region, number)))?;
-        demand("pages released", 12, release(machine, &mut pool, region)?)?;
-        demand("pages on the drive", 0, used_slots(machine))
-    })
-}
-
-fn slot_that_cannot_be_written<M: Machine>(machine: &mut M) -> Outcome {
-    let (mut pool, region) = pool_of(machine, 12)?;
-    on_drive(machine, 4, 16, |machine, orders| {
-        (0..4).for_each(|number| put(machine, region, number, number + 1));
-        // Another slot is tried.
-        orders.fail_writes(2);
-        (4..12).for_each(|number| put(machine, region, number, number + 1));
-        let free = machine.with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.free_slots()));
-        demand("free slots: two are bad", 17 - 2 - used_slots(machine), free)?;
-        (0..12).try_for_each(|number| demand("its word", number + 1, get(machine, region, number)))?;
-        // None can be written.
-        orders.fail_writes(1000);
-        let (used, lost) = (used_slots(machine), (0..12).find(|at| is_on_drive(machine, page(region, *at))));
-        let lost = done("a page on the drive", lost.ok_or(()))?;
-        demand("a touch", Err(Refusal::OutOfFrames), machine.probe(page(region, lost), false))?;
-        demand("pages on the drive", used, used_slots(machine))?;
-        orders.fail_writes(0);
-        demand("its word", lost + 1, get(machine, region, lost))?;
-        demand("pages released", 12, release(machine, &mut pool, region)?)?;
-        demand("pages on the drive", 0, used_slots(machine))
-    })
-}
-
 fn slots_are_given_back<M: Machine>(machine: &mut M) -> Outcome {
     const PAGES: u32 = 24;
     let home = root(machine);
@@ -409,155 +336,4 @@ fn slots_are_given_back<M: Machine>(machine: &mut M) -> Outcome {
         demand("pages on the drive", 0, used_slots(machine))
     })?;
     demand("free frames", before, free_frames(machine))
-}
-
-fn shared_page_goes_for_all<M: Machine>(machine: &mut M) -> Outcome {
-    let parent = root(machine);
-    let (mut pool, region) = pool_of(machine, 8)?;
-    (0..8).for_each(|number| put(machine, region, number, number + 1));
-    let clones: Vec<_> = (0..3).map(|_| duplicate(machine)).collect::<Result<_, _>>()?;
-    let spaces: Vec<Frame> = clones.iter().map(|clone| clone.root()).chain([parent]).collect();
-    on_drive(machine, 0, 40, |machine, _| {
-        let kept = machine.with(|memory| memory.get_frame());
-        let kept = done("a frame of a shared page", kept)?;
-        demand("slots: one for all", 1, used_slots(machine))?;
-        let gone = done("the page", (0..8).find(|at| is_on_drive(machine, page(region, *at))).ok_or(()))?;
-        for space in &spaces {
-            go(machine, *space);
-            demand("the page is on the drive for each", true, is_on_drive(machine, page(region, gone)))?;
-        }
-        done("frame given back", machine.with(|memory| memory.frames.release_frame(kept)))?;
-        // Each side reads it, and gets a page of its own then.
-        for (number, space) in (0..).zip(&spaces) {
-            go(machine, *space);
-            demand("its word", gone + 1, get(machine, region, gone))?;
-            put(machine, region, gone, 100 + number);
-        }
-        for (number, space) in (0..).zip(&spaces) {
-            go(machine, *space);
-            demand("its own word", 100 + number, get(machine, region, gone))?;
-            for at in (0..8).filter(|at| *at != gone) {
-                demand("a word of all", at + 1, get(machine, region, at))?;
-            }
-        }
-        go(machine, parent);
-        clones.into_iter().try_for_each(|clone| destroy(machine, clone))?;
-        demand("pages released", 8, release(machine, &mut pool, region)?)?;
-        demand("pages on the drive", 0, used_slots(machine))
-    })
-}
-
-fn clone_of_pages_on_the_drive<M: Machine>(machine: &mut M) -> Outcome {
-    const PAGES: u32 = 24;
-    let parent = root(machine);
-    let (mut pool, region) = pool_of(machine, PAGES)?;
-    on_drive(machine, 12, 3 * PAGES, |machine, _| {
-        (0..PAGES).for_each(|number| put(machine, region, number, number + 1));
-        push_out(machine, region, PAGES - 4, PAGES);
-        let (used, reads) = (used_slots(machine), reads(machine));
-        let clone = duplicate(machine)?;
-        demand("pages read for a clone", 0, self::reads(machine) - reads)?;
-        demand("slots of both", true, used_slots(machine) < used + 6)?;
-        for (word, space) in [(200, clone.root()), (300, parent)] {
-            go(machine, space);
-            for number in 0..PAGES {
-                demand("its word", number + 1, get(machine, region, number))?;
-                machine.write(above(page(region, number), 8), word + number);
-            }
-        }
-        for (word, space) in [(200, clone.root()), (300, parent)] {
-            go(machine, space);
-            for number in 0..PAGES {
-                demand("the word of both", number + 1, get(machine, region, number))?;
-                demand("its own word", word + number, machine.read(above(page(region, number), 8)))?;
-            }
-        }
-        go(machine, parent);
-        destroy(machine, clone)?;
-        demand("pages released", PAGES, release(machine, &mut pool, region)?)?;
-        demand("pages on the drive", 0, used_slots(machine))
-    })
-}
-
-#[inline(never)]
-fn reads<M: Machine>(machine: &mut M) -> u32 {
-    machine.with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.counts().reads))
-}
-
-/// Clones with ever fewer frames free, so that each frame that a clone needs is once the one for which a page has to go.
-fn clone_while_pages_go<M: Machine>(machine: &mut M) -> Outcome {
-    const PAGES: u32 = 12;
-    let parent = root(machine);
-    let (_, region) = pool_of(machine, PAGES)?;
-    (0..PAGES).for_each(|number| put(machine, region, number, number + 1));
-    let mut failures = 0;
-    for free in 0..6 {
-        on_drive(machine, free, 4 * PAGES, |machine, orders: &Orders| {
-            let clone = duplicate(machine)?;
-            for (word, space) in [(200, clone.root()), (300, parent)] {
-                go(machine, space);
-                for number in 0..PAGES {
-                    demand("its word", number + 1, get(machine, region, number))?;
-                    machine.write(above(page(region, number), 8), word + number);
-                }
-            }
-            go(machine, parent);
-            destroy(machine, clone)?;
-            // A clone that can't be made since the drive takes nothing leaves the parent as it was.
-            (0..PAGES).for_each(|number| _ = get(machine, region, number));
-            orders.fail_writes(1000);
-            let before = (free_frames(machine), used_slots(machine));
-            match machine.with(AddressSpace::duplicate) {
-                Ok(clone) => destroy(machine, clone)?,
-                Err(_) => failures += 1,
-            }
-            orders.fail_writes(0);
-            demand("free frames after a clone that could not be", before.0, free_frames(machine))?;
-            demand("pages on the drive after it", before.1, used_slots(machine))?;
-            for number in 0..PAGES {
-                demand("its word", number + 1, get(machine, region, number))?;
-                demand("the parent's word", 300 + number, machine.read(above(page(region, number), 8)))?;
-            }
-            demand("records agree", true, machine.with(|memory| memory.check_pools()))
-        })?;
-    }
-    demand("a clone that could not be, at least once", true, failures > 0)
-}
-
-fn audited_swap<M: Machine>(machine: &mut M) -> Outcome {
-    let parent = root(machine);
-    let (mut pool, region) = pool_of(machine, 24)?;
-    let start = Page::containing(region);
-    let pages = |from: u32, to: u32| PageRange::new(Page::new(start.number() + from), Page::new(start.number() + to));
-    // Frames that are held back belong to no page, so the auditor would miss them: a region of another space holds them.
-    let other = create(machine)?;
-    load(machine, &other);
-    let (_, ballast) = pool_of(machine, 8192)?;
-    let drive = staged(machine, 70)?;
-    let mut number = 0;
-    while free_frames(machine) > 12 {
-        put(machine, ballast, number, 1);
-        number += 1;
-    }
-    go(machine, parent);
-    super::audited::fill(machine, pages(0, 24), 1);
-    let others = [parent, other.root()];
-    machine.checkpoint("some are on the drive", &others, &[Claim::Filled(pages(0, 24), 1)]);
-    let clone = duplicate(machine)?;
-    let others = [parent, other.root(), clone.root()];
-    machine.checkpoint("cloned", &others, &[Claim::Filled(pages(0, 24), 1)]);
-    load(machine, &clone);
-    super::audited::fill(machine, pages(0, 5), 2);
-    let mixed = [Claim::Filled(pages(0, 5), 2), Claim::Filled(pages(5, 24), 1)];
-    machine.checkpoint("written in the clone", &others, &mixed);
-    go(machine, parent);
-    super::audited::fill(machine, pages(3, 9), 3);
-    let mixed = [Claim::Filled(pages(0, 3), 1), Claim::Filled(pages(3, 9), 3), Claim::Filled(pages(9, 24), 1)];
-    machine.checkpoint("written in the parent", &others, &mixed);
-    demand("pages released", 24, release(machine, &mut pool, region)?)?;
-    machine.checkpoint("released by the parent", &others, &[Claim::Absent(pages(0, 24))]);
-    destroy(machine, clone)?;
-    destroy(machine, other)?;
-    machine.checkpoint("destroyed", &[], &[Claim::Absent(pages(0, 24))]);
-    drive.strike(machine, Ok(()))
 }
