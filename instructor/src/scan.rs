@@ -67,7 +67,7 @@ const LINT: &str = "unsafe_code";
 const DEEPEST: usize = 64;
 
 /// Other crates through which the machine can be reached.
-const CRATES: [&str; 6] = ["linked_list_allocator", "multiboot2", "rustc_demangle", "spin", "uart_16550", "x86"];
+const CRATES: [&str; 5] = ["linked_list_allocator", "multiboot2", "spin", "uart_16550", "x86"];
 
 /// Something that may not be said.
 #[derive(Clone, PartialEq, Eq, Debug)]

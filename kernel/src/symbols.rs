@@ -6,14 +6,13 @@
 //! ```text
 //! +0   count
 //! +4   count times: address of a function, offset of its name from the start of the table; ascending
-//!      the names, as the compiler mangled them, each with a zero byte behind it
+//!      the names, without the crate's own, each with a zero byte behind it; instances of one function share theirs
 //! ```
 //!
 //! Decision: docs/src/decisions/0015-symbols-by-a-second-link.md.
 
 use crate::addr::VirtAddr;
-use core::fmt::{self, Write};
-use rustc_demangle::demangle;
+use core::fmt;
 
 /// A table of functions.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +21,7 @@ pub struct Symbols<'a>(&'a [u8]);
 /// A place in a function. Prints as `module::function+0x12`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Symbol<'a> {
-    /// The function's name, mangled.
+    /// The function's path, without this crate's name.
     pub name: &'a str,
     /// Bytes from its start.
     pub offset: u32,
@@ -57,23 +56,7 @@ impl<'a> Symbols<'a> {
 
 impl fmt::Display for Symbol<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The alternate form leaves out the hash at the end.
-        write!(Stripped { out: f, after_crate: false }, "{:#}", demangle(self.name))?;
-        write!(f, "+{:#x}", self.offset)
-    }
-}
-
-/// Leaves out the name of this crate, and the colons behind it. The parts of a path come one by one.
-struct Stripped<'a, 'b> {
-    out: &'a mut fmt::Formatter<'b>,
-    after_crate: bool,
-}
-
-impl Write for Stripped<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let left_out = text == env!("CARGO_PKG_NAME") || self.after_crate && text == "::";
-        self.after_crate = text == env!("CARGO_PKG_NAME");
-        if left_out { Ok(()) } else { self.out.write_str(text) }
+        write!(f, "{}+{:#x}", self.name, self.offset)
     }
 }
 
@@ -115,11 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn names_are_demangled_without_hash_and_crate() {
-        let name = "_ZN6droste2vm4pool6VmPool7release17h09fd5c455f8be36dE";
-        assert_eq!(std::format!("{}", Symbol { name, offset: 0x1F }), "vm::pool::VmPool::release+0x1f");
-        let name = "_ZN59_$LT$droste..addr..PhysAddr$u20$as$u20$core..fmt..Debug$GT$3fmt17h4ec54d331222d26aE";
-        let printed = std::format!("{}", Symbol { name, offset: 0 });
-        assert_eq!(printed, "<addr::PhysAddr as core::fmt::Debug>::fmt+0x0");
+    fn a_symbol_prints_as_a_name_and_an_offset() {
+        let name = "<addr::PhysAddr as core::fmt::Debug>::fmt";
+        assert_eq!(std::format!("{}", Symbol { name, offset: 0x1F }), "<addr::PhysAddr as core::fmt::Debug>::fmt+0x1f");
     }
 }

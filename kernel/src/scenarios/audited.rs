@@ -13,8 +13,8 @@ use crate::paging::{Mmu, MmuView};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 6] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("audited-standard-pages", standard_pages),
         ("audited-standard-pools", standard_pools),
         ("audited-lazy-region", lazy_region),

@@ -11,8 +11,8 @@ use crate::addr::{Frame, Page, VirtAddr};
 use crate::paging::{CurrentTable, Entry};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 3] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("duplicate-runs-out", duplicate_runs_out),
         ("failed-clone-hurts-no-other", failed_clone_hurts_no_other),
         ("copy-runs-out", copy_runs_out),

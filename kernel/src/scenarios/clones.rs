@@ -13,8 +13,8 @@ use crate::paging::{CurrentTable, Entry, Mmu, MmuView, Window};
 use crate::vm::{AddressSpace, CurrentSpace, Refusal, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 17] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("clone-is-the-same", clone_is_the_same),
         ("clone-without-pools", clone_without_pools),
         ("clone-to-the-last-table", clone_to_the_last_table),

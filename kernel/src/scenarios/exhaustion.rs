@@ -11,8 +11,8 @@ use crate::frames::FrameSource;
 use crate::vm::{CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("create-runs-out", create_runs_out),
         ("register-runs-out", register_runs_out),
         ("allocate-runs-out", allocate_runs_out),

@@ -11,8 +11,8 @@ use crate::paging::{CurrentTable, Mmu};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 7] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("thousand-spaces", |machine| count_spaces(machine, 1000)),
         ("twenty-thousand-spaces", |machine| count_spaces(machine, 20_000)),
         ("spaces-until-frames-run-out", spaces_until_frames_run_out),

@@ -8,7 +8,7 @@ use crate::vm::Refusal;
 use core::fmt;
 
 /// A machine that a scenario runs on: its memory between accesses, and accesses as instructions make them.
-pub trait Machine {
+pub trait Machine: 'static {
     /// Its MMU.
     type Mmu: Mmu;
     /// Its process frame pool.

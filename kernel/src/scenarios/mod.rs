@@ -58,29 +58,33 @@ use steps::free_frames;
 
 /// Returns the scenarios of page tables by themselves, for [`run_without_faults`].
 pub fn of_tables<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
-    tables::all().into_iter()
+    tables::all().iter().copied()
 }
 
 /// Returns every scenario that has an address space of its own, for [`run`].
 pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
-    standard::all()
-        .into_iter()
-        .chain(pages::all())
-        .chain(pools::all())
-        .chain(metadata::all())
-        .chain(spaces::all())
-        .chain(large::all())
-        .chain(exhaustion::all())
-        .chain(clones::all())
-        .chain(clone_failures::all())
-        .chain(random_clones::all())
-        .chain(swap::all())
-        .chain(swap_failures::all())
-        .chain(swap_clones::all())
-        .chain(random_pools::all())
-        .chain(random_spaces::all())
-        .chain(audited::all())
-        .chain(overlay::all())
+    [
+        standard::all(),
+        pages::all(),
+        pools::all(),
+        metadata::all(),
+        spaces::all(),
+        large::all(),
+        exhaustion::all(),
+        clones::all(),
+        clone_failures::all(),
+        random_clones::all(),
+        swap::all(),
+        swap_failures::all(),
+        swap_clones::all(),
+        random_pools::all(),
+        random_spaces::all(),
+        audited::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .chain(overlay::all())
 }
 
 /// Runs `scenario` in an address space of its own, and demands that everything is given back.

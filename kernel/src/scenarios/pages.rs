@@ -10,8 +10,8 @@ use crate::paging::{CurrentTable, Entry, MmuView, PageTable};
 use crate::vm::{AddressSpace, Refusal};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 16] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("recursive-entry", recursive_entry),
         ("window-addresses", window_addresses),
         ("identity-range", identity_range),

@@ -9,8 +9,8 @@ use crate::paging::Memory;
 use crate::vm::{AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 20] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("lazy-region", lazy_region),
         ("sizes-round-up-to-pages", sizes_round_up_to_pages),
         ("legitimate-at-every-edge", legitimate_at_every_edge),

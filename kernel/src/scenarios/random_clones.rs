@@ -14,8 +14,11 @@ use crate::vm::{AddressSpace, CurrentSpace};
 use alloc::vec;
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 2] {
-    [("random-clones", |machine| random_clones(machine, 5_000)), ("random-swap", |machine| random_swap(machine, 5_000))]
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
+        ("random-clones", |machine| random_clones(machine, 5_000)),
+        ("random-swap", |machine| random_swap(machine, 5_000)),
+    ]
 }
 
 const REGIONS: usize = 3;

@@ -9,8 +9,8 @@ use crate::addr::{Page, VirtAddr};
 use crate::vm::VmPool;
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 1] {
-    [("random-operations", |machine| random_operations(machine, 20_000))]
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[("random-operations", |machine| random_operations(machine, 20_000))]
 }
 
 /// Live regions that the large pool has room for, however long they are.

@@ -11,8 +11,8 @@ use crate::paging::Mmu;
 use crate::vm::{AddressSpace, CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 1] {
-    [("random-spaces", |machine| random_spaces(machine, 20_000))]
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[("random-spaces", |machine| random_spaces(machine, 20_000))]
 }
 
 const SPACES_AT_MOST: usize = 8;

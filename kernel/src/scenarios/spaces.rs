@@ -9,8 +9,8 @@ use crate::paging::{Mmu, MmuView};
 use crate::vm::{AddressSpace, AllocateError, Refusal, ReleaseError};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 6] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("a-pools-handle-dies-with-it", a_pools_handle_dies_with_it),
         ("same-address-different-contents", same_address_different_contents),
         ("faults-use-the-current-space", faults_use_the_current_space),

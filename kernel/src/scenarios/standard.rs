@@ -7,8 +7,8 @@ use crate::addr::{Page, VirtAddr};
 use crate::paging::Memory;
 use crate::vm::CurrentSpace;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 3] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("standard-pages", |machine| standard_pages(machine, 262_144, 256)),
         ("standard-pages-short", |machine| standard_pages(machine, 2048, 2)),
         ("standard-pools", standard_pools),

@@ -13,8 +13,8 @@ use crate::frames::FrameSource;
 use crate::paging::CurrentTable;
 use crate::vm::{CurrentSpace, Refusal, VmPool};
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 10] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("three-times-memory", three_times_memory),
         ("faults-as-the-model-says", faults_as_the_model_says),
         ("hot-pages-stay", hot_pages_stay),

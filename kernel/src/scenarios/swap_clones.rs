@@ -14,8 +14,8 @@ use crate::frames::FrameSource;
 use crate::vm::{AddressSpace, CurrentSpace};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 4] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("shared-page-goes-for-all", shared_page_goes_for_all),
         ("clone-of-pages-on-the-drive", clone_of_pages_on_the_drive),
         ("clone-while-pages-go", clone_while_pages_go),

@@ -9,8 +9,8 @@ use super::test_drive::on_drive;
 use crate::addr::PAGE_SIZE;
 use crate::vm::{CurrentSpace, Refusal};
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 3] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("drive-full", drive_full),
         ("slot-that-cannot-be-read", slot_that_cannot_be_read),
         ("slot-that-cannot-be-written", slot_that_cannot_be_written),

@@ -10,8 +10,8 @@ use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
 use crate::paging::{CurrentTable, DestroyError, Entry, Memory, Mmu, MmuView, OutOfFrames, PageTable};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> [Scenario<M>; 7] {
-    [
+pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+    &[
         ("a-table-of-its-own", a_table_of_its_own),
         ("backed-and-unmapped", backed_and_unmapped),
         ("unmapped-and-flushed", unmapped_and_flushed),
