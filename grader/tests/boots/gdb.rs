@@ -429,3 +429,29 @@ fn gdb_finds_what_is_wrong_with_frames_and_trees() {
     assert_eq!(session.refusals.matches("usage: ").count(), 2, "{}", session.refusals);
     assert!(!session.refusals.contains("Python Exception"), "{}", session.refusals);
 }
+
+#[test]
+#[ignore = "starts machines: `make test` builds the kernel and runs it"]
+fn the_last_events_of_a_run_are_recorded() {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let recording = scratch.path().join("recording.json");
+    let recorded = Command::new("scripts/record")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .arg("build/droste.elf")
+        .arg(&recording)
+        .envs([("TEST", "standard-pages"), ("LAST", "3")])
+        .env_remove("ARGS")
+        .output()
+        .expect("sh is there");
+    assert!(recorded.status.success(), "{recorded:?}");
+    let text = fs::read_to_string(recording).expect("it was written");
+    let recording: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let steps = recording["steps"].as_array().expect("it has steps");
+    // The test touches 256 pages in order, and each gets a frame: kind 2, from the address that was touched.
+    let touched: Vec<_> = steps.iter().filter_map(|step| step["event"][1].as_u64()).collect();
+    assert_eq!(touched, [0x4F_D000, 0x4F_E000, 0x4F_F000]);
+    // Each step has the entry that it changed, so the state before the first is not yet that after it.
+    assert!(steps[1]["words"].as_array().is_some_and(|words| !words.is_empty()), "{}", steps[1]);
+    let end = steps[4]["said"].as_str().expect("words of the console");
+    assert!(steps.len() == 5 && end.starts_with("passed"), "{end}");
+}
