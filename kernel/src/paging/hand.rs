@@ -7,6 +7,7 @@
 use super::entry::Entry;
 use super::memory::Memory;
 use super::mmu::Mmu;
+use super::share::shared;
 use super::shown::Shown;
 use super::swap::{Purpose, Swap};
 use super::table::{CurrentTable, OutOfFrames};
@@ -36,10 +37,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     #[cold]
     #[inline(never)]
     fn get_frame_of_a_page(&mut self, purpose: Purpose) -> Result<Frame, OutOfFrames> {
-        let mut swap = self.swap.take().ok_or(OutOfFrames)?;
-        let swept = self.sweep(&mut swap, purpose);
-        self.swap = Some(swap);
-        swept?;
+        self.sweep(purpose)?;
         self.frames.get_frame().ok_or(OutOfFrames)
     }
 
@@ -47,20 +45,21 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] if there is no page that could, or the drive takes none.
-    fn sweep(&mut self, swap: &mut Swap<M>, purpose: Purpose) -> Result<(), OutOfFrames> {
+    /// [`OutOfFrames`] if there is no drive, no page that could, or the drive takes none.
+    fn sweep(&mut self, purpose: Purpose) -> Result<(), OutOfFrames> {
         // Once round to take the A flags away, once more to find a page without; the first table may be begun in its middle.
         for _ in 0..=2 * self.uses.tables() {
-            let (from, index) = swap.hand;
+            let (from, index) = self.swap.as_ref().ok_or(OutOfFrames)?.hand;
             let table = self.uses.table_from(from).ok_or(OutOfFrames)?;
             let index = if table == from { index } else { 0 };
             let victim = self.sweep_table(table, index);
-            swap.hand = match victim {
+            self.swap.as_mut().ok_or(OutOfFrames)?.hand = match victim {
                 Some((index, _)) => (table, index + 1),
                 None => (Frame::new(table.number() + 1), 0),
             };
             if let Some((index, entry)) = victim {
-                return self.send(swap, table, index, entry, purpose);
+                self.send(table, index, entry, purpose)?;
+                return Ok(());
             }
         }
         Err(OutOfFrames)
@@ -87,19 +86,12 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         victim
     }
 
-    /// Sends the page of entry `index` of `table` to the drive and gives its frame back.
+    /// Sends the page of entry `index` of `table` to the drive, in a slot, which it returns, and gives its frame back.
     ///
     /// Nothing else happens meanwhile, so it is written first, and only then taken out of the tables: a page that the drive
     /// does not take stays as it is.
-    fn send(
-        &mut self,
-        swap: &mut Swap<M>,
-        table: Frame,
-        index: u32,
-        entry: Entry,
-        purpose: Purpose,
-    ) -> Result<(), OutOfFrames> {
-        let frame = entry.frame().ok_or(OutOfFrames)?;
+    fn send(&mut self, table: Frame, index: u32, entry: Entry, purpose: Purpose) -> Result<SwapSlot, OutOfFrames> {
+        let (frame, swap) = entry.frame().zip(self.swap.as_mut()).ok_or(OutOfFrames)?;
         let shown = Shown::show(&mut self.mmu, table);
         let slot = swap.write_out(&self.mmu, Shown::page(index), purpose);
         if let Some(slot) = slot {
@@ -107,17 +99,13 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
         shown.hide(&mut self.mmu);
         let slot = slot.ok_or(OutOfFrames)?;
-        if self.uses.beyond_first(frame) > 0 {
-            self.send_shared(swap, frame, slot);
-            assert_eq!(
-                self.uses.beyond_first(frame),
-                0,
-                "an entry that leads to {frame:?} is in no page table that is marked"
-            );
+        let others = self.uses.beyond_first(frame);
+        if others > 0 {
+            self.send_for_others(index, frame, slot, others);
         }
         self.events.record(EventKind::SwapOut, Page::new(index).start(), table.number(), self.mmu.root());
         self.give_back(frame);
-        Ok(())
+        Ok(slot)
     }
 
     /// Gives back a frame that was handed out.
@@ -127,28 +115,38 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
     }
 
-    /// Makes all other entries that lead to `frame`, in whichever tables they are, lead to `slot`.
+    /// Makes the `others` that led to `frame` lead to `slot`, where its contents are.
     #[cold]
-    fn send_shared(&mut self, swap: &mut Swap<M>, frame: Frame, slot: SwapSlot) {
-        let mut from = Frame::new(0);
-        while self.uses.beyond_first(frame) > 0
-            && let Some(table) = self.uses.table_from(from).filter(|table| *table >= from)
-        {
+    #[inline(never)]
+    fn send_for_others(&mut self, index: u32, frame: Frame, slot: SwapSlot, others: u32) {
+        self.change_others(index, others, |memory, entry| {
+            // Slots are counted as far as frames are.
+            let leads_there = entry.frame() == Some(frame) && memory.swap.as_mut()?.count_up(slot);
+            (leads_there && memory.uses.count_down(frame)).then(|| entry.in_slot(slot))
+        });
+    }
+
+    /// Makes the `left` other entries that lead to a frame or slot say what `change` makes of them. They are in other page tables,
+    /// and have the same index: clones have a page at the same address (rule **same-place**).
+    fn change_others(&mut self, index: u32, mut left: u32, mut change: impl FnMut(&mut Self, Entry) -> Option<Entry>) {
+        let (at, mut from) = (Shown::entry(index), Frame::new(0));
+        while left > 0 {
+            let table = self.uses.table_from(from).filter(|table| *table >= from);
+            let table =
+                table.unwrap_or_else(|| panic!("{left} entries {index:#x} that are counted are in no page table"));
             let shown = Shown::show(&mut self.mmu, table);
-            for at in (0..ENTRIES).map(Shown::entry) {
-                let entry = self.mmu.load(at);
-                // Slots are counted as far as frames are.
-                if entry.frame() == Some(frame) && swap.count_up(slot) {
-                    self.mmu.store(at, entry.in_slot(slot));
-                    self.uses.count_down(frame);
-                }
+            let entry = self.mmu.load(at);
+            if let Some(entry) = change(self, entry) {
+                self.mmu.store(at, entry);
+                left -= 1;
             }
             shown.hide(&mut self.mmu);
             from = Frame::new(table.number() + 1);
         }
     }
 
-    /// Gives `page`, whose entry leads to a slot, a frame, and reads into it what is in the slot, which is let go.
+    /// Gives `page`, whose entry leads to a slot, a frame with what is in the slot, which is free then: clones that share the slot
+    /// share the frame, and wait for a first write again.
     ///
     /// # Errors
     ///
@@ -157,15 +155,47 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     #[cold]
     #[inline(never)]
     pub fn fetch(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
-        let at = Window::Own.pte_slot(page);
-        let absent = self.mmu.load(at);
-        let is_shared = |swap: &Swap<M>| absent.slot().is_some_and(|slot| swap.beyond_first(slot) > 0);
-        // A slot that clones share is not free when one of them has read it.
-        let purpose = if self.swap.as_ref().is_some_and(is_shared) { Purpose::Anything } else { Purpose::Return };
         let frame = match self.frames.get_frame() {
             Some(frame) => frame,
-            None => self.get_frame_of_a_page(purpose)?,
+            None => self.get_frame_of_a_page(Purpose::Return)?,
         };
+        let absent = self.mmu.load(Window::Own.pte_slot(page));
+        let others = absent.slot().zip(self.swap.as_ref()).map_or(0, |(slot, swap)| swap.beyond_first(slot));
+        self.fetch_into(page, frame)?;
+        if others > 0 {
+            self.fetch_for_others(page, absent, others);
+        }
+        Ok(frame)
+    }
+
+    /// Shares `page`, which came back, with the `others` that lead to the slot to which its entry, `absent`, led.
+    #[cold]
+    #[inline(never)]
+    fn fetch_for_others(&mut self, page: Page, absent: Entry, others: u32) {
+        let at = Window::Own.pte_slot(page);
+        let new = self.mmu.load(at);
+        self.mmu.store(at, shared(new));
+        // Which also forgets that the page could be written to (rule flush-inside).
+        self.change_others(page.table_index(), others, |memory, entry| {
+            entry.slot().filter(|slot| absent.slot() == Some(*slot))?;
+            memory.uses.count_up(new.frame()?).then(|| {
+                Swap::let_go_of(&mut memory.swap, entry);
+                // It keeps A and D, as a clone does.
+                shared(new.with_rights_of(entry))
+            })
+        });
+    }
+
+    /// Reads into `frame`, which was just handed out, what is in the slot to which the entry of `page` leads, and makes it lead to
+    /// the frame instead. Others that share the slot keep it.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] with the page as it was and the frame given back, if the slot can't be read.
+    #[inline(always)]
+    pub(super) fn fetch_into(&mut self, page: Page, frame: Frame) -> Result<(), OutOfFrames> {
+        let at = Window::Own.pte_slot(page);
+        let absent = self.mmu.load(at);
         // Read through the page itself, so the processor sets A and D: it is new, and must not be lost.
         self.mmu.store(at, Entry::writable(frame));
         let slot = absent.slot();
@@ -183,7 +213,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Swap::let_go_of(&mut self.swap, absent);
         let number = slot.map_or(0, SwapSlot::number);
         self.events.record(EventKind::SwapIn, page.start(), number, self.mmu.root());
-        Ok(frame)
+        Ok(())
     }
 
     /// Sends `page` of the current address space to the drive now, used or not. Returns the slot; `None` if it has no frame, is one
@@ -193,9 +223,6 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         if !self.uses.is_table(table) || !entry.is_present() || entry.has(Entry::KEPT) {
             return None;
         }
-        let mut swap = self.swap.take()?;
-        let sent = self.send(&mut swap, table, page.table_index(), entry, Purpose::Anything);
-        self.swap = Some(swap);
-        sent.ok().and_then(|()| self.pte(page)?.slot())
+        self.send(table, page.table_index(), entry, Purpose::Anything).ok()
     }
 }

@@ -95,8 +95,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Shares the slot of `page`, whose entry is `entry`. If no more can share it, the page is fetched instead, to be shared
-    /// then. Says whether it was shared.
+    /// Shares the slot of `page`, whose entry is `entry`. If no more can share it, the page gets a frame of its own instead,
+    /// to be shared then. Says whether it was shared.
     #[cold]
     fn share_slot(&mut self, page: Page, entry: Entry) -> Result<bool, OutOfFrames> {
         if let (Some(slot), Some(swap)) = (entry.slot(), &mut self.swap)
@@ -105,7 +105,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             self.mmu.store(Shown::entry(page.table_index()), entry);
             return Ok(true);
         }
-        self.fetch(page)?;
+        let frame = self.get_frame()?;
+        self.fetch_into(page, frame)?;
         Ok(false)
     }
 
@@ -146,12 +147,12 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 
     /// Makes `page`, which is present, writable if it is shared: with a copy of the frame if other entries lead there, else with
-    /// the frame itself. Returns the frame; `None` if the page is not shared, or had to go to the drive itself to make room for the
-    /// copy.
+    /// the frame itself. Returns the frame; `None` if the page is not shared.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] with nothing changed.
+    /// [`OutOfFrames`] with nothing changed; also if the page had to make way for the copy itself, and then can't be read from the
+    /// drive.
     pub fn unshare(&mut self, page: Page) -> Result<Option<Frame>, OutOfFrames> {
         let slot = Window::Own.pte_slot(page);
         let entry = self.load(slot);
@@ -165,8 +166,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
         let copy = self.get_frame()?;
         if self.load(slot).frame() != Some(frame) {
-            self.give_back(copy);
-            return Ok(None);
+            // What is to be copied is on the drive, where the others keep it.
+            return self.fetch_into(page, copy).map(|()| Some(copy));
         }
         let shown = Shown::show(&mut self.mmu, copy);
         self.mmu.copy(page, Shown::itself());
@@ -193,7 +194,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
 
 /// Returns `entry` as one of several that lead to its frame: the right to write becomes the mark. What is read-only, for that
 /// reason or another, stays as it is.
-fn shared(entry: Entry) -> Entry {
+pub(super) fn shared(entry: Entry) -> Entry {
     // No branch: this is asked for each page of a clone.
     entry.without(Entry::WRITABLE).with((entry.bits() & Entry::WRITABLE) * (Entry::SHARED / Entry::WRITABLE))
 }

@@ -4,19 +4,21 @@ use super::claims::Claim;
 use super::clones::{duplicate, go};
 use super::machine::Machine;
 use super::outcome::{Outcome, Scenario, demand, done};
-use super::pools::release;
+use super::pools::{allocate, release};
 use super::spaces::{create, destroy, load, root};
-use super::steps::{above, free_frames};
+use super::steps::{above, free_frames, make_read_only};
 use super::swap::{get, is_on_drive, page, pool_of, push_out, put, used_slots};
 use super::test_drive::{Orders, on_drive, staged};
-use crate::addr::{Frame, Page, PageRange};
+use crate::addr::{Frame, PAGE_SIZE, Page, PageRange};
 use crate::frames::FrameSource;
-use crate::vm::{AddressSpace, CurrentSpace};
+use crate::vm::{AddressSpace, CurrentSpace, Refusal};
 use alloc::vec::Vec;
 
 pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
     &[
         ("shared-page-goes-for-all", shared_page_goes_for_all),
+        ("shared-page-comes-for-all", shared_page_comes_for_all),
+        ("only-page-is-copied", only_page_is_copied),
         ("clone-of-pages-on-the-drive", clone_of_pages_on_the_drive),
         ("clone-while-pages-go", clone_while_pages_go),
         ("audited-swap", audited_swap),
@@ -56,6 +58,61 @@ fn shared_page_goes_for_all<M: Machine>(machine: &mut M) -> Outcome {
         clones.into_iter().try_for_each(|clone| destroy(machine, clone))?;
         demand("pages released", 8, release(machine, &mut pool, region)?)?;
         demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+/// Memory and drive are full, and what is on the drive is shared: it comes back, since that needs no place more.
+fn shared_page_comes_for_all<M: Machine>(machine: &mut M) -> Outcome {
+    const PAGES: u32 = 8;
+    let parent = root(machine);
+    let (mut pool, region) = pool_of(machine, PAGES)?;
+    (0..PAGES).for_each(|number| put(machine, region, number, number + 1));
+    make_read_only(machine, region);
+    let more = allocate(machine, &mut pool, (PAGES + 1) * PAGE_SIZE)?;
+    let clone = duplicate(machine)?;
+    on_drive(machine, 0, PAGES, |machine, _| {
+        (0..PAGES).for_each(|number| put(machine, more, number, 50 + number));
+        let too_many = page(more, PAGES);
+        demand("a page more than there is room for", Err(Refusal::OutOfFrames), machine.probe(too_many, true))?;
+        for space in [clone.root(), parent, clone.root()] {
+            go(machine, space);
+            for number in 0..PAGES {
+                demand("a read of a page of both", Ok(()), machine.probe(page(region, number), false))?;
+                demand("its word", number + 1, get(machine, region, number))?;
+            }
+        }
+        demand("a write to what was read-only", Err(Refusal::Protection), machine.probe(region, true))?;
+        let written = page(region, 1);
+        demand("a write that needs a copy", Err(Refusal::OutOfFrames), machine.probe(written, true))?;
+        go(machine, parent);
+        demand("a write that needs a copy", Err(Refusal::OutOfFrames), machine.probe(written, true))?;
+        (0..PAGES).try_for_each(|number| demand("its word", 50 + number, get(machine, more, number)))?;
+        demand("pages released", PAGES, release(machine, &mut pool, more)?)?;
+        put(machine, region, 1, 100);
+        go(machine, clone.root());
+        (0..PAGES).try_for_each(|number| demand("the clone's word", number + 1, get(machine, region, number)))?;
+        go(machine, parent);
+        destroy(machine, clone)?;
+        demand("its own word", 100, get(machine, region, 1))?;
+        demand("pages released", PAGES, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+/// The only page that can make way for a copy is the one that is to be copied.
+fn only_page_is_copied<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (_, region) = pool_of(machine, 1)?;
+    put(machine, region, 0, 7);
+    let clone = duplicate(machine)?;
+    on_drive(machine, 0, 4, |machine, _| {
+        put(machine, region, 0, 8);
+        go(machine, clone.root());
+        demand("the word of both", 7, get(machine, region, 0))?;
+        put(machine, region, 0, 9);
+        go(machine, parent);
+        demand("its own word", 8, get(machine, region, 0))?;
+        destroy(machine, clone)
     })
 }
 

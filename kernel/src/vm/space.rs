@@ -268,8 +268,6 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
                 self.events.record(EventKind::Unshared, fault.address, frame.number(), self.mmu.root());
                 Ok(())
             }
-            // The page itself made way for the copy; the access is tried again, and fetches it.
-            None if self.pte(page).is_some_and(|entry| entry.slot().is_some()) => Ok(()),
             None => Err(Refusal::Protection),
         }
     }
