@@ -515,7 +515,7 @@ fn each_wrong_turn_of_the_guide_is_a_mutant_that_a_test_of_its_lab_sees() {
     }
     let read = |file: &str| fs::read_to_string(Path::new(ROOT).join(file)).expect("a text");
     let lists =
-        ["1-frames", "2-paging", "3-faults", "4-regions"].map(|list| read(&format!("grader/mutants/{list}.toml")));
+        ["01-frames", "02-paging", "03-faults", "04-regions"].map(|list| read(&format!("grader/mutants/{list}.toml")));
     let mutants = lists.concat();
     let (guide, labs_of) = (read("docs/src/solution-guide.md"), labs_of_tests());
     let mut sections = guide.split("\n## Lab ");

@@ -4,7 +4,7 @@ use crate::trace::Act;
 use crate::watched::WatchedMmu;
 use droste::addr::{Frame, FrameRange, Page, PageRange, VirtAddr};
 use droste::commands::{self, Command, PromptMachine, PromptMemory, Spaces};
-use droste::events::{EventKind, Events, WRITE as WROTE};
+use droste::events::{EventKind, WRITE as WROTE};
 use droste::fault::{Crash, FaultError, Layout, WRITE};
 use droste::frames::FramePool;
 use droste::memory_map::{HOLE, PROCESS_POOL_START};
@@ -76,7 +76,7 @@ impl Machine {
         mmu.install_recursive_entry();
         let uses = Uses::new(range, vec![0; range.len() as usize].leak());
         let Some(uses) = uses else { panic!("there is a byte for each frame") };
-        let mut memory = Memory { mmu, frames, events: Events::NONE, uses, swap: None };
+        let mut memory = Memory::new(mmu, frames, uses);
         match PageTable::first(&mut memory, identity_entry) {
             Ok(table) => table.load(&mut memory.mmu),
             Err(error) => panic!("the first page table: {error}"),

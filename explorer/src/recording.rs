@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 const LISTED: usize = 200;
 
 /// The kinds of events that the kernel records.
-const KINDS: [EventKind; 13] = [
+const KINDS: [EventKind; 15] = [
     EventKind::Allocate,
     EventKind::Release,
     EventKind::Backed,
@@ -35,6 +35,8 @@ const KINDS: [EventKind; 13] = [
     EventKind::Duplicate,
     EventKind::SwapOut,
     EventKind::SwapIn,
+    EventKind::FileIn,
+    EventKind::FileOut,
 ];
 // That is all but the one which is never recorded, and the last.
 const _: () = assert!(KINDS.len() == EventKind::Load as usize);

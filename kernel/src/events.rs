@@ -47,6 +47,10 @@ pub enum EventKind {
     SwapOut,
     /// The page at the address was read from the drive (its slot).
     SwapIn,
+    /// The page at the address was read from its file (which page of the file).
+    FileIn,
+    /// The page of a file at the address, counted from the file's start, was written back (the file's number).
+    FileOut,
     /// An address space became the current one (its directory's frame). Never in the ring: [`Events::latest`] adds it.
     Load,
 }
@@ -97,6 +101,8 @@ impl fmt::Display for Event {
             EventKind::SwapOut => {
                 write!(f, "swapped out page {:#x} of the table in frame {amount:#x}", address.as_u32() >> 12)
             }
+            EventKind::FileIn => write!(f, "read {address} from page {amount:#x} of its file"),
+            EventKind::FileOut => write!(f, "wrote page {:#x} of file {amount} back", address.as_u32() >> 12),
             EventKind::SwapIn => write!(f, "swapped in {address} from slot {amount:#x}"),
         }
     }

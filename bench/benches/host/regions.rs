@@ -6,7 +6,6 @@
 use crate::{Comparison, OURS, Units, measure_traffic};
 use criterion::{BenchmarkGroup, measurement::WallTime};
 use droste::addr::{Frame, FrameRange, PAGE_SIZE, Page, VirtAddr};
-use droste::events::Events;
 use droste::frames::{FrameSource, ReleaseError};
 use droste::memory_map::WINDOWS;
 use droste::paging::{Entry, Memory, Mmu, MmuView, Slot, Uses};
@@ -117,7 +116,7 @@ impl Pool {
     fn new() -> Self {
         let none = FrameRange::new(Frame::new(0), Frame::new(0));
         let uses = Uses::new(none, &mut []).expect("no storage for no frames");
-        let mut memory = Memory { mmu: Flat::new(), frames: Endless(0), events: Events::NONE, uses, swap: None };
+        let mut memory = Memory::new(Flat::new(), Endless(0), uses);
         let pool = memory.register_pool(BASE.start(), PAGES * PAGE_SIZE).expect("the space is empty");
         Self { memory, pool }
     }

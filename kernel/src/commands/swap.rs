@@ -66,8 +66,13 @@ pub fn evict(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), 
         return Ok(());
     }
     let page = Page::containing(address);
-    let (has_drive, entry) = machine.with(|memory| (memory.swap.is_some(), memory.pte(page).unwrap_or(Entry::ABSENT)));
-    if !has_drive {
+    let (has_drive, entry) = machine.with(|memory| {
+        let is_of_file = memory.pde(page).has(Entry::FILE);
+        (memory.swap.is_some() || is_of_file, memory.pte(page).unwrap_or(Entry::ABSENT))
+    });
+    if entry == Entry::IN_FILE {
+        say!(machine, "{address} is in its file, and nowhere else");
+    } else if !has_drive {
         say!(machine, "there is no drive for pages; make run DRIVE=64 gives the machine one of 64 MiB");
     } else if let Some(slot) = entry.slot() {
         say!(machine, "{address} is on the drive already, in {slot:?}");
@@ -76,8 +81,11 @@ pub fn evict(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), 
     } else if !entry.is_present() {
         say!(machine, "{address} was not touched yet: there is nothing to send");
     } else {
-        match machine.with(|memory| memory.evict(page)) {
-            Some(slot) => say!(machine, "{} is in {slot:?} of the drive; the next touch reads it back", page.start()),
+        match machine.with(|memory| memory.evict(page)).map(Entry::slot) {
+            Some(Some(slot)) => {
+                say!(machine, "{} is in {slot:?} of the drive; the next touch reads it back", page.start())
+            }
+            Some(None) => say!(machine, "{} is in its file; the next touch reads it back", page.start()),
             None => say!(machine, "the drive is full, or does not take it; swap says more"),
         }
     }

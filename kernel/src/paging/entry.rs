@@ -14,11 +14,11 @@ use core::fmt;
 /// +-------------------------------------+-----+-+-+-+-+-+-+-+-+-+
 /// P present   W writable   U user   T write-through   C cache disabled
 /// A accessed  D dirty      S size (directory) or PAT (table)   G global
-/// ours: bit 9 kept, bit 10 shared, bit 11 shares
+/// ours: bit 9 kept, bit 10 shared, both of a file, bit 11 shares
 /// ```
 ///
 /// While P is clear the processor ignores the other 31 bits. In a page table, an absent entry is 0, or names a slot of the
-/// drive where a present one names a frame, and keeps W.
+/// drive where a present one names a frame, and keeps W, or says that the page is in a file.
 ///
 /// Source: Intel SDM volume 3, section 4.3, table 4-5 and 4-6.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +49,12 @@ impl Entry {
     pub const SHARED: u32 = 1 << 10;
     /// Bit 11 of a directory entry, which the processor ignores: the table was cloned, or is a clone's: its pages may be shared.
     pub const SHARES: u32 = 1 << 11;
+
+    /// Bits 9 and 10 together, which no entry of a page has: of a directory entry, that its table is a file's.
+    pub const FILE: u32 = Self::KEPT | Self::SHARED;
+
+    /// The absent entry of a page that is in the file whose table this is. Who may write to it, the directory entry says.
+    pub const IN_FILE: Self = Self(Self::FILE | Self::WRITABLE);
 
     const FLAGS: u32 = 0xFFF;
 
@@ -107,6 +113,11 @@ impl Entry {
         if self.has(Self::FLAGS & !Self::WRITABLE) { None } else { SwapSlot::new(self.0 >> 12) }
     }
 
+    /// Says whether it is of a file: the directory entry of its table, or the absent entry of its page.
+    pub const fn is_of_file(self) -> bool {
+        self.0 & Self::FILE == Self::FILE
+    }
+
     /// Returns the entry of the same page when it is in `slot`. A page that is only read-only since it is shared may be written
     /// to when it comes back: then it has a frame of its own.
     pub const fn in_slot(self, slot: SwapSlot) -> Self {
@@ -126,6 +137,7 @@ impl fmt::Debug for Entry {
         if !self.is_present() {
             return match self.slot() {
                 Some(slot) => write!(f, "absent({:#010x}, {slot:?})", self.0),
+                None if self.is_of_file() => write!(f, "absent({:#010x}, in its file)", self.0),
                 None => write!(f, "absent({:#010x})", self.0),
             };
         }
@@ -133,8 +145,15 @@ impl fmt::Debug for Entry {
         for (bit, letter) in "PWUTCADSG".chars().enumerate() {
             write!(f, "{}", if self.0 & (1 << bit) != 0 { letter } else { '-' })?;
         }
-        for (flag, word) in [(Self::KEPT, " kept"), (Self::SHARED, " shared"), (Self::SHARES, " shares")] {
-            f.write_str(if self.has(flag) { word } else { "" })?;
+        let file = self.is_of_file();
+        let words = [
+            (Self::KEPT, " kept", !file),
+            (Self::SHARED, " shared", !file),
+            (Self::SHARES, " shares", true),
+            (Self::FILE, " file", file),
+        ];
+        for (flag, word, is_meant) in words {
+            f.write_str(if is_meant && self.has(flag) { word } else { "" })?;
         }
         Ok(())
     }
@@ -171,6 +190,15 @@ mod tests {
         assert_eq!([page, shared].map(|page| page.in_slot(slot).bits()), [0x5002; 2]);
         assert_eq!(Entry::read_only(Frame::new(0x400)).in_slot(slot).bits(), 0x5000);
         assert_eq!(format!("{:?}", page.in_slot(slot)), "absent(0x00005002, slot 0x5)");
+    }
+
+    #[test]
+    fn two_marks_together_say_that_a_table_or_a_page_is_a_files() {
+        let table = Entry::read_only(Frame::new(0x403)).with(Entry::FILE);
+        assert_eq!(format!("{table:?}"), "p0x0040_3000 P-------- file");
+        assert_eq!((Entry::IN_FILE.frame(), Entry::IN_FILE.slot(), Entry::IN_FILE.is_of_file()), (None, None, true));
+        assert_eq!(format!("{:?}", Entry::IN_FILE), "absent(0x00000602, in its file)");
+        assert!(![Entry::KEPT, Entry::SHARED].iter().any(|mark| Entry::from_bits(*mark).is_of_file()));
     }
 
     #[test]

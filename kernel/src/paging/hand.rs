@@ -5,6 +5,7 @@
 //! address space nor which page that is, and needs no list of frames.
 
 use super::entry::Entry;
+use super::files::View;
 use super::memory::Memory;
 use super::mmu::Mmu;
 use super::share::shared;
@@ -41,26 +42,32 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         self.frames.get_frame().ok_or(OutOfFrames)
     }
 
-    /// Moves the hand on until a page has gone to the drive.
+    /// Moves the hand on until a page has gone to the drive, or back into its file.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] if there is no drive, no page that could, or the drive takes none.
+    /// [`OutOfFrames`] if there is no page that could, or the drive takes none.
     fn sweep(&mut self, purpose: Purpose) -> Result<(), OutOfFrames> {
         // Once round to take the A flags away, once more to find a page without; the first table may be begun in its middle.
-        for _ in 0..=2 * self.uses.tables() {
-            let (from, index) = self.swap.as_ref().ok_or(OutOfFrames)?.hand;
+        let mut tables_left = 2 * self.uses.tables() + 1;
+        let mut has_slots = self.swap.is_some();
+        while tables_left > 0 && (has_slots || !self.files.tables().is_empty()) {
+            let (from, index) = self.hand;
             let table = self.uses.table_from(from).ok_or(OutOfFrames)?;
             let index = if table == from { index } else { 0 };
-            let victim = self.sweep_table(table, index);
-            self.swap.as_mut().ok_or(OutOfFrames)?.hand = match victim {
-                Some((index, _)) => (table, index + 1),
-                None => (Frame::new(table.number() + 1), 0),
+            let is_of_file = self.files.table(table).is_some();
+            let victim = if has_slots || is_of_file { self.sweep_table(table, index) } else { None };
+            let Some((index, entry)) = victim else {
+                self.hand = (Frame::new(table.number() + 1), 0);
+                tables_left -= 1;
+                continue;
             };
-            if let Some((index, entry)) = victim {
-                self.send(table, index, entry, purpose)?;
+            self.hand = (table, index + 1);
+            if self.send(table, index, entry, purpose).is_ok() {
                 return Ok(());
             }
+            // What can go back into a file still can.
+            has_slots &= is_of_file;
         }
         Err(OutOfFrames)
     }
@@ -86,26 +93,37 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         victim
     }
 
-    /// Sends the page of entry `index` of `table` to the drive, in a slot, which it returns, and gives its frame back.
+    /// Sends the page of entry `index` of `table` to where it can come back from, which its entry then says, and gives its frame back:
+    /// to its file, if it was not written to or others see it there, else to the drive. Returns that entry.
     ///
     /// Nothing else happens meanwhile, so it is written first, and only then taken out of the tables: a page that the drive
     /// does not take stays as it is.
-    fn send(&mut self, table: Frame, index: u32, entry: Entry, purpose: Purpose) -> Result<SwapSlot, OutOfFrames> {
-        let (frame, swap) = entry.frame().zip(self.swap.as_mut()).ok_or(OutOfFrames)?;
+    fn send(&mut self, table: Frame, index: u32, entry: Entry, purpose: Purpose) -> Result<Entry, OutOfFrames> {
+        let frame = entry.frame().ok_or(OutOfFrames)?;
         let shown = Shown::show(&mut self.mmu, table);
-        let slot = swap.write_out(&self.mmu, Shown::page(index), purpose);
-        if let Some(slot) = slot {
-            self.mmu.store(Shown::entry(index), entry.in_slot(slot));
+        let sent = match self.files.table(table) {
+            // It comes again as it is (rule clean-comes-again).
+            Some(_) if !entry.has(Entry::DIRTY) => Some(Entry::IN_FILE),
+            Some(file) if file.view == View::Shared => self.write_shown(file, index).is_ok().then_some(Entry::IN_FILE),
+            _ => {
+                let slot = self.swap.as_mut().and_then(|swap| swap.write_out(&self.mmu, Shown::page(index), purpose));
+                slot.map(|slot| entry.in_slot(slot))
+            }
+        };
+        if let Some(absent) = sent {
+            self.mmu.store(Shown::entry(index), absent);
         }
         shown.hide(&mut self.mmu);
-        let slot = slot.ok_or(OutOfFrames)?;
+        let sent = sent.ok_or(OutOfFrames)?;
         let others = self.uses.beyond_first(frame);
         if others > 0 {
-            self.send_for_others(index, frame, slot, others);
+            self.send_for_others(index, frame, sent, others);
         }
-        self.events.record(EventKind::SwapOut, Page::new(index).start(), table.number(), self.mmu.root());
+        if sent.slot().is_some() {
+            self.events.record(EventKind::SwapOut, Page::new(index).start(), table.number(), self.mmu.root());
+        }
         self.give_back(frame);
-        Ok(slot)
+        Ok(sent)
     }
 
     /// Gives back a frame that was handed out.
@@ -115,14 +133,18 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
     }
 
-    /// Makes the `others` that led to `frame` lead to `slot`, where its contents are.
+    /// Makes the `others` that led to `frame` lead to where its contents are: where `sent` leads, which was one of them.
     #[cold]
     #[inline(never)]
-    fn send_for_others(&mut self, index: u32, frame: Frame, slot: SwapSlot, others: u32) {
+    fn send_for_others(&mut self, index: u32, frame: Frame, sent: Entry, others: u32) {
         self.change_others(index, others, |memory, entry| {
-            // Slots are counted as far as frames are.
-            let leads_there = entry.frame() == Some(frame) && memory.swap.as_mut()?.count_up(slot);
-            (leads_there && memory.uses.count_down(frame)).then(|| entry.in_slot(slot))
+            entry.frame().filter(|other| *other == frame)?;
+            let absent = match sent.slot() {
+                // Slots are counted as far as frames are.
+                Some(slot) => memory.swap.as_mut()?.count_up(slot).then(|| entry.in_slot(slot))?,
+                None => sent,
+            };
+            memory.uses.count_down(frame).then_some(absent)
         });
     }
 
@@ -145,16 +167,19 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
     }
 
-    /// Gives `page`, whose entry leads to a slot, a frame with what is in the slot, which is free then: clones that share the slot
+    /// Gives `page`, whose entry leads to a slot or a file, a frame with what is there. A slot is free then: clones that share it
     /// share the frame, and wait for a first write again.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] with the page as it was; also if the slot can't be read, and then there is a free frame. Another page may
+    /// [`OutOfFrames`] with the page as it was; also if it can't be read, and then there is a free frame. Another page may
     /// have gone to the drive.
     #[cold]
     #[inline(never)]
     pub fn fetch(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
+        if self.mmu.load(Window::Own.pte_slot(page)).is_of_file() {
+            return self.fetch_from_file(page);
+        }
         let frame = match self.frames.get_frame() {
             Some(frame) => frame,
             None => self.get_frame_of_a_page(Purpose::Return)?,
@@ -216,9 +241,9 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Sends `page` of the current address space to the drive now, used or not. Returns the slot; `None` if it has no frame, is one
-    /// of the kernel's records, or the drive does not take it.
-    pub fn evict(&mut self, page: Page) -> Option<SwapSlot> {
+    /// Sends `page` of the current address space to the drive or its file now, used or not. Returns its entry, which is absent; `None`
+    /// if it has no frame, is one of the kernel's records, or the drive does not take it.
+    pub fn evict(&mut self, page: Page) -> Option<Entry> {
         let (table, entry) = (self.pde(page).frame()?, self.pte(page)?);
         if !self.uses.is_table(table) || !entry.is_present() || entry.has(Entry::KEPT) {
             return None;

@@ -2,6 +2,7 @@
 //!
 //! Decision: docs/src/decisions/0019-types-that-tell-the-truth.md.
 
+use super::files::Files;
 use super::mmu::MmuView;
 use super::swap::Swap;
 use super::uses::Uses;
@@ -23,6 +24,17 @@ pub struct Memory<M, F> {
     pub uses: Uses,
     /// Where pages go when no frame is left, if there is a drive for them.
     pub swap: Option<Swap<M>>,
+    /// Files, and the page tables through which they are seen.
+    pub files: Files<M>,
+    /// Where the hand is, which looks for pages that can go: a page table, or the next one above it, and the entry that comes next.
+    pub hand: (Frame, u32),
+}
+
+impl<M, F> Memory<M, F> {
+    /// Takes the machine's MMU, its process frame pool and the counts of that pool's frames. There is no drive, and no file.
+    pub const fn new(mmu: M, frames: F, uses: Uses) -> Self {
+        Self { mmu, frames, events: Events::NONE, uses, swap: None, files: Files::NONE, hand: (Frame::new(0), 0) }
+    }
 }
 
 /// Whoever has the memory can look at it.

@@ -1,8 +1,9 @@
 //! Page tables: entries, the recursive window, the seam to the machine, and the table itself; frames that several entries lead
-//! to; and the drive to which pages go when no frame is left.
+//! to; the drive to which pages go when no frame is left; and files.
 
 mod drive;
 mod entry;
+mod files;
 mod hand;
 mod memory;
 mod mmu;
@@ -12,10 +13,12 @@ pub mod soft;
 mod swap;
 mod table;
 mod uses;
+mod view;
 mod window;
 
 pub use drive::{Drive, DriveError, MemoryDrive, SECTOR_SIZE, SECTORS_A_PAGE, check_sectors};
 pub use entry::Entry;
+pub use files::{File, FileCounts, FileError, FileId, FileTable, Files, View};
 pub use memory::Memory;
 pub use mmu::{Fault, Mmu, MmuView};
 pub use shown::Shown;

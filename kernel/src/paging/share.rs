@@ -6,6 +6,7 @@
 //! Decision: docs/src/decisions/0027-clones-share-frames.md.
 
 use super::entry::Entry;
+use super::files::{FileTable, View};
 use super::memory::Memory;
 use super::mmu::{Mmu, MmuView};
 use super::shown::Shown;
@@ -38,28 +39,44 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let note = self.note();
         let mut from = IDENTITY.end;
         while let Some(pages) = self.table_from(from) {
-            self.share_table(other, pages)?;
+            let entry = self.load(Window::Own.pde_slot(pages.start));
+            match entry.frame().filter(|_| entry.has(Entry::FILE)).and_then(|frame| self.files.table(frame)) {
+                Some(table) if table.view == View::Shared => {
+                    self.files.count_up(table.frame);
+                    self.store_in_other(other, pages.start.directory_index(), entry);
+                }
+                table => self.share_table(other, pages, entry, table)?,
+            }
             from = pages.end;
         }
         self.store_in_other(other, OTHER_WINDOW_ENTRY, Entry::from_bits(note));
         Ok(())
     }
 
-    /// Gives the page table in `other` a table for `pages`, which are all of one, and shares what is in the current one's.
-    fn share_table(&mut self, other: Frame, pages: PageRange) -> Result<(), OutOfFrames> {
+    /// Gives the page table in `other` a table for `pages`, which are all of one, and shares what is in the current one's, to which
+    /// `entry` leads; `file` says whether that is a file's, and which.
+    fn share_table(
+        &mut self,
+        other: Frame,
+        pages: PageRange,
+        entry: Entry,
+        file: Option<FileTable>,
+    ) -> Result<(), OutOfFrames> {
         let table = self.get_frame()?;
         let shown = Shown::show(&mut self.mmu, table);
         // Cleared before an entry leads to it (rule fresh-is-zero).
         self.mmu.zero(Shown::itself());
         self.uses.mark_table(table);
+        if let Some(file) = file {
+            self.files.add_table(FileTable { frame: table, ..file });
+        }
         let shared = self.share_in_table(pages);
         // Everything is forgotten here: that a page of these could be written to, too (rule flush-inside).
         shown.hide(&mut self.mmu);
-        self.store_in_other(other, pages.start.directory_index(), Entry::writable(table).with(Entry::SHARES));
-        let slot = Window::Own.pde_slot(pages.start);
-        let entry = self.load(slot);
+        let kept = Entry::SHARES | entry.bits() & (Entry::WRITABLE | Entry::FILE);
+        self.store_in_other(other, pages.start.directory_index(), Entry::read_only(table).with(kept));
         // No flush: the processor ignores the mark.
-        self.mmu.store(slot, entry.with(Entry::SHARES));
+        self.mmu.store(Window::Own.pde_slot(pages.start), entry.with(Entry::SHARES));
         shared
     }
 
@@ -95,13 +112,15 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Shares the slot of `page`, whose entry is `entry`. If no more can share it, the page gets a frame of its own instead,
-    /// to be shared then. Says whether it was shared.
+    /// Shares the slot of `page`, whose entry is `entry`, or its place in a file. If no more can share a slot, the page gets a frame
+    /// of its own instead, to be shared then. Says whether it was shared.
     #[cold]
     fn share_slot(&mut self, page: Page, entry: Entry) -> Result<bool, OutOfFrames> {
-        if let (Some(slot), Some(swap)) = (entry.slot(), &mut self.swap)
-            && swap.count_up(slot)
-        {
+        let is_shared = match (entry.slot(), &mut self.swap) {
+            (Some(slot), Some(swap)) => swap.count_up(slot),
+            _ => entry.is_of_file(),
+        };
+        if is_shared {
             self.mmu.store(Shown::entry(page.table_index()), entry);
             return Ok(true);
         }

@@ -34,15 +34,13 @@ pub struct SwapCounts {
     pub failures: u32,
 }
 
-/// The slots of a drive, and the place of the hand.
+/// The slots of a drive.
 pub struct Swap<M> {
     drive: Box<dyn Drive<M> + Send>,
     /// Slots, kept as frames are.
     slots: FramePool<'static>,
     uses: Uses,
     counts: SwapCounts,
-    /// Where the hand is: a page table, or the next one after it, and the entry that comes next.
-    pub(super) hand: (Frame, u32),
 }
 
 impl<M: Mmu> Swap<M> {
@@ -60,23 +58,12 @@ impl<M: Mmu> Swap<M> {
         let mut slots = FramePool::new(range, words)?;
         let uses = Uses::new(range, bytes)?;
         slots.mark_inaccessible(range.start, 1).ok()?;
-        (slots.free_frames() > 0).then_some(Self {
-            drive,
-            slots,
-            uses,
-            counts: SwapCounts::default(),
-            hand: (Frame::new(0), 0),
-        })
+        (slots.free_frames() > 0).then_some(Self { drive, slots, uses, counts: SwapCounts::default() })
     }
 
     /// Returns what was done with the drive.
     pub fn counts(&self) -> SwapCounts {
         self.counts
-    }
-
-    /// Returns where the hand is: a page table, or the next one above it, and the entry that comes next.
-    pub fn hand(&self) -> (Frame, u32) {
-        self.hand
     }
 
     /// Returns how many slots there are, the first one included, which is never used.

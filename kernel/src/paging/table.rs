@@ -119,8 +119,12 @@ impl PageTable {
         let other_pde_slot = |index| Window::Other.pde_slot(PageRange::of_table(index).start);
         let (mut index, mut stale) = (IDENTITY.end.directory_index(), Stale::NONE);
         while let Some((found, table)) = next_present(&memory.mmu, index, OTHER_WINDOW_ENTRY, other_pde_slot) {
-            stale += memory.release_in_table(Window::Other, table, PageRange::of_table(found));
-            memory.release_table(table);
+            if table.has(Entry::FILE) {
+                memory.leave_file(table);
+            } else {
+                stale += memory.release_in_table(Window::Other, table, PageRange::of_table(found));
+                memory.release_table(table);
+            }
             index = found + 1;
         }
         // Closes the window as `close_other` does, which also forgets every page that was seen there.
@@ -260,6 +264,9 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let untouched = self.zero_entries(pte_slot(pages.start.number()), pages.len());
         if untouched == pages.len() {
             return Stale::NONE;
+        }
+        if entry.has(Entry::FILE) {
+            return Stale(self.unmap_in_file(entry, pages));
         }
         let touched = PageRange::new(Page::new(pages.start.number() + untouched), pages.end);
         let stale = self.release_in_table(Window::Own, entry, touched);

@@ -11,6 +11,7 @@ mod claims;
 mod clone_failures;
 mod clones;
 mod exhaustion;
+mod files;
 mod frame_pools;
 mod large;
 mod machine;
@@ -31,6 +32,7 @@ mod swap_clones;
 mod swap_failures;
 mod tables;
 mod test_drive;
+mod test_file;
 mod words;
 
 /// Hidden tests, if the kernel is built with any: see `kernel/build.rs`.
@@ -77,6 +79,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         swap::all(),
         swap_failures::all(),
         swap_clones::all(),
+        files::all(),
         random_pools::all(),
         random_spaces::all(),
         audited::all(),

@@ -17,8 +17,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// What a drive is told: how many of the next reads and writes fail.
 #[derive(Default)]
 pub struct Orders {
-    reads: AtomicU32,
-    writes: AtomicU32,
+    pub(super) reads: AtomicU32,
+    pub(super) writes: AtomicU32,
 }
 
 impl Orders {
@@ -32,7 +32,7 @@ impl Orders {
         self.writes.store(count, Ordering::Relaxed);
     }
 
-    fn carry_out(left: &AtomicU32) -> Result<(), DriveError> {
+    pub(super) fn carry_out(left: &AtomicU32) -> Result<(), DriveError> {
         let left_before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         left_before.map_or(Ok(()), |_| Err(DriveError::Failed(0x51, 0x40)))
     }

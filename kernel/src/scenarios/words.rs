@@ -1,8 +1,8 @@
 //! What demands are made of, in words: so that a failure says `refused: protection` and not a number.
 
 use crate::frames::{MarkError, ReleaseError as FrameError};
-use crate::paging::OutOfFrames;
-use crate::vm::{AddressSpace, AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
+use crate::paging::{FileError, OutOfFrames};
+use crate::vm::{AddressSpace, AllocateError, MapError, Refusal, RegisterError, ReleaseError, VmPool};
 use core::fmt;
 
 /// A value in a failure.
@@ -108,6 +108,28 @@ impl Named for MarkError {
 impl Named for OutOfFrames {
     fn name(&self) -> &'static str {
         "out of frames"
+    }
+}
+
+impl Named for FileError {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "refused: 0 bytes",
+            Self::PastDrive(_) => "refused: past the drive",
+            Self::TooLarge => "refused: too large",
+        }
+    }
+}
+
+impl Named for MapError {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::NoFile => "refused: no such file",
+            Self::ReadOnly => "refused: a file that is read-only",
+            Self::Misaligned => "refused: misaligned",
+            Self::Pool(error) => error.name(),
+            Self::OutOfFrames => "refused: out of frames",
+        }
     }
 }
 

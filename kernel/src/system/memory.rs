@@ -10,7 +10,7 @@ use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::vga::SCREEN;
 use crate::arch::x86::{heap, image, kernel_pool, pixels};
 use crate::boot_info::{BootInfo, pools};
-use crate::events::{self, EventKind, Events};
+use crate::events::{self, EventKind};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
@@ -68,7 +68,7 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
     heap::start().ok_or(StartError::KernelPool(heap::FIRST_FRAMES))?;
 
     mmu.install_recursive_entry();
-    let mut memory = Memory { mmu, frames, events: Events::NONE, uses, swap: None };
+    let mut memory = Memory::new(mmu, frames, uses);
     let table = PageTable::first(&mut memory, identity_entry).map_err(|OutOfFrames| StartError::OutOfFrames)?;
     let home = table.root();
     table.load(&mut memory.mmu);

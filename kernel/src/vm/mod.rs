@@ -7,6 +7,7 @@
 //! Nothing here knows a port, an interrupt or a thread; `paging` below knows nothing of regions.
 
 mod duplicate;
+mod map_file;
 mod metadata;
 mod node;
 mod pool;
@@ -14,5 +15,6 @@ mod pools;
 mod space;
 mod tree;
 
+pub use map_file::MapError;
 pub use pool::{AllocateError, Kind, ReleaseError, VmPool};
 pub use space::{AddressSpace, CurrentSpace, Refusal, RegisterError};

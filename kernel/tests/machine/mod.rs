@@ -1,7 +1,6 @@
 //! The software machine that host tests run scenarios on.
 
 use droste::addr::{Frame, FrameRange, VirtAddr};
-use droste::events::Events;
 use droste::frames::FramePool;
 use droste::memory_map::{HOLE, PROCESS_POOL_START};
 use droste::paging::soft::SoftMmu;
@@ -36,7 +35,7 @@ impl SoftMachine {
         let mut mmu = SoftMmu::booted(end.number(), Frame::new(300));
         mmu.install_recursive_entry();
         let uses = Uses::new(range, vec![0; range.len() as usize].leak()).unwrap();
-        let mut memory = Memory { mmu, frames, events: Events::NONE, uses, swap: None };
+        let mut memory = Memory::new(mmu, frames, uses);
         let table = PageTable::first(&mut memory, |page| match page.number() {
             0 | 290 => Entry::ABSENT,
             256..280 => Entry::read_only(Frame::new(page.number())),

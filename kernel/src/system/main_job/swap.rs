@@ -68,7 +68,7 @@ fn tables_first(machine: &mut RealMachine, pages: u32) -> SecondChance {
     let firsts = || (0..pages).step_by(ENTRIES as usize);
     firsts().for_each(|number| machine.write(page(number), 0));
     let hand = machine.with(|memory| {
-        let (table, index) = memory.swap.as_ref().map(|swap| swap.hand())?;
+        let (table, index) = memory.hand;
         let is_next =
             |first: &u32| memory.pde(Page::containing(page(*first))).frame().is_some_and(|frame| frame >= table);
         let first = firsts().find(is_next)?;
