@@ -37,7 +37,7 @@ build: $(ELF) ## Build the kernel, build/droste.elf
 
 iso: $(ISO) ## Build the bootable CD image, build/droste.iso
 
-explore: $(if $(TEST),$(ELF)) ## See the memory in a browser: build/explorer.html, the kernel's own code in one page (TEST=NAME: that test's run)
+explore: $(if $(TEST)$(V86),$(ELF)) ## See the memory in a browser: build/explorer.html, the kernel's own code in one page (TEST=NAME: that test's run; V86=1: the whole kernel)
 	@scripts/explore
 
 check-explorer: $(ELF) ## Test that page in Chromium, where it is installed

@@ -2,6 +2,9 @@
 
 export const byId = (id) => document.getElementById(id);
 
+/** Returns the bytes that an element of the page holds. */
+export const bytesOf = (id) => Uint8Array.from(atob(byId(id).textContent.trim()), (letter) => letter.charCodeAt(0));
+
 /** Makes an element with attributes and children; an attribute that is a function listens. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);

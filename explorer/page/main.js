@@ -2,6 +2,7 @@
 
 import { Prompt } from "console";
 import { byId, element } from "dom";
+import { Emulated } from "emulated";
 import { drawFrames } from "frames";
 import { parseAddress } from "numbers";
 import { drawPools } from "pools";
@@ -25,10 +26,15 @@ const ABOUT_A_PAGE = ["touch", "read", "write", "free", "why", "walk", "pde", "p
 let playing = null;
 const commands = await loadKernel();
 const recording = byId("recording").textContent;
-const session = recording === "" ? new Session() : new Recorded(recording);
+const session = await begin();
 const tables = new Tables(type, (target) => walk.to(target));
 const walk = new Walk(tables);
 const prompt = new Prompt(type, commands);
+
+function begin() {
+  if (byId("emulator").textContent !== "") return Emulated.boot(JSON.parse(recording), follow);
+  return recording === "" ? new Session() : new Recorded(recording);
+}
 
 function type(line) {
   setPlaying(false);
@@ -143,9 +149,9 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   goTo(Math.max(session.at + (event.shiftKey ? 1 : -1), 0));
 });
-if (session.test) {
-  document.documentElement.dataset.recorded = "yes";
-  byId("about").textContent = `What the test ${session.test} did to the memory of a real machine, QEMU’s, event by event.`;
+if (session.about) {
+  document.documentElement.dataset.recorded = session.recorded;
+  byId("about").textContent = session.about;
 }
 /** A figure of the book shows some parts alone. */
 const parts = new URLSearchParams(location.search).get("parts")?.split(",");

@@ -9,6 +9,8 @@ export class Recorded {
   at = 0;
   failed = null;
   dead = false;
+  /** Nothing can be typed. */
+  recorded = "yes";
 
   constructor(recording) {
     this.machine = new Replay(recording);
@@ -16,8 +18,8 @@ export class Recorded {
     this.lines = this.machine.steps();
   }
 
-  get test() {
-    return this.machine.test();
+  get about() {
+    return `What the test ${this.machine.test()} did to the memory of a real machine, QEMU’s, event by event.`;
   }
 
   type() {}

@@ -1,13 +1,13 @@
 // What is shown, in steps. Here: the machine and what was typed at it. The machine does the same each time, so a state is the lines that led to it: going
 // back is starting again.
 
+import { bytesOf } from "dom";
 import init, { Explorer, keep_last_words, last_words } from "droste";
 import { fromFragment, toFragment } from "link";
 
 /** Compiles the kernel, which is in the page. */
 export async function loadKernel() {
-  const wasm = document.getElementById("wasm").textContent.trim();
-  await init({ module_or_path: Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0)) });
+  await init({ module_or_path: bytesOf("wasm") });
   keep_last_words();
   return Explorer.commands();
 }

@@ -91,6 +91,15 @@ impl Replay {
         self.0.test().to_owned()
     }
 
+    /// Adds a step at the end.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn add(&mut self, step: &str) -> Result<(), String> {
+        self.0.add(step)
+    }
+
     /// Returns what happened at each step, in words.
     pub fn steps(&self) -> Vec<String> {
         self.0.steps().collect()

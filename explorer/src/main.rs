@@ -1,7 +1,8 @@
 //! Makes one file of the page: the wasm, the code that loads it, and the page's own modules and style.
 //!
 //! `explorer WASM PAGE OUTPUT [RECORDING]`: the compiled library, the directory of the page, the file to be written, and the
-//! recording that it is to play.
+//! recording that it is to play. With `EMULATOR KERNEL` after it, the recording says where the kernel keeps what is drawn,
+//! and the page boots that kernel in the emulator, v86, whose package is the directory EMULATOR.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -46,16 +47,28 @@ fn import_map(modules: &[(String, String)]) -> String {
     format!("{{\"imports\":{{{map}}}}}")
 }
 
-fn pack(wasm: &Path, page: &Path, recording: Option<&PathBuf>) -> Result<String, Box<dyn Error>> {
+fn pack(wasm: &Path, page: &Path, more: &[PathBuf]) -> Result<String, Box<dyn Error>> {
     let (loader, wasm) = bind(wasm)?;
     let mut modules = modules(page)?;
     modules.push((NAME.to_owned(), loader));
+    let (mut emulator, mut kernel) = (String::new(), String::new());
+    if let [_, package, elf] = more {
+        let build = package.join("build");
+        modules.push(("v86".to_owned(), fs::read_to_string(build.join("libv86.mjs"))?));
+        emulator = BASE64_STANDARD.encode(fs::read(build.join("v86.wasm"))?);
+        kernel = BASE64_STANDARD.encode(fs::read(elf)?);
+    }
     let parts = [
         ("/* style */", fs::read_to_string(page.join("style.css"))?),
         ("/* modules */", import_map(&modules)),
         ("/* wasm */", BASE64_STANDARD.encode(wasm)),
         // No word of the machine's may end the element.
-        ("/* recording */", recording.map(fs::read_to_string).transpose()?.unwrap_or_default().replace('<', "\\u003c")),
+        ("/* emulator */", emulator),
+        ("/* kernel */", kernel),
+        (
+            "/* recording */",
+            more.first().map(fs::read_to_string).transpose()?.unwrap_or_default().replace('<', "\\u003c"),
+        ),
     ];
     let mut html = fs::read_to_string(page.join("index.html"))?;
     for (place, part) in parts {
@@ -69,10 +82,10 @@ fn pack(wasm: &Path, page: &Path, recording: Option<&PathBuf>) -> Result<String,
 
 fn run() -> Result<(), Box<dyn Error>> {
     let words: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
-    let [wasm, page, output, recording @ ..] = words.as_slice() else {
-        return Err("usage: explorer WASM PAGE OUTPUT [RECORDING]".into());
+    let [wasm, page, output, more @ ..] = words.as_slice() else {
+        return Err("usage: explorer WASM PAGE OUTPUT [RECORDING [EMULATOR KERNEL]]".into());
     };
-    let html = pack(wasm, page, recording.first())?;
+    let html = pack(wasm, page, more)?;
     fs::write(output, &html).map_err(|error| format!("{}: {error}", output.display()))?;
     println!("{}: {} KiB, complete in itself", output.display(), html.len().div_ceil(1024));
     Ok(())

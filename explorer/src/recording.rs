@@ -1,4 +1,5 @@
-//! A run of the real machine, as `scripts/record` took it down: after each event of the memory, the words that changed.
+//! A run of another machine: after each event of the memory, or each line typed at its prompt, the words that changed.
+//! `scripts/record` takes down one of QEMU's, and the page one of v86's, which runs in it, while it goes on.
 //!
 //! What is recorded are the frames that tell of the current address space (directory, page tables, pages of pools' own) and
 //! the kernel's two books of frames. So the same is drawn from them as of a machine that runs here, by the same code; but
@@ -41,10 +42,10 @@ const KINDS: [EventKind; 15] = [
 // That is all but the one which is never recorded, and the last.
 const _: () = assert!(KINDS.len() == EventKind::Load as usize);
 
-/// What `scripts/gdb/record.py` writes.
+/// What `scripts/gdb/record.py` writes, and `explorer/page/emulated.js` begins with.
 #[derive(Deserialize)]
 struct Recording {
-    /// The name of the test.
+    /// The name of the test, or of the emulator.
     test: String,
     /// The process pool: its first frame, and one past its last.
     pool: [u32; 2],
@@ -66,7 +67,7 @@ struct Image {
 
 #[derive(Deserialize)]
 struct Step {
-    /// Kind, address, amount and space of the event; the begin and the end of a run have none.
+    /// Kind, address, amount and space of its last event; the begin and the end of a run have none.
     event: Option<[u32; 4]>,
     /// The frame of the current directory.
     root: u32,
@@ -74,6 +75,12 @@ struct Step {
     words: Vec<(u32, Vec<(u32, u32)>)>,
     /// What came on the console.
     said: String,
+    /// What was typed, if that is what made the step.
+    #[serde(default)]
+    typed: Option<String>,
+    /// Events of the step before its last one.
+    #[serde(default)]
+    before: Vec<[u32; 4]>,
 }
 
 /// A recording that is played.
@@ -122,9 +129,23 @@ impl Replay {
         &self.recording.test
     }
 
+    /// Adds a step at the end.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn add(&mut self, json: &str) -> Result<(), String> {
+        let step = serde_json::from_str(json).map_err(|error| format!("this is no step: {error}"))?;
+        self.recording.steps.push(step);
+        Ok(())
+    }
+
     /// Returns what happened at each step past the first, in words.
     pub fn steps(&self) -> impl Iterator<Item = String> {
         self.recording.steps.iter().skip(1).map(|step| {
+            if let Some(typed) = &step.typed {
+                return typed.clone();
+            }
             let mut events = Events::NONE;
             step.record(&mut events);
             let event = events.latest(Frame::new(step.root)).find(|event| event.kind != EventKind::Load);
@@ -164,11 +185,11 @@ impl Replay {
             }
         }
         step.record(&mut self.events);
-        if let Some([kind, _, amount, _]) = step.event {
+        for [kind, _, amount, _] in step.before.iter().chain(&step.event) {
             let answers = [EventKind::Backed, EventKind::Unshared, EventKind::SwapIn];
-            self.faults += u32::from(answers.into_iter().any(|answer| kind == answer as u32));
-            if kind == EventKind::Destroy as u32 {
-                self.roots.retain(|root| root.number() != amount);
+            self.faults += u32::from(answers.into_iter().any(|answer| *kind == answer as u32));
+            if *kind == EventKind::Destroy as u32 {
+                self.roots.retain(|root| root.number() != *amount);
             }
         }
         let root = Frame::new(step.root);
@@ -294,13 +315,12 @@ impl Replay {
 }
 
 impl Step {
-    /// Records its event as the kernel did.
+    /// Records its events as the kernel did.
     fn record(&self, events: &mut Events) {
-        let Some([number, address, amount, space]) = self.event else {
-            return;
-        };
-        if let Some(kind) = KINDS.into_iter().find(|kind| *kind as u32 == number) {
-            events.record(kind, VirtAddr::new(address), amount, Frame::new(space));
+        for [number, address, amount, space] in self.before.iter().chain(&self.event) {
+            if let Some(kind) = KINDS.into_iter().find(|kind| *kind as u32 == *number) {
+                events.record(kind, VirtAddr::new(*address), *amount, Frame::new(*space));
+            }
         }
     }
 }

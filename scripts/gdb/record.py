@@ -2,7 +2,8 @@
 
 `scripts/record` has `scripts/debug` load this file once the test has begun; $RECORDING says where the recording goes.
 Its form is in explorer/src/recording.rs. With $COUNT events are only counted: how many there are goes into that file.
-With $SKIP so many events pass before the first that is recorded.
+With $SKIP so many events pass before the first that is recorded. With $PLACES nothing runs: where the kernel keeps what
+is looked at goes into that file, for explorer/page/emulated.js.
 """
 
 import json
@@ -174,24 +175,19 @@ class Recording:
 
     def write(self, path):
         """Writes it as JSON."""
-        pages = {name: symbol(name) // PAGE_SIZE for name in SYMBOLS}
-        layout = {
-            "text": [pages["text_start"], pages["text_end"]],
-            "rodata": [pages["rodata_start"], pages["rodata_end"]],
-            "guard": pages["stack_guard"],
-        }
         recording = {
             "test": os.environ["TEST"],
             "pool": self.pool,
             "map": self.map,
             "uses": self.uses,
-            "layout": layout,
+            "layout": layout(),
             "steps": self.steps,
         }
         with open(path, "w", encoding="utf-8") as file:
             json.dump(recording, file, separators=(",", ":"))
 
 
+#: The symbols that say where the image lies.
 SYMBOLS = ("text_start", "text_end", "rodata_start", "rodata_end", "stack_guard")
 
 
@@ -215,8 +211,35 @@ def record():
         recording.write(os.environ["RECORDING"])
 
 
+def layout():
+    """Returns where the kernel's image lies, in numbers of pages."""
+    pages = {name: symbol(name) // PAGE_SIZE for name in SYMBOLS}
+    return {
+        "text": [pages["text_start"], pages["text_end"]],
+        "rodata": [pages["rodata_start"], pages["rodata_end"]],
+        "guard": pages["stack_guard"],
+    }
+
+
+def places():
+    """Returns where the kernel keeps what is looked at. It is the same in each run of the same kernel."""
+    memory = state()["memory"]
+    ring, pool = Ring(memory["events"]), memory["frames"]
+    kept = {
+        "pool_start": pool["range"]["start"],
+        "pool_end": pool["range"]["end"],
+        "map": pool["map"]["words"]["data_ptr"],
+        "uses": memory["uses"]["beyond_first"]["data_ptr"],
+    }
+    found = {name: int(value.address) for name, value in kept.items()}
+    return found | {"counter": ring.counter, "ring": ring.start, "kept": ring.kept, "layout": layout()}
+
+
 if gdb.selected_inferior().pid and state() is not None:
-    if os.environ.get("COUNT"):
+    if os.environ.get("PLACES"):
+        with open(os.environ["PLACES"], "w", encoding="utf-8") as file:
+            json.dump(places(), file)
+    elif os.environ.get("COUNT"):
         with open(os.environ["COUNT"], "w", encoding="utf-8") as file:
             file.write(str(count()))
     else:

@@ -2,7 +2,7 @@
 
 mod page;
 
-use page::{in_page, in_recording};
+use page::{in_emulator, in_page, in_recording};
 use serde_json::json;
 
 /// The key that goes on to the next part of a page, and those of the arrows.
@@ -326,6 +326,36 @@ fn a_recorded_run_is_played_from_its_first_fault_to_its_end() {
         assert_eq!(page.fragment().await?, "#257");
         let live = "return [...document.querySelectorAll('.live')].filter((part) => part.checkVisibility()).length";
         assert_eq!(page.ask(live).await?, json!(0));
+        Ok(())
+    });
+}
+
+#[test]
+fn the_emulated_kernel_is_drawn_from_its_memory() {
+    in_emulator(async |page| {
+        // It is the whole one: it has done its main job.
+        assert!(page.text("console").await?.contains("PASS: every figure is as expected"));
+        page.line("alloc 4000_0000 64K").await?;
+        page.line("touch 4000_1000 2").await?;
+        assert_eq!(page.text_with("step-name", "2 of 2").await?, "2 of 2: touch 4000_1000 2");
+        let changed = "return [...document.querySelectorAll('.changed')].map((cell) => cell.parentElement.parentElement.id + \
+                       cell.dataset.entry + cell.textContent)";
+        assert_eq!(page.ask(changed).await?, json!(["table1d", "table2d"]));
+        assert!(page.text("pools").await?.contains("region of 16 pages, 2 backed"));
+        assert!(page.text("events").await?.starts_with("backed 0x4000_2000"));
+        page.line("frames").await?;
+        page.text_with("step-name", "3 of 3").await?;
+        let free = page.ask("return document.querySelector('#counts dd').textContent").await?;
+        let free = format!("  . free: {}\n", free.as_str().unwrap_or_default());
+        assert!(page.text("console").await?.contains(&free), "{free}");
+        // What was is shown again, and what is typed then goes on from the last.
+        page.press("Undo").await?;
+        page.press("Undo").await?;
+        assert!(page.text("pools").await?.contains("region of 16 pages, 0 backed"));
+        page.line("touch 4000_0000").await?;
+        page.text_with("step-name", "4 of 4").await?;
+        assert!(page.text("console").await?.contains("region"), "the report of the refused touch");
+        assert!(page.text("pools").await?.contains("region of 16 pages, 2 backed"));
         Ok(())
     });
 }

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime;
 
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../build");
-/// The page with a machine, and that with a recording of the test `standard-pages`.
+/// The page with a machine, that with a recording of the test `standard-pages`, and that with an emulator.
 const LIVE: &str = "explorer.html";
 const RECORDED: &str = "explorer-standard-pages.html";
+const EMULATED: &str = "explorer-v86.html";
 /// How long the page may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -45,6 +46,11 @@ pub fn in_page(fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdE
 /// As [`in_page`], of the page that plays a recording.
 pub fn in_recording(fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
     in_file(RECORDED, fragment, story);
+}
+
+/// As [`in_page`], of the page that boots the whole kernel in an emulator.
+pub fn in_emulator(story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
+    in_file(EMULATED, "", story);
 }
 
 fn in_file(file: &'static str, fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
