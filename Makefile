@@ -4,6 +4,8 @@
 LIBRARY = $(or $(CARGO_TARGET_DIR),target)/i586-unknown-linux-gnu/$(KERNEL_PROFILE)/libdroste.a
 ELF = build/$(QUICK)droste.elf
 ISO = build/$(QUICK)droste.iso
+PROGRAMS = $(patsubst programs/src/bin/%.rs,build/$(QUICK)programs/%,$(wildcard programs/src/bin/*.rs))
+PROGRAM_FILES = $(PROGRAMS:build/$(QUICK)programs/%=$(or $(CARGO_TARGET_DIR),target)/i586-unknown-linux-gnu/release/%)
 
 # Whoever asks for some tests, or those of a lab, has edited a line and waits: their kernel is built in a second or two, and little optimised.
 QUICK = $(if $(RELEASE),,$(if $(ONLY)$(LAB),$(if $(filter test,$(MAKECMDGOALS)),quick/)))
@@ -12,7 +14,7 @@ export KERNEL_PROFILE
 
 # What people set, on make's command line or in the environment: passed on to the scripts in the environment, as it is.
 # Neither make nor a shell reads these values: recipes have "$$NAME", never $(NAME) but to ask whether it is set.
-SETTINGS = ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY ADDR SUBMISSION SUBMISSIONS LAB FROM RESULTS STRICT RELEASE
+SETTINGS = PROGRAM ARGS KERNEL PROTOCOL UEFI MEM CPU ACCEL TIMEOUT TEST GDB_ARGS ONLY SEED DET OVERLAY ADDR SUBMISSION SUBMISSIONS LAB FROM RESULTS STRICT RELEASE
 SET = $(foreach name,$(SETTINGS),$(if $(filter-out undefined,$(origin $(name))),$(name)))
 $(foreach name,$(SET),$(eval override $(name) := $$(value $(name))))
 export $(SET)
@@ -25,7 +27,7 @@ export $(SET)
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables of run: ARGS='log=debug' KERNEL=1 PROTOCOL=multiboot UEFI=1 MEM=64 CPU=pentium3 ACCEL=kvm TIMEOUT=120"
+	@echo "Variables of run: PROGRAM='primes 50000' ARGS='log=debug' KERNEL=1 PROTOCOL=multiboot UEFI=1 MEM=64 CPU=pentium3 ACCEL=kvm TIMEOUT=120"
 
 setup: ## Install what is missing, by apt and rustup
 	@scripts/setup
@@ -33,7 +35,7 @@ setup: ## Install what is missing, by apt and rustup
 doctor: ## Show which tools are here, and how to get those that are not
 	@scripts/doctor
 
-build: $(ELF) ## Build the kernel, build/droste.elf
+build: $(ELF) ## Build the kernel, build/droste.elf, and programs for it
 
 iso: $(ISO) ## Build the bootable CD image, build/droste.iso
 
@@ -69,10 +71,11 @@ book: ## Build the book, build/book, and follow every link in it
 
 check: lint book ## Check format, lints and documentation, for the host and for the kernel's target
 	scripts/cargo fmt --all --check
-	scripts/cargo clippy --workspace --all-targets --all-features -- -D warnings
+	scripts/cargo clippy --workspace --exclude programs --all-targets --all-features -- -D warnings
 	scripts/cargo --kernel clippy -- -D warnings
+	scripts/cargo --programs clippy -- -D warnings
 	scripts/check-portable
-	RUSTDOCFLAGS='-D warnings' scripts/cargo doc --workspace --all-features --no-deps
+	RUSTDOCFLAGS='-D warnings' scripts/cargo doc --workspace --exclude programs --all-features --no-deps
 	RUSTDOCFLAGS='-D warnings' scripts/cargo --kernel doc --no-deps
 
 lint: ## Check shell scripts, Python files and spelling
@@ -102,7 +105,7 @@ $(LIBRARY): FORCE
 # Linked twice: the second time with a table of the functions that the first time placed.
 LINK = ld -m elf_i386 -T linker.ld --gc-sections --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096
 
-$(ELF): $(LIBRARY) linker.ld scripts/symbols
+$(ELF): $(LIBRARY) linker.ld scripts/symbols | $(PROGRAMS)
 	@scripts/need ld as nm awk
 	@mkdir -p $(@D)
 	@$(LINK) -o $@.unnamed $(LIBRARY)
@@ -110,6 +113,18 @@ $(ELF): $(LIBRARY) linker.ld scripts/symbols
 	@as --32 -o $@.symbols $@.symbols.s
 	$(LINK) -o $@ $(LIBRARY) $@.symbols
 	@rm $@.unnamed $@.symbols.s $@.symbols
+
+# Each program with its table of functions, which is not loaded with it: the kernel looks into it when the program ends badly.
+$(PROGRAM_FILES): FORCE
+	@KERNEL_PROFILE=release scripts/cargo --programs build --quiet
+
+build/$(QUICK)programs/%: $(or $(CARGO_TARGET_DIR),target)/i586-unknown-linux-gnu/release/% scripts/symbols
+	@scripts/need as nm awk objcopy
+	@mkdir -p $(@D)
+	@scripts/symbols $< | as --32 -o $@.symbols -
+	@objcopy --dump-section .symbols=$@.table $@.symbols
+	@objcopy --strip-all --add-section .symbols=$@.table $< $@
+	@rm $@.symbols $@.table
 
 $(ISO): $(ELF) grub/grub.cfg scripts/make-iso
 	scripts/make-iso $(ELF) $@

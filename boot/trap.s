@@ -4,13 +4,48 @@
 #
 #   pusha    EDI ESI EBP ESP EBX EDX ECX EAX
 #   error    from the processor, or a zero in its place
-#   EIP CS EFLAGS   from the processor
+#   EIP CS EFLAGS   from the processor; and ESP SS, if it was ring 3 that was interrupted
 #
 # Rust is called by the fastcall convention: first argument in ECX, second in EDX. The interrupted code may have set the
-# direction flag; compiled code relies on it being clear, and iretd gives it back. Segment registers stay as they are:
-# there is one ring and one flat data segment. Interrupts are masked all the way, since every gate is an interrupt gate.
+# direction flag; compiled code relies on it being clear, and iretd gives it back. The processor loads SS; a program may have
+# left anything in DS and ES, so they get the flat data segment of ring 3, which the kernel uses, too: at a return to ring 3
+# the processor takes away any that ring 3 can't use. Interrupts are masked all the way, since every gate is an interrupt gate.
 
 .section .text.trap, "ax"
+
+.macro load_data_segments
+    push {user_data}
+    .byte 0x1F          # pop ds; written so, LLVM would pop two bytes
+    push {user_data}
+    .byte 0x07          # pop es
+.endm
+
+# Page fault (vector 14) while there are programs: CS says whose it is.
+.balign 16
+.global program_fault_entry
+program_fault_entry:
+    test byte ptr [esp + 8], 3
+    jz page_fault_entry
+    pusha
+    load_data_segments
+    cld
+    mov ecx, esp
+    mov edx, cr2
+    call {program_fault}
+    jmp return_from_trap
+
+# A program's call.
+.global program_call_entry
+program_call_entry:
+    push 0
+    pusha
+    load_data_segments
+    cld
+    mov ecx, esp
+    call {program_call}
+    popa
+    add esp, 4
+    iretd
 
 # Page fault (vector 14): the measured path, so nothing is done twice and nothing without need.
 .balign 16
@@ -43,12 +78,20 @@ trap_\vector:
 .endr
 
 trap_common:
+    load_data_segments
     cld
     mov ecx, esp
     call {trap}
+return_from_trap:
     popa
     add esp, 4
     iretd
+
+# Goes on in ring 3 as the frame at ECX says: a complete one, with ESP and SS. Fastcall; never returns.
+.global resume_program
+resume_program:
+    mov esp, ecx
+    jmp return_from_trap
 
 # The entries in the order of their vectors. Vector 8 has none.
 .set trap_8, 0

@@ -159,6 +159,8 @@ impl Machine {
                 registers: None,
                 frame_pointer: 0,
                 layout: LAYOUT,
+                code: LAYOUT.text,
+                by_program: false,
                 symbols: Symbols::new(&[]),
                 stack_word: |_| None,
             };

@@ -20,6 +20,7 @@
 //! hint = "frame-pools.md"                     # if it is not the group's
 //! cause = "..."                               # what is wrong most often where it fails
 //! memory = "512M"                             # of the machine, 32M if absent
+//! programs = true                             # its machine has the programs, as modules
 //! limit = 3                                   # times the normal time limit, 1 if absent
 //! dies = "illegal-access"                     # for a test that expects death: the kind of the diagnosis,
 //! says = ["0x5000_0000", "of {start}"]        # and words of its report; the kernel itself says what {start} is
@@ -134,6 +135,9 @@ pub struct Test {
     /// The memory of its machine, as QEMU reads it.
     #[serde(default = "reference_memory")]
     pub memory: String,
+    /// Whether its machine has the programs, as modules.
+    #[serde(default)]
+    pub programs: bool,
     /// How many times the normal time limit it has.
     #[serde(default = "one")]
     pub limit: u32,

@@ -28,7 +28,8 @@ pub fn jobs(kernel: &Path, deterministic: bool, group: &Group) -> Vec<Job> {
     };
     let in_qemu = |id, sentence, memory: &str| {
         let command_line = "interactive=no".into();
-        let reference = Reference { kernel: kernel.into(), memory: memory.into(), command_line, deterministic };
+        let (kernel, memory) = (kernel.into(), memory.into());
+        let reference = Reference { kernel, memory, command_line, programs: false, deterministic };
         boot(id, sentence, 2, SUCCESS, Machine::Reference(reference))
     };
     // The scripts end with status 0 after the kernel said success, and only then. Their own time limit is the last resort.

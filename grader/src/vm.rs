@@ -195,6 +195,7 @@ impl Attempt<'_> {
             }
         };
         let mut auditor = Auditor::new(self.reference.kernel.clone(), self.context.seed, self.checkpoints());
+        auditor.programs = self.reference.module_frames();
         let ended = session.watch(self.context.time, self.context.stop, symbols, &mut auditor)?;
         let gone = matches!(ended, Ended::Status(_) | Ended::Signal(_) | Ended::NotStarted(_));
         let run = Run {
@@ -276,6 +277,7 @@ mod tests {
             kernel: "a b.elf".into(),
             memory: "32M".into(),
             command_line: "test=noop".into(),
+            programs: false,
             deterministic: false,
         });
         let command = machine.command();

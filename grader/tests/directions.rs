@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 9] = [
     &["frames", "events"],
     &["paging"],
     &["vm"],
-    &["screen", "boot_info", "symbols", "log_levels"],
+    &["screen", "boot_info", "symbols", "log_levels", "programs"],
     &["fault", "report"],
     &["scenarios", "terminal", "commands"],
     &["arch"],

@@ -74,6 +74,7 @@ fn results() -> Results {
     let mut jobs: Vec<Job> = (0..=verdicts.len()).map(|number| job(&number.to_string(), 2)).collect();
     jobs[8].expects = Expects::Test { name: "loops".into(), outcome: Outcome::Passes, checkpoints: Vec::new() };
     jobs[8].machine = Machine::Reference(Reference {
+        programs: false,
         kernel: "build/droste.elf".into(),
         memory: "64M".into(),
         command_line: "test=loops".into(),

@@ -6,7 +6,8 @@
 //! 2. [`frames`]: which physical frames are free; [`events`]: what happened last.
 //! 3. [`paging`]: entries, the recursive window, page tables, and where pages go when no frame is left.
 //! 4. [`vm`]: regions of pages that get a frame when they are touched.
-//! 5. [`screen`]: text, and how it becomes pixels; [`boot_info`]: what the boot loader left; [`symbols`]: names of functions; [`log_levels`]: how much each module logs.
+//! 5. [`screen`]: text, and how it becomes pixels; [`boot_info`]: what the boot loader left;
+//!    [`programs`]: their calls and their files; [`symbols`]: names of functions; [`log_levels`]: how much each module logs.
 //! 6. [`fault`]: faults in words; [`report`]: the screen that a crash ends with.
 //! 7. [`scenarios`]: what must hold, on any machine; [`terminal`]: keys, line editing, words of a command;
 //!    [`commands`]: those of the prompt, on any machine that has one.
@@ -30,6 +31,7 @@ pub mod frames;
 pub mod log_levels;
 pub mod memory_map;
 pub mod paging;
+pub mod programs;
 pub mod report;
 pub mod scenarios;
 pub mod screen;

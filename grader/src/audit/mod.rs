@@ -23,6 +23,7 @@ use frames::Owners;
 use image::Image;
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use tables::Space;
 
@@ -32,12 +33,17 @@ const SPACES: usize = 16;
 /// CR0.WP: read-only pages are read-only for the kernel too.
 const WRITE_PROTECT: u32 = 1 << 16;
 
+/// Where the code of programs lies, which runs in ring 3.
+const PROGRAM_CODE: Range<u32> = 0x0800_0000..0x1000_0000;
+
 /// The function of the kernel that says that a test has passed.
 const SAYS_PASS: &str = "system::tests::run_test";
 
 /// The auditor of one run.
 pub struct Auditor {
     kernel: PathBuf,
+    /// How many frames the files of programs take, whose code is run, too.
+    pub programs: u32,
     seed: u32,
     planned: Vec<Checkpoint>,
     /// How far the control channel has been read.
@@ -64,11 +70,12 @@ struct Snapshot<'a> {
 }
 
 impl Auditor {
-    /// Makes the auditor of a run of `kernel`, which is to come to the `planned` checkpoints.
+    /// Makes the auditor of a run of `kernel`, without programs, which is to come to the `planned` checkpoints.
     pub fn new(kernel: PathBuf, seed: u32, planned: &[Checkpoint]) -> Self {
         let planned = planned.to_vec();
         Self {
             kernel,
+            programs: 0,
             seed,
             planned,
             read: 0,
@@ -99,7 +106,8 @@ impl Auditor {
             let seen = format!("written at {}", symbols.place(at));
             wrong.push(Check::new("code and constants", "never written", seen));
         }
-        if let Some(at) = log::code_run(&log, image.entry).find(|at| !image.is_code(*at)) {
+        let is_programs = |at: u32| self.programs > 0 && PROGRAM_CODE.contains(&at);
+        if let Some(at) = log::code_run(&log, image.entry).find(|at| !image.is_code(*at) && !is_programs(*at)) {
             let seen = format!("instructions at {}", symbols.place(at));
             wrong.push(Check::new("what the machine runs", "the kernel's code", seen));
         }
@@ -185,7 +193,7 @@ impl Auditor {
         }
         owners.check_uses(&claims, ram, wrong)?;
         owners.check_slots(&claims, ram, wrong)?;
-        owners.check_free(&claims, ram, wrong);
+        owners.check_free(&claims, ram, self.programs, wrong);
         if planned.is_close()
             && let Some([kernel, process]) = frames::books(&claims, ram, wrong)?
         {

@@ -37,6 +37,8 @@ pub struct Reference {
     pub memory: String,
     /// The kernel's command line.
     pub command_line: String,
+    /// Whether it has the programs, as modules: those in `programs` beside the kernel.
+    pub programs: bool,
     /// Whether time is counted in instructions, so that two runs are the same.
     pub deterministic: bool,
 }
@@ -54,11 +56,31 @@ impl Reference {
             ["-append", &self.command_line],
         ];
         let mut args: Vec<String> = args.as_flattened().iter().map(|&word| word.into()).collect();
+        if self.programs {
+            // QEMU takes a comma for the end of a file's name, unless there are two.
+            let files =
+                self.programs().iter().map(|file| file.display().to_string().replace(',', ",,")).collect::<Vec<_>>();
+            args.extend(["-initrd".into(), files.join(",")]);
+        }
         args.push("-nodefaults".into());
         if self.deterministic {
             args.extend(["-icount".into(), "shift=0,sleep=off".into()]);
         }
         args
+    }
+
+    /// Returns the files of the programs, in the order of their names.
+    fn programs(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.kernel.with_file_name("programs")).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = files.map(|file| file.path()).collect();
+        files.sort();
+        files
+    }
+
+    /// Returns how many frames its modules take.
+    pub fn module_frames(&self) -> u32 {
+        let files = if self.programs { self.programs() } else { Vec::new() };
+        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len().div_ceil(4096) as u32).sum()
     }
 
     /// Returns QEMU's args for a person who wants to see the machine, with the console on the terminal.

@@ -126,6 +126,11 @@ impl Module {
         Self { frames, name: Text::copied(name), in_memory: true }
     }
 
+    /// Returns the boot loader's text for it.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
     /// Returns the frames that hold it or a part of it. None of them is available.
     pub fn frames(&self) -> FrameRange {
         self.frames

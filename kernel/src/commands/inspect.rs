@@ -124,6 +124,7 @@ pub fn why(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), Ba
             sound: true,
             free_frames: 0,
             has_swap: false,
+            by_program: false,
         };
         if let Some(cause) = cause(&evidence) {
             say!(machine, "no: {}: {}\nlook at: {}", cause.name, cause.why, cause.next);

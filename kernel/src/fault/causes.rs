@@ -27,6 +27,8 @@ pub struct Evidence<'a> {
     pub free_frames: u32,
     /// Whether there is a drive for pages that make way.
     pub has_swap: bool,
+    /// Whether it was a program, in ring 3.
+    pub by_program: bool,
 }
 
 /// A cause, and the words for it.
@@ -110,6 +112,16 @@ pub const CAUSES: &[Cause] = &[
         why: "the kernel touched a lazy page while it held the memory's lock; such a fault has no answer (rule \
               no-lock-across-touch).",
         next: "the closure given to `with`, in the trace: touch or copy the page before it, or after.",
+    },
+    Cause {
+        name: "the kernel's page",
+        matches: |evidence| {
+            let is_own = matches!(evidence.place, Some(Location::Region(_)));
+            evidence.by_program && !is_own && evidence.fault().is_some_and(|(fault, ..)| fault.present)
+        },
+        why: "ring 3 may touch pages of regions only. This one is of the kernel's image, its pools, its windows, or the first \
+              page of a pool, which is the guard below the stack, too.",
+        next: "the first function in the trace; if ESP is close by, what is large on the stack, or what calls itself?",
     },
     Cause {
         name: "wild jump",
@@ -280,6 +292,20 @@ pub const CAUSES: &[Cause] = &[
         matches: |evidence| evidence.exception("#UD"),
         why: "what EIP points at is no instruction: a wild jump, or a place that was never to be reached.",
         next: "EIP: is it inside a function? Else the return address or pointer that led there.",
+    },
+    Cause {
+        name: "not for programs",
+        matches: |evidence| evidence.by_program && evidence.exception("#GP"),
+        why: "an instruction, a selector or a vector that ring 3 may not use: what the kernel does for programs it does at \
+              int 0x80.",
+        next: "the instruction at EIP. The error code, if it is not 0, names the selector, or the vector as 8 times its number \
+               plus 2.",
+    },
+    Cause {
+        name: "no FPU",
+        matches: |evidence| evidence.exception("#NM"),
+        why: "an instruction of the FPU: no thread has a place for its registers, so it is turned off.",
+        next: "floating-point numbers, or a compiler that was not told to do without the FPU.",
     },
     Cause {
         name: "general protection",

@@ -33,7 +33,7 @@ impl Entry {
     pub const PRESENT: u32 = 1 << 0;
     /// Bit 1: writes are allowed.
     pub const WRITABLE: u32 = 1 << 1;
-    /// Bit 2: ring 3 has access. Droste never sets it.
+    /// Bit 2: ring 3 has access, if both entries say so.
     pub const USER: u32 = 1 << 2;
     /// Bit 5: set by the processor at the first access.
     pub const ACCESSED: u32 = 1 << 5;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn droste_makes_supervisor_entries_only() {
+    fn entries_are_made_for_the_kernel_alone() {
         let frame = Frame::new(7);
         assert_eq!((Entry::writable(frame).bits() | Entry::read_only(frame).bits()) & Entry::USER, 0);
     }

@@ -7,7 +7,7 @@ mod trace;
 
 pub use screen::{COLUMNS, Output, ROWS, Style};
 
-use crate::addr::{Frame, Page, VirtAddr};
+use crate::addr::{Frame, Page, PageRange, VirtAddr};
 use crate::events::{Event, Events};
 use crate::fault::{Crash, Evidence, Layout, Location, Untrusted, Walk, addresses, cause, metadata_agrees};
 use crate::memory_map::POOL_PAGES;
@@ -61,7 +61,11 @@ pub struct Report<'a> {
     pub frame_pointer: u32,
     /// Where things are in the first 4 MiB.
     pub layout: Layout,
-    /// Names of functions.
+    /// The pages of the code that did it.
+    pub code: PageRange,
+    /// Whether that is a program, in ring 3.
+    pub by_program: bool,
+    /// Names of its functions.
     pub symbols: Symbols<'a>,
     /// Reads a word of the stack, where there is no page table to look at it through.
     pub stack_word: fn(VirtAddr) -> Option<u32>,
@@ -84,18 +88,19 @@ impl Seen {
 const EVENTS: usize = 16;
 
 impl Report<'_> {
-    /// Writes the report on `output`. Without a `view` there is no page table yet, and little to say.
-    pub fn write<M: Mmu, P: Output>(&self, view: Option<View<'_, M>>, output: &mut P) {
+    /// Writes the report on `output`. Without a `view` there is no page table yet, and little to say. Returns the name of the
+    /// cause, if there is one that fits.
+    pub fn write<M: Mmu, P: Output>(&self, view: Option<View<'_, M>>, output: &mut P) -> Option<&'static str> {
         let mut screen = Screen::new(output);
         screen.headline(format_args!("{}: {}", self.crash.kind(), self.crash));
         if let Some(source) = self.source {
             screen.entry("source", Style::Plain, format_args!("{source}"));
         }
         let untrusted = view.as_ref().map(|view| (Untrusted::new(view.mmu), view));
-        match &untrusted {
+        let cause = match &untrusted {
             Some((mmu, view)) => self.with_view(mmu, view, &mut screen),
             None => self.explain(Seen::NOTHING, &mut screen),
-        }
+        };
         if let Some(registers) = &self.registers {
             screen.entry("regs", Style::Plain, format_args!("{}", registers.first_line()));
             screen.entry("", Style::Plain, format_args!("{}", registers.second_line()));
@@ -108,21 +113,27 @@ impl Report<'_> {
             last_events(view.events, mmu.root(), &mut screen);
         }
         screen.keep(0);
-        if let Some(registers) = &self.registers {
+        if let Some(registers) = self.registers.filter(|_| !self.by_program) {
             screen.entry(
                 "source",
                 Style::Plain,
                 format_args!("make where ADDR={:#x} names file and line", registers.eip),
             );
         }
+        cause
     }
 
-    fn with_view<M: Mmu, P: Output>(&self, mmu: &Untrusted<'_, M>, view: &View<'_, M>, screen: &mut Screen<'_, P>) {
+    fn with_view<M: Mmu, P: Output>(
+        &self,
+        mmu: &Untrusted<'_, M>,
+        view: &View<'_, M>,
+        screen: &mut Screen<'_, P>,
+    ) -> Option<&'static str> {
         let address = self.crash.address();
         let place = address.map(|address| Location::new(mmu, view.events, &self.layout, address));
         let walk = address.map(|address| Walk::new(mmu, address));
         let sound = metadata_agrees(mmu);
-        self.explain(
+        let cause = self.explain(
             Seen { place, walk, sound, free_frames: view.free_frames, has_swap: view.free_slots.is_some() },
             screen,
         );
@@ -138,24 +149,26 @@ impl Report<'_> {
         let slots = fmt::from_fn(|f| view.free_slots.map_or(Ok(()), |slots| write!(f, ", {slots} slots")));
         let (pools, frames) = (pools(mmu), view.free_frames);
         screen.entry("pools", Style::Plain, format_args!("{pools}{damage}; {frames} frames free{slots}"));
+        cause
     }
 
     /// Writes where the address lies, and why that is wrong.
-    fn explain<P: Output>(&self, seen: Seen, screen: &mut Screen<'_, P>) {
+    fn explain<P: Output>(&self, seen: Seen, screen: &mut Screen<'_, P>) -> Option<&'static str> {
         let Seen { place, walk, sound, free_frames, has_swap } = seen;
         if let Some(place) = place {
             screen.entry("where", Style::Strong, format_args!("{place}"));
         }
         let eip = self.registers.map(|registers| VirtAddr::new(registers.eip));
-        if let Some(cause) = cause(&Evidence { crash: self.crash, place, walk, eip, sound, free_frames, has_swap }) {
-            screen.entry("why", Style::Strong, format_args!("{}: {}", cause.name, cause.why));
-            screen.entry("next", Style::Plain, format_args!("{}", cause.next));
-        }
+        let by_program = self.by_program;
+        let cause = cause(&Evidence { crash: self.crash, place, walk, eip, sound, free_frames, has_swap, by_program })?;
+        screen.entry("why", Style::Strong, format_args!("{}: {}", cause.name, cause.why));
+        screen.entry("next", Style::Plain, format_args!("{}", cause.next));
+        Some(cause.name)
     }
 
     /// Writes where it happened, and who called that.
     fn trace<M: Mmu, P: Output>(&self, mmu: Option<&Untrusted<'_, M>>, screen: &mut Screen<'_, P>) {
-        let code = self.layout.text;
+        let code = self.code;
         let first = self.registers.map(|registers| VirtAddr::new(registers.eip));
         let words = fmt::from_fn(|f| {
             if let Some(eip) = first {

@@ -1,13 +1,14 @@
 //! Crashes: the report on the console, the diagnosis for the test harness, the end.
 
-use crate::addr::{Frame, Page, VirtAddr};
+use crate::addr::{Frame, Page, PageRange, VirtAddr};
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::mmu::X86Mmu;
-use crate::arch::x86::trap_frame::TrapFrame;
+use crate::arch::x86::trap_frame::{ProgramFrame, TrapFrame};
 use crate::arch::x86::{exit, heap, image};
 use crate::fault::{Crash, Layout, is_directory};
 use crate::paging::Mmu;
 use crate::report::{Registers, Report, View};
+use crate::symbols::Symbols;
 use crate::system::console::{self, ReportOutput, control, print, println};
 use crate::system::memory::{self, KernelMemory};
 use crate::system::threads;
@@ -26,6 +27,17 @@ pub struct CrashContext<'a> {
     pub source: Option<&'a dyn fmt::Display>,
     /// The directory, if it isn't the current one.
     pub root: Option<Frame>,
+    /// The program, if it was one's.
+    pub program: Option<Program<'a>>,
+}
+
+/// What a report needs of a program.
+#[derive(Clone, Copy)]
+pub struct Program<'a> {
+    /// The pages of its code.
+    pub code: PageRange,
+    /// Its table of functions.
+    pub symbols: &'a [u8],
 }
 
 impl<'a> CrashContext<'a> {
@@ -43,7 +55,14 @@ impl<'a> CrashContext<'a> {
             eip: frame.eip,
             eflags: frame.eflags,
         };
-        Self { crash, registers: Some(registers), frame_pointer: frame.ebp, source: None, root: None }
+        Self { crash, registers: Some(registers), frame_pointer: frame.ebp, source: None, root: None, program: None }
+    }
+
+    /// Makes it from what a trap left that interrupted `program`.
+    pub fn in_program(crash: Crash<'a>, frame: &ProgramFrame, program: Program<'a>) -> Self {
+        let context = Self::in_trap(crash, &frame.trap);
+        let registers = context.registers.map(|registers| Registers { esp: frame.esp, ..registers });
+        Self { registers, program: Some(program), ..context }
     }
 
     fn report(&self) -> Report<'a> {
@@ -53,7 +72,9 @@ impl<'a> CrashContext<'a> {
             registers: self.registers,
             frame_pointer: self.frame_pointer,
             layout: layout(self.crash.address()),
-            symbols: image::symbols(),
+            code: self.program.map_or(image::text(), |program| program.code),
+            by_program: self.program.is_some(),
+            symbols: self.program.map_or(image::symbols(), |program| Symbols::new(program.symbols)),
             stack_word: image::stack_word,
         }
     }
@@ -82,10 +103,10 @@ pub fn set_afterwards(go_on: fn(&Dying)) {
     *AFTERWARDS.lock() = Some(go_on);
 }
 
-/// Reports something that went wrong and is survived.
+/// Reports something that went wrong and is survived. Returns the name of its cause, if that is known.
 #[cold]
-pub fn tell(context: &CrashContext<'_>) {
-    memory::with(|memory| context.report().write(Some(view(memory)), &mut ReportOutput::fresh()));
+pub fn tell(context: &CrashContext<'_>) -> Option<&'static str> {
+    memory::with(|memory| context.report().write(Some(view(memory)), &mut ReportOutput::fresh()))
 }
 
 /// Reports something that is not survived. Then comes what was registered by [`set_afterwards`], and the end.

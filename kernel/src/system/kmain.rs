@@ -13,7 +13,7 @@ use crate::paging::Drive;
 use crate::system::bench::{self, Boot};
 use crate::system::console::{self, println};
 use crate::system::crash::{self, CrashContext};
-use crate::system::{main_job, memory, real_machine, shell, tests};
+use crate::system::{main_job, memory, programs, real_machine, shell, tests};
 use alloc::boxed::Box;
 use core::fmt::{self, Arguments, Display};
 use core::panic::{Location, PanicInfo};
@@ -51,6 +51,7 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
         cannot_start(format_args!("{error}"));
     }
 
+    programs::set_files(&boot_info);
     if let Some(name) = test {
         exit::end(tests::run(name));
     }
@@ -62,7 +63,10 @@ pub fn kmain(magic: u32, info: PhysAddr, memory: BootMemory, mmu: X86Mmu) -> ! {
     if interactive {
         shell::prepare(boot_info);
     }
-    let passed = main_job::run(boot_info);
+    let passed = match boot_info.command_line().split_once("program=") {
+        Some((_, line)) => shell::run_program(line),
+        None => main_job::run(boot_info),
+    };
     if interactive {
         shell::run_prompt(passed);
     }
@@ -126,5 +130,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         frame_pointer: trap_frame::frame_pointer(),
         source: line.as_ref().map(|line| line as &dyn Display),
         root: None,
+        program: None,
     })
 }

@@ -14,8 +14,10 @@ use crate::events::{self, EventKind};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
-use crate::paging::{Drive, Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable, Swap, Uses};
+use crate::paging::{Drive, Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable, Shown, Swap, Uses};
+use crate::vm::Refusal;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The memory of this machine, as paging and virtual memory see one.
@@ -174,6 +176,35 @@ pub fn answer(fault: Fault) -> Result<(), FaultError> {
         }
         Err(refusal) => Err(FaultError::Refused(refusal)),
     }
+}
+
+/// Answers a page fault of a program.
+///
+/// # Errors
+///
+/// The reason; nothing has changed then.
+pub fn answer_program(fault: Fault) -> Result<(), Refusal> {
+    with_state(|state| {
+        state.memory.handle_user_fault(fault)?;
+        state.faults = state.faults.wrapping_add(1);
+        Ok(())
+    })
+}
+
+/// Returns what is in `frames`, whoever has them; `None` if the heap has no room for it.
+pub fn contents(frames: FrameRange) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact((frames.len() * PAGE_SIZE) as usize).ok()?;
+    let mut words = Box::new([0; 1024]);
+    for frame in frames.iter() {
+        with(|memory| {
+            let shown = Shown::show(&mut memory.mmu, frame);
+            memory.mmu.read_words(Shown::itself(), &mut *words);
+            shown.hide(&mut memory.mmu);
+        });
+        bytes.extend(words.iter().flat_map(|word: &u32| word.to_le_bytes()));
+    }
+    Some(bytes)
 }
 
 /// Records that a fault was refused.

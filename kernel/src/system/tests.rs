@@ -4,6 +4,7 @@
 //! and end the machine. The records on the control channel are for the grader, which judges.
 
 mod fatal;
+mod programs;
 mod swap;
 mod threads;
 
@@ -51,7 +52,7 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
         ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
     ];
-    let checks: [(_, Check); 8] = [
+    let checks: [(_, Check); 13] = [
         ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
@@ -60,6 +61,11 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("registers-survive-swaps", swap::registers_survive_swaps),
         ("one-instruction-all-frames", swap::one_instruction_all_frames),
         ("threads-on-a-drive", swap::threads_on_a_drive),
+        ("programs-run", programs::they_run),
+        ("programs-calls", programs::calls_are_answered),
+        ("programs-crimes", programs::crimes_end_programs),
+        ("programs-clones", programs::clones_until_nothing_is_left),
+        ("programs-killed", programs::killed_at_any_time),
     ];
     of_tables
         .chain(without_faults)

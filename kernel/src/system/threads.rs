@@ -4,12 +4,12 @@
 //! changes only where the space does. A thread that is interrupted goes on where it was, be it in the middle of a loop of
 //! faults; inside the fault handler, and wherever a lock is held, interrupts are masked and no switch comes.
 //!
-//! There are no priorities, no waiting and no policies: the exercises that follow this one are about those.
+//! There are no priorities and no policies: the exercises that follow this one are about those.
 
 use crate::addr::{Frame, Page};
-use crate::arch::x86::lock::Locked;
+use crate::arch::x86::lock::{Locked, Masked};
 use crate::arch::x86::stack::{PAGES, Stack, Switch};
-use crate::arch::x86::{interrupts, kernel_pool};
+use crate::arch::x86::{interrupts, kernel_pool, pit};
 use crate::memory_map::IDENTITY;
 use crate::paging::{Entry, Mmu, MmuView, Window};
 use crate::system::memory;
@@ -19,23 +19,46 @@ use alloc::vec::Vec;
 /// A thread's work.
 pub type Work = fn(u32);
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// Until the timer has ticked so often.
+    Asleep(u32),
+    /// Until [`wake`].
+    Waiting,
+    Done,
+}
+
 struct Thread {
+    number: u32,
     stack: Stack,
     /// The directory of its address space.
     root: Frame,
     work: Work,
     argument: u32,
-    done: bool,
+    state: State,
+}
+
+impl Thread {
+    fn can_run(&self) -> bool {
+        match self.state {
+            State::Ready => true,
+            State::Asleep(until) => until.wrapping_sub(pit::ticks()) as i32 <= 0,
+            State::Waiting | State::Done => false,
+        }
+    }
 }
 
 struct Threads {
-    /// The first is the one that started the others. The list does not change while they run.
+    /// The first, number 0, is the one that started the others, which is always ready.
     all: Vec<Thread>,
     running: usize,
+    /// How many threads were ever started.
+    started: u32,
     switches: u32,
 }
 
-static THREADS: Locked<Threads> = Locked::new(Threads { all: Vec::new(), running: 0, switches: 0 });
+static THREADS: Locked<Threads> = Locked::new(Threads { all: Vec::new(), running: 0, started: 0, switches: 0 });
 
 /// Why threads were not started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,35 +76,129 @@ pub enum StartError {
 ///
 /// [`StartError`]; no thread was started then.
 pub fn run(spaces: &[&AddressSpace], work: Work) -> Result<u32, StartError> {
-    let home = memory::with(|memory| memory.root());
-    let starter = Thread { stack: Stack::running(), root: home, work, argument: 0, done: false };
-    let mut all = Vec::from([starter]);
-    for (number, space) in (0..).zip(spaces) {
-        match new_stack(all.len() as u32) {
-            Some(stack) => all.push(Thread { stack, root: space.root(), work, argument: number, done: false }),
-            None => {
-                all.iter().for_each(|thread| free_stack(&thread.stack));
-                return Err(StartError::OutOfFrames);
-            }
-        }
+    if !THREADS.lock().all.is_empty() {
+        return Err(StartError::Running);
     }
-    {
-        let mut threads = THREADS.lock();
-        if !threads.all.is_empty() {
-            all.iter().for_each(|thread| free_stack(&thread.stack));
-            return Err(StartError::Running);
-        }
-        *threads = Threads { all, running: 0, switches: 0 };
+    let masked = Masked::new();
+    let started = (0..).zip(spaces).try_for_each(|(number, space)| start(space.root(), work, number).map(|_| ()));
+    if started.is_err() {
+        THREADS.lock().all.iter_mut().skip(1).for_each(|thread| thread.state = State::Done);
+        reap();
+        return Err(StartError::OutOfFrames);
     }
-    while !THREADS.lock().all.iter().skip(1).all(|thread| thread.done) {
+    THREADS.lock().switches = 0;
+    drop(masked);
+    while !THREADS.lock().all.iter().skip(1).all(|thread| thread.state == State::Done) {
         interrupts::wait();
     }
-    let mut threads = THREADS.lock();
-    let switches = threads.switches;
-    let all = core::mem::take(&mut threads.all);
-    drop(threads);
-    all.iter().for_each(|thread| free_stack(&thread.stack));
+    let switches = switches();
+    reap();
     Ok(switches)
+}
+
+/// Lets other threads run, if one can, or else stands still until an interrupt has come. For the thread that started the others.
+pub fn give_way() {
+    let masked = Masked::new();
+    if THREADS.lock().all.iter().skip(1).any(Thread::can_run) {
+        tick();
+    } else {
+        drop(masked);
+        interrupts::wait();
+    }
+}
+
+/// Starts a thread in the address space `root`, which calls `work` with `argument`. Returns its number; `None` if the kernel pool
+/// has no frames left for its stack.
+pub fn start(root: Frame, work: Work, argument: u32) -> Result<u32, StartError> {
+    let mut threads = THREADS.lock();
+    if threads.all.is_empty() {
+        let starter = Thread {
+            number: 0,
+            stack: Stack::running(),
+            root: memory::with(|memory| memory.root()),
+            work,
+            argument: 0,
+            state: State::Ready,
+        };
+        threads.all.push(starter);
+    }
+    let number = threads.started.wrapping_add(1).max(1);
+    let stack = new_stack(number).ok_or(StartError::OutOfFrames)?;
+    threads.started = number;
+    threads.all.push(Thread { number, stack, root, work, argument, state: State::Ready });
+    Ok(number)
+}
+
+/// Returns the number of the running thread.
+pub fn current() -> u32 {
+    let threads = THREADS.lock();
+    threads.all.get(threads.running).map_or(0, |thread| thread.number)
+}
+
+/// Lets the running thread sleep until the timer has ticked so often.
+pub fn sleep_until(ticks: u32) {
+    rest(State::Asleep(ticks));
+}
+
+/// Lets the running thread wait until another wakes it.
+pub fn wait() {
+    rest(State::Waiting);
+}
+
+/// Ends the running thread.
+pub fn end() -> ! {
+    rest(State::Done);
+    unreachable!("a thread that was done went on")
+}
+
+fn rest(state: State) {
+    let _masked = Masked::new();
+    let running = {
+        let mut threads = THREADS.lock();
+        let running = threads.running;
+        if let Some(thread) = threads.all.get_mut(running) {
+            thread.state = state;
+        }
+        running
+    };
+    assert!(running > 0, "the thread that started the others has to go on");
+    tick();
+}
+
+/// Wakes a thread that waits.
+pub fn wake(number: u32) {
+    set_state(number, |state| if state == State::Waiting { State::Ready } else { state });
+}
+
+/// Ends a thread that isn't running. What is on its stack is lost: it must need nothing of it.
+pub fn kill(number: u32) {
+    set_state(number, |_| State::Done);
+}
+
+fn set_state(number: u32, state: impl FnOnce(State) -> State) {
+    if let Some(thread) = THREADS.lock().all.iter_mut().find(|thread| thread.number == number) {
+        thread.state = state(thread.state);
+    }
+}
+
+/// Gives back the stacks of all threads that are done, but that of the running one.
+pub fn reap() {
+    let mut threads = THREADS.lock();
+    let mut index = 1;
+    while index < threads.all.len() {
+        if index == threads.running || threads.all[index].state != State::Done {
+            index += 1;
+            continue;
+        }
+        let thread = threads.all.remove(index);
+        free_stack(&thread.stack);
+        if threads.running > index {
+            threads.running -= 1;
+        }
+    }
+    if threads.all.len() == 1 {
+        threads.all.clear();
+    }
 }
 
 /// Returns how often the timer has switched since the threads that run now were started.
@@ -95,46 +212,45 @@ pub fn is_guard_page(page: Page) -> bool {
     threads.is_some_and(|threads| threads.all.iter().any(|thread| thread.stack.guard_page() == Some(page)))
 }
 
-/// Switches to the next thread that isn't done. Called at every tick, with interrupts masked, until a crash begins.
+/// Switches to the next thread that can run. Called at every tick, with interrupts masked, until a crash begins, and by a thread
+/// that gives way.
 pub fn tick() {
     let Some(mut threads) = THREADS.try_lock() else {
         return;
     };
     let count = threads.all.len();
     let running = threads.running;
-    let next = (1..count).map(|step| (running + step) % count).find(|other| !threads.all[*other].done);
+    let next = (1..count).map(|step| (running + step) % count).find(|other| threads.all[*other].can_run());
     let Some(next) = next else {
         return;
     };
     threads.running = next;
     threads.switches += 1;
     let root = threads.all[next].root;
+    // A thread may have changed its own: the prompt does.
+    threads.all[running].root = memory::with(|memory| {
+        let before = memory.root();
+        if before != root {
+            memory.mmu.set_root(root);
+        }
+        before
+    });
     let switch = match threads.all.get_disjoint_mut([running, next]) {
         Ok([from, to]) => Switch::between(&mut from.stack, &to.stack),
         Err(_) => return,
     };
     // No lock is held across the switch: the other thread may want it.
     drop(threads);
-    memory::with(|memory| {
-        if memory.root() != root {
-            memory.mmu.set_root(root);
-        }
-    });
     switch.make();
 }
 
 extern "C" fn enter(number: u32) -> ! {
-    let (work, argument) = {
-        let threads = THREADS.lock();
-        let thread = &threads.all[number as usize];
-        (thread.work, thread.argument)
-    };
-    work(argument);
-    THREADS.lock().all[number as usize].done = true;
-    loop {
-        // The next tick switches away for good.
-        interrupts::wait();
+    let found =
+        THREADS.lock().all.iter().find(|thread| thread.number == number).map(|thread| (thread.work, thread.argument));
+    if let Some((work, argument)) = found {
+        work(argument);
     }
+    end()
 }
 
 /// Makes a stack for thread `number`, with its guard page absent in every address space: they share the first 4 MiB.

@@ -2,12 +2,11 @@
 //! diagnosis.
 
 use crate::addr::{Frame, Page, VirtAddr};
-use crate::arch::x86::trap_frame::TrapFrame;
+use crate::arch::x86::trap_frame::{ProgramFrame, TrapFrame};
 use crate::arch::x86::{access, image};
 use crate::fault::{self, Crash, FaultError};
 use crate::system::crash::{self, CrashContext};
-use crate::system::memory;
-use crate::system::threads;
+use crate::system::{memory, programs, threads};
 use core::sync::atomic::{AtomicBool, Ordering};
 use x86::irq::EXCEPTIONS;
 
@@ -47,13 +46,25 @@ pub fn tell_refusals(told: bool) {
     REFUSALS_TOLD.store(told, Ordering::Relaxed);
 }
 
+/// Called for a page fault of a program, as [`page_fault`] for one of the kernel's.
+pub fn program_fault(frame: &ProgramFrame, address: VirtAddr) {
+    let (code, fault) = (frame.trap.error, fault::decode(frame.trap.error, address));
+    if let Err(refusal) = memory::answer_program(fault) {
+        memory::record_refusal(fault);
+        programs::crash(Crash::PageFault { fault, code, error: FaultError::Refused(refusal) }, frame);
+    }
+}
+
 /// Called for every exception but page faults and double faults.
 #[cold]
-pub fn exception(frame: &TrapFrame, vector: u8) -> ! {
+pub fn exception(frame: &mut TrapFrame, vector: u8) -> ! {
     let (mnemonic, description) = EXCEPTIONS
         .get(usize::from(vector))
         .map_or(("none", "unknown vector"), |known| (known.mnemonic, known.description));
     let crash = Crash::Exception { mnemonic, description, code: frame.error };
+    if let Some(frame) = ProgramFrame::of(frame) {
+        programs::crash(crash, frame);
+    }
     crash::die(&CrashContext::in_trap(crash, frame))
 }
 

@@ -1,6 +1,8 @@
 //! The words of a command line: addresses, sizes, numbers.
 
 use crate::addr::VirtAddr;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The words behind a command's name.
 #[derive(Clone, Debug)]
@@ -56,6 +58,11 @@ impl<'a> Words<'a> {
     /// The word is no number below 2^32.
     pub fn number_or(&mut self, default: u32) -> Result<u32, BadWords> {
         self.word().map_or(Some(default), number).ok_or(BadWords)
+    }
+
+    /// Takes all words that are left, with a blank between two.
+    pub fn rest(&mut self) -> String {
+        Vec::from_iter(&mut self.0).join(" ")
     }
 
     /// Makes sure that there are no more words.

@@ -14,6 +14,7 @@ mod pool;
 mod pools;
 mod space;
 mod tree;
+mod user;
 
 pub use map_file::MapError;
 pub use pool::{AllocateError, Kind, ReleaseError, VmPool};

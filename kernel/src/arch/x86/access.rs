@@ -12,12 +12,13 @@ global_asm!(include_str!("../../../../boot/registers.s"));
 unsafe extern "fastcall" {
     fn probe_read(address: u32) -> u32;
     fn probe_write(address: u32) -> u32;
+    fn probe_copy(to: u32, from: u32, bytes: u32) -> u32;
     fn registers_survive(address: u32) -> u32;
 }
 
 unsafe extern "C" {
-    /// Where the two accesses are, and where a refused one goes on.
-    static probe_places: [u32; 3];
+    /// Where the two accesses are, and where a refused one goes on; the same of the copy.
+    static probe_places: [u32; 5];
 }
 
 fn assert_apart(address: VirtAddr, readable: bool) {
@@ -63,20 +64,62 @@ pub fn probe(address: VirtAddr, write: bool) -> Result<(), NonZero<u32>> {
     NonZero::new(refused).map_or(Ok(()), Err)
 }
 
-/// Says whether the access of [`probe`] that faulted was to write; `None` if it was another access that faulted.
+/// Copies `bytes` to `address`, where pages of pools are. They get frames as they are touched.
+///
+/// # Errors
+///
+/// As [`probe`]. Some bytes may have been copied.
+///
+/// # Panics
+///
+/// If they don't all lie in pages that VM pools may hold.
+pub fn copy_out(address: VirtAddr, bytes: &[u8]) -> Result<(), NonZero<u32>> {
+    assert_inside(address, bytes.len());
+    // SAFETY: (1) no object lies in such pages; (2) `bytes` can be read; (3) as in `probe`.
+    let refused = unsafe { probe_copy(address.as_u32(), bytes.as_ptr() as u32, bytes.len() as u32) };
+    NonZero::new(refused).map_or(Ok(()), Err)
+}
+
+/// Fills `bytes` with what is at `address`, where pages of pools are.
+///
+/// # Errors
+///
+/// As [`copy_out`].
+///
+/// # Panics
+///
+/// As [`copy_out`].
+pub fn copy_in(bytes: &mut [u8], address: VirtAddr) -> Result<(), NonZero<u32>> {
+    assert_inside(address, bytes.len());
+    // SAFETY: (1) reading such pages changes nothing; (2) `bytes` can be written, and any byte is one; (3) as in `probe`.
+    let refused = unsafe { probe_copy(bytes.as_mut_ptr() as u32, address.as_u32(), bytes.len() as u32) };
+    NonZero::new(refused).map_or(Ok(()), Err)
+}
+
+fn assert_inside(address: VirtAddr, bytes: usize) {
+    let last = address.as_u32().checked_add((bytes as u32).saturating_sub(1));
+    let is_inside = last.is_some_and(|last| POOL_PAGES.contains(Page::containing(VirtAddr::new(last))));
+    assert!(
+        is_inside && POOL_PAGES.contains(Page::containing(address)),
+        "{bytes:#x} bytes at {address:?} are not VM pools'"
+    );
+}
+
+/// Says whether the access of [`probe`] that faulted was to write, as far as that is known without the processor;
+/// `None` if it was another access that faulted.
 pub fn probe_writes(frame: &TrapFrame) -> Option<bool> {
-    let [read, write, _] = places();
-    if frame.eip == write { Some(true) } else { (frame.eip == read).then_some(false) }
+    let [read, write, _, copy, _] = places();
+    if frame.eip == write { Some(true) } else { (frame.eip == read || frame.eip == copy).then_some(false) }
 }
 
 /// Lets a refused access of [`probe`] go on, which returns `reason`.
 pub fn recover(frame: &mut TrapFrame, reason: NonZero<u32>) {
-    let [_, _, refused] = places();
-    (frame.eip, frame.eax) = (refused, reason.get());
+    let [_, _, refused, copy, copy_refused] = places();
+    (frame.eip, frame.eax) = (if frame.eip == copy { copy_refused } else { refused }, reason.get());
 }
 
-fn places() -> [u32; 3] {
-    // SAFETY: the assembly defines the three words and nothing changes them.
+fn places() -> [u32; 5] {
+    // SAFETY: the assembly defines the words and nothing changes them.
     unsafe { probe_places }
 }
 

@@ -32,6 +32,11 @@ const KERNEL_TASK: SegmentSelector = SegmentSelector::new(3, Ring::Ring0);
 /// The task that a double fault switches to.
 pub const DOUBLE_FAULT_TASK: SegmentSelector = SegmentSelector::new(4, Ring::Ring0);
 
+/// The code segment of programs.
+pub const USER_CODE: SegmentSelector = SegmentSelector::new(5, Ring::Ring3);
+/// The data segment of programs. In DS and ES it is the kernel's, too, so that a program finds it there whatever happened.
+pub const USER_DATA: SegmentSelector = SegmentSelector::new(6, Ring::Ring3);
+
 /// Bit 1 of EFLAGS is always set. With all others clear, interrupts are masked and strings ascend.
 const PLAIN_EFLAGS: u32 = 0b10;
 
@@ -42,7 +47,7 @@ unsafe extern "C" {
     static double_fault_entry: u32;
 }
 
-static GDT: Table<[Descriptor; 5]> = Table::new([Descriptor::NULL; 5]);
+static GDT: Table<[Descriptor; 7]> = Table::new([Descriptor::NULL; 7]);
 static KERNEL_STATE: Table<TaskStateSegment> = Table::new(TaskStateSegment::new());
 static DOUBLE_FAULT_STATE: Table<TaskStateSegment> = Table::new(TaskStateSegment::new());
 static DOUBLE_FAULT_STACK: Table<[u8; DOUBLE_FAULT_STACK_SIZE]> = Table::new([0; DOUBLE_FAULT_STACK_SIZE]);
@@ -101,6 +106,10 @@ pub fn start() {
     }
     DOUBLE_FAULT_STATE.set(state);
 
+    // Without a map of ports, which would lie behind it, ring 3 can use none.
+    let mut state = TaskStateSegment::new();
+    state.ss0 = DATA.bits();
+    KERNEL_STATE.set(state);
     keep_root(image::boot_directory());
 
     set_descriptors();
@@ -112,10 +121,10 @@ pub fn start() {
         lgdt(&GDT.pointer());
         load_cs(CODE);
         load_ss(DATA);
-        load_ds(DATA);
-        load_es(DATA);
-        load_fs(DATA);
-        load_gs(DATA);
+        load_ds(USER_DATA);
+        load_es(USER_DATA);
+        load_fs(NULL);
+        load_gs(NULL);
         load_ldtr(NULL);
         load_tr(KERNEL_TASK);
     }
@@ -127,6 +136,18 @@ pub fn start() {
 pub(super) fn keep_root(root: Frame) {
     // SAFETY: (1) the field is inside the table, which is packed, hence unaligned; (2) no reference to it is ever made.
     unsafe { (&raw mut (*KERNEL_STATE.0.get()).cr3).write_unaligned(root.start().as_u32()) };
+}
+
+/// Prepares a switch to a thread whose stack ends at `top`: there the processor enters the kernel from ring 3. No program sees
+/// what another has left in FS and GS.
+#[inline]
+pub(super) fn enter_thread(top: u32) {
+    // SAFETY: (1) as in `keep_root`; (2) nothing of the kernel's uses FS and GS.
+    unsafe {
+        (&raw mut (*KERNEL_STATE.0.get()).esp0).write_unaligned(top);
+        load_fs(NULL);
+        load_gs(NULL);
+    }
 }
 
 /// Returns the registers that a switch to the double fault's task left behind.
@@ -150,16 +171,18 @@ pub(super) fn leave_double_fault_task() {
 fn set_descriptors() {
     GDT.set([
         Descriptor::NULL,
-        flat(DescriptorBuilder::code_descriptor(0, 0xF_FFFF, CodeSegmentType::ExecuteRead)),
-        flat(DescriptorBuilder::data_descriptor(0, 0xF_FFFF, DataSegmentType::ReadWrite)),
+        flat(DescriptorBuilder::code_descriptor(0, 0xF_FFFF, CodeSegmentType::ExecuteRead), Ring::Ring0),
+        flat(DescriptorBuilder::data_descriptor(0, 0xF_FFFF, DataSegmentType::ReadWrite), Ring::Ring0),
         task(&KERNEL_STATE),
         task(&DOUBLE_FAULT_STATE),
+        flat(DescriptorBuilder::code_descriptor(0, 0xF_FFFF, CodeSegmentType::ExecuteRead), Ring::Ring3),
+        flat(DescriptorBuilder::data_descriptor(0, 0xF_FFFF, DataSegmentType::ReadWrite), Ring::Ring3),
     ]);
 }
 
-/// A segment of 32 bits from 0 to 4 GiB.
-fn flat(descriptor: DescriptorBuilder) -> Descriptor {
-    descriptor.present().dpl(Ring::Ring0).limit_granularity_4kb().db().finish()
+/// A segment of 32 bits from 0 to 4 GiB, for code of `ring`.
+fn flat(descriptor: DescriptorBuilder, ring: Ring) -> Descriptor {
+    descriptor.present().dpl(ring).limit_granularity_4kb().db().finish()
 }
 
 fn task(state: &'static Table<TaskStateSegment>) -> Descriptor {

@@ -4,7 +4,7 @@
 //! edit page tables ([`mmu`]), the places of the image ([`image`]), and the start of each part of the machine, which is
 //! called once and in order by [`crate::system::kmain`].
 //!
-//! Every `SAFETY` comment here takes for granted, and doesn't repeat: (1) all code runs in ring 0; (2) the segments are flat, so
+//! Every `SAFETY` comment here takes for granted, and doesn't repeat: (1) all code of the kernel runs in ring 0; (2) the segments are flat, so
 //! an offset is a linear address; (3) there is one processor.
 //!
 //! This is the ground that `system` stands on, so it imports nothing of `system`. The one exception is `entry`: what the
@@ -32,6 +32,7 @@ pub mod pic;
 pub mod pit;
 pub mod pixels;
 pub mod provoke;
+pub mod ring3;
 pub mod serial;
 pub mod stack;
 pub mod trap_frame;

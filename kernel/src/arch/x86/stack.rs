@@ -84,17 +84,19 @@ impl Drop for Stack {
 pub struct Switch {
     keep: *mut u32,
     go_on: u32,
+    top: u32,
 }
 
 impl Switch {
     /// Prepares the switch from `running`, which the caller runs on, to `next`. Both stay where they are until it is made,
     /// and interrupts are masked until then.
     pub fn between(running: &mut Stack, next: &Stack) -> Self {
-        Self { keep: &raw mut running.pointer, go_on: next.pointer }
+        Self { keep: &raw mut running.pointer, go_on: next.pointer, top: next.frames.end.start().as_u32() }
     }
 
     /// Makes the switch. Returns when another switch comes back.
     pub fn make(self) {
+        gdt::enter_thread(self.top);
         // SAFETY: (1) `next` holds what an earlier switch or `Stack::new` left; (2) `running` is the caller's own, and both
         // still exist, as `between` demands; (3) interrupts are masked, so nothing comes in between.
         unsafe { switch_stacks(self.keep, self.go_on) };

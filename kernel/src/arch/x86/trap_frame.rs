@@ -54,6 +54,25 @@ impl TrapFrame {
     }
 }
 
+/// The frame that a trap leaves when it interrupts a program.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct ProgramFrame {
+    pub trap: TrapFrame,
+    pub esp: u32,
+    pub ss: u32,
+}
+
+impl ProgramFrame {
+    /// Returns the whole of `frame`, which a trap has left, if it was a program that was interrupted.
+    pub fn of(frame: &mut TrapFrame) -> Option<&mut Self> {
+        // SAFETY: (1) the processor has pushed ESP and SS above the others, since it came from ring 3; (2) the result takes the
+        // place of `frame`.
+        (frame.cs & 3 == 3).then(|| unsafe { &mut *(&raw mut *frame).cast() })
+    }
+}
+
 /// Returns EBP: where the chain of callers starts.
 #[inline(always)]
 pub fn frame_pointer() -> u32 {

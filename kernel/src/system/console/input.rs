@@ -4,16 +4,22 @@ use crate::arch::x86::keyboard;
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::serial::COM1;
 use crate::terminal::keys::{self, Key, Keys};
+use alloc::collections::VecDeque;
 use pc_keyboard::layouts::Us104Key;
 use pc_keyboard::{DecodedKey, HandleControl, KeyCode, PS2Keyboard, ScancodeSet1};
 
-/// Input that is not a key yet.
+/// The most keys that are kept while a program runs.
+const MOST_AHEAD: usize = 4096;
+
+/// Input that is not a key yet, and keys that nobody has read.
 struct Typed {
+    ahead: VecDeque<Key>,
     serial: Keys,
     keyboard: PS2Keyboard<Us104Key, ScancodeSet1>,
 }
 
 static TYPED: Locked<Typed> = Locked::new(Typed {
+    ahead: VecDeque::new(),
     serial: Keys::NONE,
     keyboard: PS2Keyboard::new(ScancodeSet1::new(), Us104Key, HandleControl::MapLettersToUnicode),
 });
@@ -21,6 +27,23 @@ static TYPED: Locked<Typed> = Locked::new(Typed {
 /// Returns the next key that somebody pressed, on the serial line or at the keyboard, if there is one.
 pub fn read_key() -> Option<Key> {
     let mut typed = TYPED.lock();
+    typed.ahead.pop_front().or_else(|| next(&mut typed))
+}
+
+/// Says whether Ctrl-C was pressed. Other keys are for whoever reads the next one.
+pub fn is_cancelled() -> bool {
+    let mut typed = TYPED.lock();
+    while let Some(key) = next(&mut typed) {
+        match key {
+            Key::Cancel => return true,
+            key if typed.ahead.len() < MOST_AHEAD => typed.ahead.push_back(key),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn next(typed: &mut Typed) -> Option<Key> {
     while let Some(byte) = COM1.lock().receive() {
         if let Some(key) = typed.serial.add(byte) {
             return Some(key);

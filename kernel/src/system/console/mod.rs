@@ -2,7 +2,7 @@
 
 mod input;
 
-pub use input::read_key;
+pub use input::{is_cancelled, read_key};
 
 use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::serial::{COM1, COM2};

@@ -4,7 +4,9 @@
 //! table in `prompt` adds those of this machine alone.
 
 mod drive;
+mod programs;
 mod prompt;
 mod prompt_machine;
 
+pub use programs::run_line as run_program;
 pub use prompt::{prepare, run_prompt};

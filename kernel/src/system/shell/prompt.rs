@@ -1,6 +1,7 @@
 //! The table of commands, and the loop that reads and carries them out.
 
 use super::drive::drive;
+use super::programs;
 use super::prompt_machine::{self, ThisMachine};
 use crate::arch::x86::exit::{self, Verdict};
 use crate::arch::x86::interrupts;
@@ -10,7 +11,7 @@ use crate::boot_info::BootInfo;
 use crate::commands::{self, Command};
 use crate::log_levels::Levels;
 use crate::system::console::{self, Console, print, println};
-use crate::system::{crash, main_job, tests};
+use crate::system::{self, crash, main_job, tests};
 use crate::terminal::editor::{Editor, Input, LONGEST};
 use crate::terminal::words::{BadWords, Words};
 use alloc::string::String;
@@ -22,7 +23,9 @@ const OWN: &[Command<ThisMachine>] = &[
     Command::new("tlb", "", "see a stale entry, then flush it", tlb),
     Command::new("drive", "[read | write SECTOR ADDR]", "the drive; a page of it into memory, or back", drive),
     Command::new("log", "LEVEL", "tell more or less: info, or vm:debug,warn", log),
-    Command::new("run", "[NAME]", "the main job, or a test, in a clean kernel", run),
+    Command::new("run", "[NAME] | PROGRAM ...", "the main job, a test, or a program", run),
+    Command::new("ps", "", "the programs there are", programs::list),
+    Command::new("kill", "NUMBER", "end a program", programs::kill),
     Command::new("tests", "", "the names of all tests", list_tests),
     Command::new("reboot", "", "restart the machine", reboot),
     Command::new("poweroff", "", "end; the status tells if all went well", poweroff),
@@ -125,7 +128,15 @@ fn log(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
 
 fn run(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let name = words.word();
+    if let Some(name) = name.filter(|name| system::programs::is_known(name)) {
+        _ = programs::run(name, &words.rest());
+        return Ok(());
+    }
     words.end()?;
+    if programs::are_there() {
+        println!("nothing done: programs run, and tests count frames; ps lists them, kill ends one");
+        return Ok(());
+    }
     let boot_info = *PREPARED.lock();
     commands::in_clean_kernel(&ThisMachine, || match (name, boot_info) {
         // It says itself how it went.

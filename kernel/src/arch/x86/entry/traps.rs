@@ -1,7 +1,7 @@
 //! From the trap entries in assembly to the safe code of [`crate::system::trap`].
 
 use crate::addr::{Frame, PhysAddr, VirtAddr};
-use crate::arch::x86::trap_frame::TrapFrame;
+use crate::arch::x86::trap_frame::{ProgramFrame, TrapFrame};
 use crate::arch::x86::{exit, gdt, keyboard, pic, pit};
 use crate::system;
 use core::arch::global_asm;
@@ -12,10 +12,21 @@ global_asm!(
     page_fault = sym page_fault,
     trap = sym trap,
     double_fault = sym double_fault,
+    program_fault = sym program_fault,
+    program_call = sym program_call,
+    user_data = const gdt::USER_DATA.bits(),
 );
 
 extern "fastcall" fn page_fault(frame: &mut TrapFrame, address: u32) {
     system::trap::page_fault(frame, VirtAddr::new(address));
+}
+
+extern "fastcall" fn program_fault(frame: &mut ProgramFrame, address: u32) {
+    system::trap::program_fault(frame, VirtAddr::new(address));
+}
+
+extern "fastcall" fn program_call(frame: &mut ProgramFrame) {
+    system::programs::answer(frame);
 }
 
 extern "fastcall" fn trap(frame: &mut TrapFrame, vector: u32) {

@@ -1,0 +1,223 @@
+//! Programs, which the boot loader has brought as modules: that they work, and that none does harm.
+
+use crate::arch::x86::{heap, kernel_pool, pit};
+use crate::scenarios::{Failure, Outcome, Value, demand};
+use crate::system::programs::{self, End};
+use crate::system::real_machine::RealMachine;
+use crate::system::{memory, threads};
+use alloc::vec::Vec;
+use core::mem;
+
+/// What each crime of the program `crimes` is ended for.
+const CRIMES: &[(&str, &[&str])] = &[
+    (
+        "the kernel's page",
+        &[
+            "read kernel",
+            "write kernel",
+            "jump kernel",
+            "read kernel-data",
+            "write kernel-data",
+            "jump kernel-data",
+            "read kernel-pool",
+            "write kernel-pool",
+            "jump kernel-pool",
+            "read vga",
+            "write vga",
+            "jump vga",
+            "read window",
+            "write window",
+            "jump window",
+            "read directory",
+            "write directory",
+            "jump directory",
+            "read end",
+            "write end",
+            "push end",
+            "push kernel-pool",
+            "read metadata",
+            "write metadata",
+            "jump metadata",
+            "push metadata",
+            "write guard",
+            "push guard",
+            "stack-overflow",
+        ],
+    ),
+    ("null pointer", &["read null", "write null", "push null"]),
+    ("wild jump", &["jump null", "jump hole", "jump past-the-stack", "jump other-window", "jump released"]),
+    ("closed window", &["read other-window", "write other-window"]),
+    ("read-only page", &["write code", "write constants"]),
+    ("never allocated", &["read hole", "write hole", "push hole"]),
+    ("outside pools", &["read past-the-stack", "write past-the-stack"]),
+    ("off by one", &["read past", "write past"]),
+    ("use after release", &["read released", "write released"]),
+    (
+        "not for programs",
+        &[
+            "cli",
+            "sti",
+            "hlt",
+            "in",
+            "out",
+            "ins",
+            "lgdt",
+            "lidt",
+            "lldt",
+            "ltr",
+            "lmsw",
+            "clts",
+            "invlpg",
+            "wbinvd",
+            "rdmsr",
+            "wrmsr",
+            "rdpmc",
+            "read-cr0",
+            "write-cr0",
+            "write-cr3",
+            "write-cr4",
+            "read-dr7",
+            "sysenter",
+            "sysexit",
+            "int-3",
+            "int-4",
+            "int-8",
+            "int-14",
+            "int-32",
+            "int-47",
+            "int-48",
+            "int-127",
+            "int-129",
+            "int-255",
+            "ds-kernel",
+            "ss-kernel",
+            "ss-null",
+            "es-task",
+            "fs-beyond",
+            "gs-local",
+            "far-jump",
+            "far-call",
+            "far-jump-to-a-task",
+            "far-return",
+            "iret-to-ring-0",
+        ],
+    ),
+    ("breakpoint", &["single-step", "step-into-a-call"]),
+    ("exception", &["nested-task", "bound"]),
+    ("division", &["divide"]),
+    ("no FPU", &["fpu"]),
+    // QEMU does not know icebp; elsewhere it is a breakpoint.
+    ("invalid opcode", &["icebp", "mmx", "sse", "ud2", "swapgs", "vmcall", "lock-nothing"]),
+];
+
+/// Frames of both pools that are free. What the heap has taken meanwhile is still taken.
+fn free_frames() -> [u32; 2] {
+    [memory::free_frames(), kernel_pool::with(|pool| pool.free_frames()) + heap::frames()]
+}
+
+/// Demands that `work` leaves as many frames free as there were.
+fn leaving_nothing(work: impl FnOnce() -> Outcome) -> Outcome {
+    let before = free_frames();
+    work()?;
+    programs::reap();
+    demand("free frames, as before", before[0], free_frames()[0])?;
+    demand("free frames of the kernel pool and the heap's, as before", before[1], free_frames()[1])
+}
+
+fn start(name: &str, arguments: &str) -> Result<u32, Failure> {
+    programs::start(name, arguments).map_err(|error| {
+        log::error!("{name}: {error}");
+        Failure::new("the program started", Value::Words("yes"), Value::Words("no"))
+    })
+}
+
+/// Demands that the program has ended like this.
+fn demand_end(name: &str, expected: End, number: u32) -> Outcome {
+    let end = programs::finish(number, || false);
+    if end != Some(expected) {
+        log::error!("{name}: it should have {expected:?}, but has {end:?}");
+    }
+    demand("a program ended as it should", true, end == Some(expected))
+}
+
+fn demand_status(name: &str, arguments: &str, status: u32) -> Outcome {
+    demand_end(name, End::Exited(status), start(name, arguments)?)
+}
+
+/// Runs one after the other, and three at once.
+pub fn they_run(_: &mut RealMachine) -> Outcome {
+    leaving_nothing(|| {
+        demand_status("hello", "from a test", 0)?;
+        demand("a program that there isn't", true, programs::start("none", "") == Err(programs::StartError::Unknown))?;
+        let [first, second, third] = [start("primes", "300000")?, start("forks", "3")?, start("primes", "20000")?];
+        demand_end("forks", End::Exited(15), second)?;
+        demand_end("primes", End::Exited(0), third)?;
+        demand_end("primes", End::Exited(0), first)
+    })
+}
+
+/// Lets a program compare the answers to its calls.
+pub fn calls_are_answered(_: &mut RealMachine) -> Outcome {
+    leaving_nothing(|| demand_status("calls", "", 0))
+}
+
+/// Commits each crime, beside a program that goes on.
+pub fn crimes_end_programs(_: &mut RealMachine) -> Outcome {
+    leaving_nothing(|| {
+        let other = start("primes", "1000000")?;
+        for (cause, crimes) in CRIMES {
+            for crime in *crimes {
+                demand_end(crime, End::Crashed(cause), start("crimes", crime)?)?;
+            }
+        }
+        demand_end("primes", End::Exited(0), other)
+    })
+}
+
+/// Lets a program clone itself until no frame is left, and once more.
+pub fn clones_until_nothing_is_left(_: &mut RealMachine) -> Outcome {
+    leaving_nothing(|| {
+        let mut lengths = [0; 3];
+        for length in &mut lengths {
+            let number = start("forks", "chain")?;
+            *length = match programs::finish(number, || false) {
+                Some(End::Exited(length)) => length,
+                _ => 0,
+            };
+        }
+        // The first has made the heap grow.
+        let [_, second, third] = lengths;
+        demand("clones in a chain, until nothing is left: more than 50", true, second > 50)?;
+        demand("clones in another one", second, third)
+    })
+}
+
+/// Kills a tree of programs, whatever it does just then, later each time, and what it leaves behind.
+pub fn killed_at_any_time(_: &mut RealMachine) -> Outcome {
+    leaving_nothing(|| {
+        let mut killed = 0;
+        // A hundred times as fast as otherwise, so that there are more moments.
+        pit::start(100 * pit::HERTZ);
+        for round in 0..30 {
+            let number = start("forks", "5")?;
+            (0..round).for_each(|_| threads::give_way());
+            let was_killed = programs::kill(number);
+            killed += u32::from(was_killed);
+            demand("it can't be killed twice", false, programs::kill(number))?;
+            let mut orphans = Vec::new();
+            programs::each(|number, _, end| orphans.extend(end.is_none().then_some(number)));
+            // Every other round they end by themselves.
+            orphans.retain(|_| round % 2 == 0);
+            orphans.into_iter().for_each(|orphan| _ = programs::kill(orphan));
+            demand_end("forks", if was_killed { End::Killed } else { End::Exited(63) }, number)?;
+            let mut any = true;
+            while mem::take(&mut any) {
+                threads::give_way();
+                programs::reap();
+                programs::each(|_, _, _| any = true);
+            }
+        }
+        pit::start(pit::HERTZ);
+        demand("rounds in which it was killed: ten at least", true, killed >= 10)
+    })
+}
