@@ -1,11 +1,14 @@
 //! Very many and very large: spaces by the thousand, regions by the ten thousand, pools of 3 GiB.
 
+use super::clones::go;
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{allocate, register, release};
 use super::random::Random;
 use super::spaces::{create, destroy, load, root};
 use super::steps::{MOST_OWN_PAGES, above, free_frames, own_pages};
+use super::swap::{get, pool_of, put, used_slots};
+use super::test_drive::on_first_words;
 use crate::addr::{Frame, Page, VirtAddr};
 use crate::paging::{CurrentTable, Mmu};
 use crate::vm::{AddressSpace, VmPool};
@@ -15,6 +18,7 @@ pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
     &[
         ("thousand-spaces", |machine| count_spaces(machine, 1000)),
         ("twenty-thousand-spaces", |machine| count_spaces(machine, 20_000)),
+        ("thousand-spaces-on-a-drive", thousand_spaces_on_a_drive),
         ("spaces-until-frames-run-out", spaces_until_frames_run_out),
         ("sixty-thousand-regions", sixty_thousand_regions),
         ("seven-hundred-tables", seven_hundred_tables),
@@ -120,6 +124,33 @@ fn spaces_until_frames_run_out<M: Machine>(machine: &mut M) -> Outcome {
     demand("free frames after the one that failed", before % least, free_frames(machine))?;
     destroy_all(machine, home, spaces)?;
     demand("free frames when all are gone", before, free_frames(machine))
+}
+
+/// A thousand spaces, then a region for which all their pages have to go.
+fn thousand_spaces_on_a_drive<M: Machine>(machine: &mut M) -> Outcome {
+    const SPACES: u32 = 1000;
+    const LEFT: u32 = 64;
+    let home = root(machine);
+    let spaces = (0..SPACES).map(|number| create_touched(machine, home, number)).collect::<Result<Vec<_>, _>>()?;
+    go(machine, home);
+    let (mut pool, region) = pool_of(machine, SPACES + LEFT)?;
+    on_first_words(machine, LEFT, SPACES + LEFT, |machine| {
+        (0..SPACES + LEFT).for_each(|number| put(machine, region, number, !number));
+        let mut order: Vec<u32> = (0..SPACES).collect();
+        Random::new(SPACES).shuffle(&mut order);
+        for number in order {
+            let space = &spaces[number as usize];
+            load(machine, &space.space);
+            demand("the word of a space", number, machine.read(space.region))?;
+        }
+        go(machine, home);
+        for number in 0..SPACES + LEFT {
+            demand("a word of the region", !number, get(machine, region, number))?;
+        }
+        destroy_all(machine, home, spaces)?;
+        demand("pages released", SPACES + LEFT, release(machine, &mut pool, region)?)?;
+        demand("pages on the drive", 0, used_slots(machine))
+    })
 }
 
 fn sixty_thousand_regions<M: Machine>(machine: &mut M) -> Outcome {

@@ -3,10 +3,10 @@
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, demand, done};
 use super::steps::free_frames;
-use crate::addr::{Frame, Page, PageRange};
+use crate::addr::{Frame, PAGE_SIZE, Page, PageRange};
 use crate::frames::{FramePool, FrameSource};
 use crate::memory_map::POOL_PAGES;
-use crate::paging::{CurrentTable, Drive, DriveError, Entry, MemoryDrive, Mmu, Swap};
+use crate::paging::{CurrentTable, Drive, DriveError, Entry, MemoryDrive, Mmu, SECTORS_A_PAGE, Swap};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -63,6 +63,48 @@ impl<M: Mmu> Drive<M> for TestDrive {
     }
 }
 
+/// A drive that keeps the first word of each page, and takes no page with more: for more pages than the kernel's heap holds.
+struct FirstWords {
+    words: Vec<u32>,
+    page: Vec<u32>,
+}
+
+impl<M: Mmu> Drive<M> for FirstWords {
+    fn sectors(&self) -> u32 {
+        self.words.len() as u32 * SECTORS_A_PAGE
+    }
+
+    fn read(&mut self, mmu: &mut M, first: u32, _: u32, page: Page) -> Result<(), DriveError> {
+        self.page.fill(0);
+        self.page[0] = self.words[(first / SECTORS_A_PAGE) as usize];
+        mmu.write_words(page, &self.page);
+        Ok(())
+    }
+
+    fn write(&mut self, mmu: &M, first: u32, _: u32, page: Page) -> Result<(), DriveError> {
+        mmu.read_words(page, &mut self.page);
+        self.words[(first / SECTORS_A_PAGE) as usize] = self.page[0];
+        if self.page[1..].iter().all(|word| *word == 0) { Ok(()) } else { Err(DriveError::NoSuchSectors(first)) }
+    }
+}
+
+/// Does `story` as [`on_drive`] does, with a drive that never fails, and keeps the first word of each page.
+///
+/// # Errors
+///
+/// As there.
+pub(super) fn on_first_words<M: Machine>(
+    machine: &mut M,
+    frames: u32,
+    slots: u32,
+    story: impl FnOnce(&mut M) -> Outcome,
+) -> Outcome {
+    let drive = FirstWords { words: vec![0; slots as usize + 2], page: vec![0; (PAGE_SIZE / 4) as usize] };
+    let stage = set(machine, frames, slots, Box::new(drive))?;
+    let outcome = story(machine);
+    stage.strike(machine, outcome)
+}
+
 /// Does `story` with `frames` frames free and a drive of `slots` slots, beside the first and the last, which pages don't get.
 /// When it has ended, the current address space's pages come back from the drive; no slot may be in use then.
 ///
@@ -75,7 +117,8 @@ pub fn on_drive<M: Machine>(
     slots: u32,
     story: impl FnOnce(&mut M, &Orders) -> Outcome,
 ) -> Outcome {
-    let (orders, stage) = set(machine, frames, slots)?;
+    let (orders, drive) = test_drive(slots);
+    let stage = set(machine, frames, slots, drive)?;
     let outcome = story(machine, &orders);
     stage.strike(machine, outcome)
 }
@@ -89,13 +132,23 @@ pub(super) struct Stage<M> {
 /// Begins a story with a drive of `slots` slots and all frames that there are.
 #[track_caller]
 pub(super) fn staged<M: Machine>(machine: &mut M, slots: u32) -> Result<Stage<M::Mmu>, Failure> {
-    set(machine, u32::MAX, slots).map(|(_, stage)| stage)
+    set(machine, u32::MAX, slots, test_drive(slots).1)
 }
 
-#[inline(never)]
-fn set<M: Machine>(machine: &mut M, frames: u32, slots: u32) -> Result<(Arc<Orders>, Stage<M::Mmu>), Failure> {
+fn test_drive<M: Mmu>(slots: u32) -> (Arc<Orders>, AnyDrive<M>) {
     let orders = Arc::<Orders>::default();
-    let drive = Box::new(TestDrive { drive: MemoryDrive::new(slots + 2), orders: orders.clone() });
+    (orders.clone(), Box::new(TestDrive { drive: MemoryDrive::new(slots + 2), orders }))
+}
+
+type AnyDrive<M> = Box<dyn Drive<M> + Send>;
+
+#[inline(never)]
+fn set<M: Machine>(
+    machine: &mut M,
+    frames: u32,
+    slots: u32,
+    drive: AnyDrive<M::Mmu>,
+) -> Result<Stage<M::Mmu>, Failure> {
     let words = vec![0; FramePool::storage_words(slots + 2)].leak();
     let bytes = vec![0; slots as usize + 2].leak();
     let swap = done("drive made", Swap::new(drive, words, bytes).ok_or(()))?;
@@ -104,7 +157,7 @@ fn set<M: Machine>(machine: &mut M, frames: u32, slots: u32) -> Result<(Arc<Orde
         held.extend(machine.with(|memory| memory.frames.get_frame()));
     }
     let swap = machine.with(|memory| memory.swap.replace(swap));
-    Ok((orders, Stage { swap, held }))
+    Ok(Stage { swap, held })
 }
 
 impl<M: Mmu> Stage<M> {
