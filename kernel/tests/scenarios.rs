@@ -37,6 +37,8 @@ fn main() -> ExitCode {
         trial("a-hundred-thousand-random-operations-on-a-drive-agree-with-the-model", 32, |machine| {
             scenarios::random_swap(machine, 100_000)
         }),
+        trial("each-read-fails-in-every-story", 32, |machine| scenarios::each_read_fails(machine, |read| read + 1)),
+        trial("each-write-fails-in-every-story", 32, |machine| scenarios::each_write_fails(machine, |write| write + 1)),
     ];
     let trials = frame_pools.chain(of_tables).chain(names.map(own_size)).chain(longer).chain([limits()]);
     // A tree that was handed out for one lab has not what later ones ask for.

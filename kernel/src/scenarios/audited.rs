@@ -13,7 +13,7 @@ use crate::paging::{Mmu, MmuView};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("audited-standard-pages", standard_pages),
         ("audited-standard-pools", standard_pools),

@@ -11,7 +11,7 @@ use crate::addr::{Frame, Page, VirtAddr};
 use crate::paging::{CurrentTable, Entry};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("duplicate-runs-out", duplicate_runs_out),
         ("failed-clone-hurts-no-other", failed_clone_hurts_no_other),

@@ -13,7 +13,7 @@ use crate::paging::{CurrentTable, Entry, Mmu, MmuView, Window};
 use crate::vm::{AddressSpace, CurrentSpace, Refusal, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("clone-is-the-same", clone_is_the_same),
         ("clone-without-pools", clone_without_pools),

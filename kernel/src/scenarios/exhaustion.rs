@@ -11,7 +11,7 @@ use crate::frames::FrameSource;
 use crate::vm::{CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("create-runs-out", create_runs_out),
         ("register-runs-out", register_runs_out),

@@ -15,7 +15,7 @@ use crate::paging::{Drive, DriveError, Entry, File, FileError, FileId, MemoryDri
 use crate::vm::{MapError, Refusal, RegisterError};
 use alloc::boxed::Box;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("a-page-and-a-half", a_page_and_a_half),
         ("private-writes-stay-private", private_writes_stay_private),

@@ -14,7 +14,7 @@ use crate::paging::{CurrentTable, Mmu};
 use crate::vm::{AddressSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("thousand-spaces", |machine| count_spaces(machine, 1000)),
         ("twenty-thousand-spaces", |machine| count_spaces(machine, 20_000)),

@@ -1,14 +1,16 @@
 //! The machine, as scenarios use it.
 
 use super::claims::Claim;
+use super::test_drive::Orders;
 use crate::addr::{Frame, VirtAddr};
 use crate::frames::FrameSource;
 use crate::paging::{Memory, Mmu};
 use crate::vm::Refusal;
+use alloc::sync::Arc;
 use core::fmt;
 
 /// A machine that a scenario runs on: its memory between accesses, and accesses as instructions make them.
-pub trait Machine: 'static {
+pub trait Machine {
     /// Its MMU.
     type Mmu: Mmu;
     /// Its process frame pool.
@@ -35,6 +37,9 @@ pub trait Machine: 'static {
     /// Stands still until whoever watches has checked `claims` about the current address space. `others` are the
     /// directories of address spaces that are alive beside it and the kernel's first one. Mostly nobody watches.
     fn checkpoint(&mut self, _name: &str, _others: &[Frame], _claims: &[Claim]) {}
+
+    /// Learns of the drive of a test, which it may tell to fail.
+    fn drive_made(&mut self, _orders: &Arc<Orders>) {}
 
     /// Tells people something.
     fn say(&mut self, words: fmt::Arguments<'_>);

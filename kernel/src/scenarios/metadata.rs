@@ -10,7 +10,7 @@ use crate::paging::{CurrentTable, Entry};
 use crate::vm::{AllocateError, ReleaseError};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("metadata-grows-and-shrinks", metadata_grows_and_shrinks),
         ("release-of-a-metadata-page", release_of_a_metadata_page),

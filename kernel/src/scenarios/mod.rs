@@ -11,6 +11,7 @@ mod claims;
 mod clone_failures;
 mod clones;
 mod exhaustion;
+mod failing_drive;
 mod files;
 mod frame_pools;
 mod large;
@@ -41,6 +42,7 @@ mod overlay {
 }
 
 pub use claims::Claim;
+pub use failing_drive::{each_read_fails, each_write_fails};
 pub use frame_pools::FRAME_POOLS;
 pub use large::{MOST_FRAMES_A_SPACE, many_spaces};
 pub use machine::Machine;
@@ -59,12 +61,12 @@ pub use words::{Value, Word};
 use steps::free_frames;
 
 /// Returns the scenarios of page tables by themselves, for [`run_without_faults`].
-pub fn of_tables<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
+pub fn of_tables<M: Machine + 'static>() -> impl Iterator<Item = Scenario<M>> {
     tables::all().iter().copied()
 }
 
 /// Returns every scenario that has an address space of its own, for [`run`].
-pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
+pub fn all<M: Machine + 'static>() -> impl Iterator<Item = Scenario<M>> {
     [
         standard::all(),
         pages::all(),
@@ -78,6 +80,7 @@ pub fn all<M: Machine>() -> impl Iterator<Item = Scenario<M>> {
         random_clones::all(),
         swap::all(),
         swap_failures::all(),
+        failing_drive::all(),
         swap_clones::all(),
         files::all(),
         random_pools::all(),

@@ -10,7 +10,7 @@ use crate::paging::{CurrentTable, Entry, MmuView, PageTable};
 use crate::vm::{AddressSpace, Refusal};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("recursive-entry", recursive_entry),
         ("window-addresses", window_addresses),

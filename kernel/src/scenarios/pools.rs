@@ -9,7 +9,7 @@ use crate::paging::Memory;
 use crate::vm::{AllocateError, Refusal, RegisterError, ReleaseError, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("lazy-region", lazy_region),
         ("sizes-round-up-to-pages", sizes_round_up_to_pages),

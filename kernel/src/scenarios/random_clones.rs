@@ -14,7 +14,7 @@ use crate::vm::{AddressSpace, CurrentSpace};
 use alloc::vec;
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("random-clones", |machine| random_clones(machine, 5_000)),
         ("random-swap", |machine| random_swap(machine, 5_000)),

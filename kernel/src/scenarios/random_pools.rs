@@ -9,7 +9,7 @@ use crate::addr::{Page, VirtAddr};
 use crate::vm::VmPool;
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[("random-operations", |machine| random_operations(machine, 20_000))]
 }
 

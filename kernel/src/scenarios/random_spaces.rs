@@ -11,7 +11,7 @@ use crate::paging::Mmu;
 use crate::vm::{AddressSpace, CurrentSpace, VmPool};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[("random-spaces", |machine| random_spaces(machine, 20_000))]
 }
 

@@ -9,7 +9,7 @@ use crate::paging::{Mmu, MmuView};
 use crate::vm::{AddressSpace, AllocateError, Refusal, ReleaseError};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("a-pools-handle-dies-with-it", a_pools_handle_dies_with_it),
         ("same-address-different-contents", same_address_different_contents),

@@ -7,7 +7,7 @@ use crate::addr::{Page, VirtAddr};
 use crate::paging::Memory;
 use crate::vm::CurrentSpace;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("standard-pages", |machine| standard_pages(machine, 262_144, 256)),
         ("standard-pages-short", |machine| standard_pages(machine, 2048, 2)),

@@ -14,18 +14,19 @@ use crate::frames::FrameSource;
 use crate::vm::{AddressSpace, CurrentSpace, Refusal};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("shared-page-goes-for-all", shared_page_goes_for_all),
         ("shared-page-comes-for-all", shared_page_comes_for_all),
         ("only-page-is-copied", only_page_is_copied),
         ("clone-of-pages-on-the-drive", clone_of_pages_on_the_drive),
+        ("slot-of-256-spaces", slot_of_256_spaces),
         ("clone-while-pages-go", clone_while_pages_go),
         ("audited-swap", audited_swap),
     ]
 }
 
-fn shared_page_goes_for_all<M: Machine>(machine: &mut M) -> Outcome {
+pub(super) fn shared_page_goes_for_all<M: Machine>(machine: &mut M) -> Outcome {
     let parent = root(machine);
     let (mut pool, region) = pool_of(machine, 8)?;
     (0..8).for_each(|number| put(machine, region, number, number + 1));
@@ -100,7 +101,7 @@ fn shared_page_comes_for_all<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 /// The only page that can make way for a copy is the one that is to be copied.
-fn only_page_is_copied<M: Machine>(machine: &mut M) -> Outcome {
+pub(super) fn only_page_is_copied<M: Machine>(machine: &mut M) -> Outcome {
     let parent = root(machine);
     let (_, region) = pool_of(machine, 1)?;
     put(machine, region, 0, 7);
@@ -116,7 +117,7 @@ fn only_page_is_copied<M: Machine>(machine: &mut M) -> Outcome {
     })
 }
 
-fn clone_of_pages_on_the_drive<M: Machine>(machine: &mut M) -> Outcome {
+pub(super) fn clone_of_pages_on_the_drive<M: Machine>(machine: &mut M) -> Outcome {
     const PAGES: u32 = 24;
     let parent = root(machine);
     let (mut pool, region) = pool_of(machine, PAGES)?;
@@ -145,6 +146,39 @@ fn clone_of_pages_on_the_drive<M: Machine>(machine: &mut M) -> Outcome {
         destroy(machine, clone)?;
         demand("pages released", PAGES, release(machine, &mut pool, region)?)?;
         demand("pages on the drive", 0, used_slots(machine))
+    })
+}
+
+/// One space more than a slot's count can count, and the read for it fails.
+fn slot_of_256_spaces<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let (_, region) = pool_of(machine, 1)?;
+    put(machine, region, 0, 7);
+    on_drive(machine, u32::MAX, 4, |machine, orders| {
+        let sent = machine.with(|memory| memory.evict(Page::containing(region)));
+        done("page sent out", sent.ok_or(()))?;
+        let mut clones = (0..254).map(|_| duplicate(machine)).collect::<Result<Vec<_>, _>>()?;
+        demand("pages read for 254 clones", 0, reads(machine))?;
+        let before = free_frames(machine);
+        orders.fail_reads(1);
+        demand("a clone without a read", true, machine.with(AddressSpace::duplicate).is_err())?;
+        demand("free frames after it", before, free_frames(machine))?;
+        demand("the page is on the drive", true, is_on_drive(machine, region))?;
+        clones.push(duplicate(machine)?);
+        demand("pages read for one more", 1, reads(machine))?;
+        for space in clones.iter().map(AddressSpace::root).chain([parent]) {
+            go(machine, space);
+            demand("its word", 7, get(machine, region, 0))?;
+        }
+        demand("pages read: the parent's, and one for all others", 2, reads(machine))?;
+        demand("pages on the drive", 0, used_slots(machine))?;
+        put(machine, region, 0, 8);
+        for clone in &clones {
+            go(machine, clone.root());
+            demand("its word", 7, get(machine, region, 0))?;
+        }
+        go(machine, parent);
+        clones.into_iter().try_for_each(|clone| destroy(machine, clone))
     })
 }
 

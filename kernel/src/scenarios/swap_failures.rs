@@ -9,7 +9,7 @@ use super::test_drive::on_drive;
 use crate::addr::PAGE_SIZE;
 use crate::vm::{CurrentSpace, Refusal};
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("drive-full", drive_full),
         ("slot-that-cannot-be-read", slot_that_cannot_be_read),

@@ -10,7 +10,7 @@ use crate::memory_map::{OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
 use crate::paging::{CurrentTable, DestroyError, Entry, Memory, Mmu, MmuView, OutOfFrames, PageTable};
 use alloc::vec::Vec;
 
-pub(super) fn all<M: Machine>() -> &'static [Scenario<M>] {
+pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("a-table-of-its-own", a_table_of_its_own),
         ("backed-and-unmapped", backed_and_unmapped),

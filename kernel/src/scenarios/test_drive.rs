@@ -12,29 +12,57 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-/// What a drive is told: how many of the next reads and writes fail.
+/// What a drive is told: which reads and writes fail.
 #[derive(Default)]
 pub struct Orders {
-    pub(super) reads: AtomicU32,
-    pub(super) writes: AtomicU32,
+    pub(super) reads: Order,
+    pub(super) writes: Order,
+}
+
+/// Those of one kind.
+#[derive(Default)]
+pub(super) struct Order {
+    /// How many of the next ones fail.
+    next: AtomicU32,
+    /// One that fails later, counted from 1, and whether it has.
+    once: AtomicU32,
+    has_failed: AtomicBool,
+}
+
+impl Order {
+    pub(super) fn carry_out(&self) -> Result<(), DriveError> {
+        let take = |left: &AtomicU32| left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).unwrap_or(0);
+        if take(&self.once) == 1 {
+            self.has_failed.store(true, Relaxed);
+        } else if take(&self.next) == 0 {
+            return Ok(());
+        }
+        Err(DriveError::Failed(0x51, 0x40))
+    }
 }
 
 impl Orders {
     /// Lets the next `count` reads fail.
     pub fn fail_reads(&self, count: u32) {
-        self.reads.store(count, Ordering::Relaxed);
+        self.reads.next.store(count, Relaxed);
     }
 
     /// Lets the next `count` writes fail.
     pub fn fail_writes(&self, count: u32) {
-        self.writes.store(count, Ordering::Relaxed);
+        self.writes.next.store(count, Relaxed);
     }
 
-    pub(super) fn carry_out(left: &AtomicU32) -> Result<(), DriveError> {
-        let left_before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        left_before.map_or(Ok(()), |_| Err(DriveError::Failed(0x51, 0x40)))
+    /// Lets this read and this write fail, counted from 1; 0 is none.
+    pub(super) fn fail_once(&self, (read, write): (u32, u32)) {
+        self.reads.once.store(read, Relaxed);
+        self.writes.once.store(write, Relaxed);
+    }
+
+    /// Says whether what [`fail_once`](Self::fail_once) said has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.reads.has_failed.load(Relaxed) || self.writes.has_failed.load(Relaxed)
     }
 }
 
@@ -53,12 +81,12 @@ impl<M: Mmu> Drive<M> for TestDrive {
     }
 
     fn read(&mut self, mmu: &mut M, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
-        Orders::carry_out(&self.orders.reads)?;
+        self.orders.reads.carry_out()?;
         self.drive.read(mmu, first, count, page)
     }
 
     fn write(&mut self, mmu: &M, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
-        Orders::carry_out(&self.orders.writes)?;
+        self.orders.writes.carry_out()?;
         self.drive.write(mmu, first, count, page)
     }
 }
@@ -118,6 +146,7 @@ pub fn on_drive<M: Machine>(
     story: impl FnOnce(&mut M, &Orders) -> Outcome,
 ) -> Outcome {
     let (orders, drive) = test_drive(slots);
+    machine.drive_made(&orders);
     let stage = set(machine, frames, slots, drive)?;
     let outcome = story(machine, &orders);
     stage.strike(machine, outcome)

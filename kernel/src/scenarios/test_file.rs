@@ -57,14 +57,14 @@ impl<M: Mmu> Drive<M> for TestFile {
     }
 
     fn read(&mut self, mmu: &mut M, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
-        Orders::carry_out(&self.orders.reads)?;
+        self.orders.reads.carry_out()?;
         let words: Vec<u32> = self.at(first, count)?.iter().map(|word| word.load(Ordering::Relaxed)).collect();
         mmu.write_words(page, &words);
         Ok(())
     }
 
     fn write(&mut self, mmu: &M, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
-        Orders::carry_out(&self.orders.writes)?;
+        self.orders.writes.carry_out()?;
         let addresses = (page.start().as_u32()..).step_by(4);
         addresses
             .zip(self.at(first, count)?)
