@@ -185,7 +185,10 @@ fn set<M: Machine>(
     while free_frames(machine) > frames {
         held.extend(machine.with(|memory| memory.frames.get_frame()));
     }
-    let swap = machine.with(|memory| memory.swap.replace(swap));
+    let swap = machine.with(|memory| {
+        memory.hand = (Frame::new(0), 0);
+        memory.swap.replace(swap)
+    });
     Ok(Stage { swap, held })
 }
 
