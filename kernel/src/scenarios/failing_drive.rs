@@ -2,10 +2,11 @@
 //! fails in the middle of it.
 
 use super::machine::Machine;
+use super::orders::Orders;
 use super::outcome::{Outcome, Scenario, demand};
+use super::steps::{free_frames, in_new_space};
 use super::swap::{self, is_on_drive};
 use super::swap_clones;
-use super::test_drive::Orders;
 use crate::addr::VirtAddr;
 use crate::frames::FrameSource;
 use crate::paging::Memory;
@@ -114,7 +115,9 @@ fn each_fails<M: Machine>(
         let (mut at, mut failed) = (1, 1);
         while failed > 0 {
             let mut machine = Retrying { machine, fails: fails(at), drives: Vec::new(), refused: 0 };
-            super::run(&mut machine, stories()[story])?;
+            let before = free_frames(&mut machine);
+            in_new_space(&mut machine, stories()[story])?;
+            demand("free frames after the story", before, free_frames(&mut machine))?;
             failed = machine.drives.iter().filter(|orders| orders.has_failed()).count() as u32;
             demand("accesses refused since a slot was not read", refused * failed, machine.refused)?;
             at = next(at);

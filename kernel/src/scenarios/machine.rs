@@ -1,7 +1,7 @@
 //! The machine, as scenarios use it.
 
 use super::claims::Claim;
-use super::test_drive::Orders;
+use super::orders::Orders;
 use crate::addr::{Frame, VirtAddr};
 use crate::frames::FrameSource;
 use crate::paging::{Memory, Mmu};

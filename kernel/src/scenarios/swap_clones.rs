@@ -3,12 +3,13 @@
 use super::claims::Claim;
 use super::clones::{duplicate, go};
 use super::machine::Machine;
+use super::orders::Orders;
 use super::outcome::{Outcome, Scenario, demand, done};
 use super::pools::{allocate, release};
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames, make_read_only};
 use super::swap::{get, is_on_drive, page, pool_of, push_out, put, used_slots};
-use super::test_drive::{Orders, on_drive, staged};
+use super::test_drive::{on_drive, staged};
 use crate::addr::{Frame, PAGE_SIZE, Page, PageRange};
 use crate::frames::FrameSource;
 use crate::vm::{AddressSpace, CurrentSpace, Refusal};

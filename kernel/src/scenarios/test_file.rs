@@ -1,8 +1,8 @@
 //! A file on a drive in memory that a test looks at, and that fails when it is told to.
 
 use super::machine::Machine;
+use super::orders::Orders;
 use super::outcome::{Failure, Outcome, demand, done};
-use super::test_drive::Orders;
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::paging::{Drive, DriveError, File, FileCounts, FileId, Mmu, SECTOR_SIZE, View, check_sectors};
 use crate::vm::VmPool;
