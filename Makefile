@@ -92,8 +92,8 @@ bench: $(ELF) $(ISO) ## Count the instructions of every operation (CHECK=1, ACCE
 	@scripts/cargo run --quiet --package bench $(if $(DOCS),--features plots) -- --kernel $(ELF) --iso $(ISO) \
 		$(if $(CHECK),--check) $(if $(ACCEPT),--accept) $(if $(DOCS),--docs)
 
-bench-host: ## Compare frame pool and regions, compiled for the host, with other allocators
-	scripts/cargo bench --package bench --features host --bench host
+bench-host: ## Compare frame pool and regions, compiled for the host, with other allocators [LLFREE=dir: llfree, too]
+	@scripts/bench-host
 
 clean: ## Remove everything that was built
 	rm -rf build target

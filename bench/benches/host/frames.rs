@@ -83,11 +83,48 @@ impl Units for Heap {
     }
 }
 
+/// llfree, whose runs are of 2^k units. The interface is that of its commit 06474673.
+#[cfg(llfree)]
+mod with_llfree {
+    extern crate llfree;
+
+    use super::UNITS;
+    use crate::Units;
+    use llfree::{Alloc, FrameId, Init, LLFree, MetaData, Request, Tiering};
+
+    pub struct Llfree<R> {
+        allocator: LLFree<'static>,
+        request: R,
+    }
+
+    /// Makes one with all units free, for one processor.
+    pub fn new() -> Llfree<impl Fn(usize, usize) -> Request> {
+        let (tiering, request) = Tiering::simple(1);
+        let metadata = MetaData::alloc(&LLFree::metadata_size(&tiering, UNITS as usize));
+        let made = LLFree::new(UNITS as usize, Init::FreeAll, &tiering, metadata);
+        Llfree { allocator: made.expect("it was given the metadata that it wants"), request }
+    }
+
+    impl<R: Fn(usize, usize) -> Request> Units for Llfree<R> {
+        fn get(&mut self, count: u32) -> Option<u32> {
+            let request = (self.request)(count.ilog2() as usize, 0);
+            self.allocator.get(None, request).ok().map(|(first, _)| first.0 as u32)
+        }
+
+        fn release(&mut self, first: u32, count: u32) {
+            let request = (self.request)(count.ilog2() as usize, 0);
+            self.allocator.put(FrameId(first as usize), request).expect("it was handed out");
+        }
+    }
+}
+
 /// A state that all units are brought into before anything is measured.
 #[derive(Clone, Copy)]
 enum State {
     /// All are free.
     Empty,
+    /// A quarter are in use, at random: runs that start at a multiple of their length are left, too.
+    Quarter,
     /// Half are in use, at random.
     Half,
     /// Every second one is in use; the only run is at the end.
@@ -98,6 +135,7 @@ impl State {
     fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
+            Self::Quarter => "a quarter in use at random",
             Self::Half => "half full at random",
             Self::Checkerboard => "checkerboard, a run at the end",
         }
@@ -119,6 +157,7 @@ impl State {
         for unit in all.into_iter().rev() {
             let free = match self {
                 Self::Empty => true,
+                Self::Quarter => random.below(4) != 0,
                 Self::Half => random.below(2) == 0,
                 Self::Checkerboard => unit % 2 == 0 || unit >= UNITS - RUN,
             };
@@ -151,8 +190,10 @@ impl Work {
                 measure_traffic(group, name, &mut units, &mut in_use, 1, |units| {
                     done += 1;
                     if done % singles == 0 {
-                        let first = units.get(black_box(RUN)).expect("there is such a run");
-                        units.release(first, RUN);
+                        // Who takes only runs that start at a multiple of their length may have none left.
+                        if let Some(first) = units.get(black_box(RUN)) {
+                            units.release(first, RUN);
+                        }
                     }
                 });
             }
@@ -185,6 +226,9 @@ impl Comparison for (Work, State) {
         buddies.add_frame(0, UNITS as usize);
         work.measure(group, BUDDIES, state, buddies);
 
+        #[cfg(llfree)]
+        work.measure(group, LLFREE, state, with_llfree::new());
+
         if matches!(work, Work::Pair(_)) {
             let memory = Vec::leak(vec![MaybeUninit::uninit(); (UNITS as usize + 1) * UNIT_BYTES]);
             let mut heap = Heap { start: 0, heap: linked_list_allocator::Heap::from_slice(memory) };
@@ -211,6 +255,8 @@ impl Comparison for (Work, State) {
 
 const BITMAP: &str = "bitmap-allocator";
 const BUDDIES: &str = "buddy_system_allocator";
+#[cfg(llfree)]
+const LLFREE: &str = "llfree";
 const LIST: &str = "linked_list_allocator";
 
 const POWERS_OF_TWO: &str = "finds only runs of 2^k units that start at a multiple of 2^k";
@@ -224,8 +270,8 @@ pub fn comparisons() -> impl Iterator<Item = Box<dyn Comparison>> {
         (Work::Pair(1), State::Checkerboard),
         (Work::Pair(RUN), State::Empty),
         (Work::Pair(RUN), State::Checkerboard),
-        (Work::Traffic(10), State::Half),
-        (Work::Traffic(100), State::Half),
+        (Work::Traffic(10), State::Quarter),
+        (Work::Traffic(100), State::Quarter),
     ];
     all.into_iter().map(|comparison| Box::new(comparison) as Box<dyn Comparison>)
 }
