@@ -72,6 +72,8 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut results = Results::new(Tools::present()?);
     eprintln!("bench: counting every operation in a virtual machine, some ten seconds");
     results.add_records(&kernel.count("bench=all")?)?;
+    // In a machine of their own, since modules take frames from where others are counted.
+    results.add_records(&kernel.count_programs()?)?;
     eprintln!("bench: following one fault");
     results.split = split::one_fault(&kernel)?;
     outside::add_sizes(&mut results, &kernel)?;

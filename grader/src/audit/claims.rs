@@ -7,6 +7,7 @@
 //!                                        pages lead to it beyond the first
 //! claim free COUNT                       frames of the process pool that are free
 //! claim directory FRAME                  an address space that is alive
+//! claim program FRAME                    such a one of a program: ring 3 may have access there, and nowhere else
 //! claim faults COUNT                     page faults answered since the start
 //! claim slots COUNT MAP USES DRIVE       a drive for pages, in memory: how many slots it has, where their map is, in the form
 //!                                        of a frame pool's, where their counts are, and where slot 0 is
@@ -47,6 +48,8 @@ pub enum Claim {
     Free(u32),
     /// The directory of an address space that is alive.
     Directory(u32),
+    /// The directory of a program's address space, which is alive.
+    Program(u32),
     /// Page faults answered since the start.
     Faults(u32),
     /// A drive for pages, in memory.
@@ -90,6 +93,7 @@ impl Claim {
                 | Self::Heap(_)
                 | Self::Free(_)
                 | Self::Directory(_)
+                | Self::Program(_)
                 | Self::Faults(_)
                 | Self::Slots { .. }
         )
@@ -108,6 +112,7 @@ impl Claim {
             ("uses", &[first, end, counts]) if is_range(first, end) => Self::Uses { frames: first..end, counts },
             ("free", &[count]) => Self::Free(count),
             ("directory", &[frame]) => Self::Directory(frame),
+            ("program", &[frame]) => Self::Program(frame),
             ("faults", &[count]) => Self::Faults(count),
             ("slots", &[slots, map, counts, drive]) if slots < PAGES => Self::Slots { slots, map, counts, drive },
             ("backed", &[start, end]) if is_range(start, end) => Self::Backed(start..end),

@@ -161,9 +161,12 @@ impl Auditor {
             wrong.add("paging and write protection", "both on", format!("CR0={:#x}", registers.cr0));
             return Ok(());
         }
+        let programs =
+            claims.iter().filter_map(|claim| if let Claim::Program(root) = claim { Some(*root) } else { None });
+        let programs: BTreeSet<u32> = programs.filter(|_| self.programs > 0).collect();
         let roots =
             claims.iter().filter_map(|claim| if let Claim::Directory(root) = claim { Some(*root) } else { None });
-        let roots: BTreeSet<u32> = roots.collect();
+        let roots: BTreeSet<u32> = roots.chain(programs.iter().copied()).collect();
         if !roots.contains(&(registers.cr3 >> 12)) || roots.len() > SPACES {
             let expected = format!("the one in CR3, {:#x}, and up to {} others", registers.cr3 >> 12, SPACES - 1);
             wrong.add("claimed directories", expected, format!("{:x?}", roots.iter().take(SPACES).collect::<Vec<_>>()));
@@ -176,7 +179,7 @@ impl Auditor {
         let mut owners = Owners::default();
         for root in roots {
             let space = Space::walk(ram, root)?;
-            space.check(ram, snapshot.image, wrong)?;
+            space.check(ram, snapshot.image, &programs, wrong)?;
             space.note_owners(&mut owners);
             if root == registers.cr3 >> 12 {
                 let faulted = faults.iter().map(|address| address / FRAME).collect();
@@ -197,7 +200,7 @@ impl Auditor {
         if planned.is_close()
             && let Some([kernel, process]) = frames::books(&claims, ram, wrong)?
         {
-            process.check(&owners, wrong);
+            process.check(&owners, self.programs, wrong);
             // The heap may have grown.
             let heap = claims.iter().find_map(|claim| if let Claim::Heap(count) = claim { Some(*count) } else { None });
             let used = kernel.used().saturating_sub(heap.unwrap_or(0) as usize);
@@ -274,6 +277,7 @@ impl Pages<'_> {
                 | Claim::Heap(_)
                 | Claim::Free(_)
                 | Claim::Directory(_)
+                | Claim::Program(_)
                 | Claim::Faults(_)
                 | Claim::Slots { .. } => {}
             }

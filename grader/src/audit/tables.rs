@@ -3,14 +3,17 @@
 //! Source: Intel SDM volume 3, section 4.3.
 
 use super::findings::Findings;
-use super::frames::{Owner, Owners, PROCESS_POOL_START, is_process_frame};
+use super::frames::{KERNEL_POOL, Owner, Owners, PROCESS_POOL_START, is_process_frame};
 use super::image::Image;
 use crate::memory::{Ram, Words};
+use std::collections::BTreeSet;
 use std::io;
 
 const PRESENT: u32 = 1 << 0;
 const WRITABLE: u32 = 1 << 1;
 const USER: u32 = 1 << 2;
+/// A bit that is the kernel's to use: a page of its own records.
+const KEPT: u32 = 1 << 9;
 const LARGE: u32 = 1 << 7;
 
 /// Pages that one table maps.
@@ -94,12 +97,14 @@ impl Space {
         self.slots().for_each(|(_, slot)| owners.note_slot(slot));
     }
 
-    /// Checks what holds in every address space at any time.
+    /// Checks what holds in every address space at any time. Only in one of a program may ring 3 have access to pages, and only to
+    /// such as are not the kernel's own.
     ///
     /// # Errors
     ///
     /// If the memory cannot be read.
-    pub fn check(&self, ram: &Ram, image: &Image, wrong: &mut Findings) -> io::Result<()> {
+    pub fn check(&self, ram: &Ram, image: &Image, programs: &BTreeSet<u32>, wrong: &mut Findings) -> io::Result<()> {
+        let of_program = programs.contains(&self.root);
         let expected = self.root << 12 | PRESENT | WRITABLE;
         let recursive = self.directory[RECURSIVE];
         if recursive & (!0xFFF | PRESENT | WRITABLE | USER | LARGE) != expected {
@@ -115,7 +120,8 @@ impl Space {
         let entries = (0..1022).map(|index| (index, self.directory[index as usize]));
         for (index, entry) in entries.filter(|(_, entry)| entry & PRESENT != 0) {
             let what = format!("directory entry {index:#x}");
-            if entry & (WRITABLE | USER | LARGE) != WRITABLE {
+            let user = if of_program && index > 0 { entry & USER } else { 0 };
+            if entry & (WRITABLE | USER | LARGE) != WRITABLE | user {
                 wrong.add(&what, "a writable table, supervisor only", format!("{entry:#x}"));
             }
             if !is_process_frame(frame_of(entry), ram) {
@@ -123,7 +129,7 @@ impl Space {
             }
         }
         for (page, entry) in self.pages() {
-            if entry & USER != 0 {
+            if entry & USER != 0 && (!of_program || entry & KEPT != 0) {
                 wrong.add(format!("page {page:#x}"), "supervisor only", format!("entry {entry:#x}"));
             }
             if !is_process_frame(frame_of(entry), ram) {
@@ -131,18 +137,19 @@ impl Space {
                 wrong.add(format!("frame of page {page:#x}"), "in the process pool, not in the hole", seen);
             }
         }
-        self.check_identity(ram, image, wrong)
+        self.check_identity(ram, image, programs.len(), wrong)
     }
 
     /// Checks that the first 4 MiB map themselves for the kernel alone, code and constants read-only, but for page 0 and
-    /// the page below the kernel's stack.
-    fn check_identity(&self, ram: &Ram, image: &Image, wrong: &mut Findings) -> io::Result<()> {
+    /// the page below the kernel's stack, and one below the stack that each of so many `programs` has in the kernel pool.
+    fn check_identity(&self, ram: &Ram, image: &Image, programs: usize, wrong: &mut Findings) -> io::Result<()> {
         let first = self.directory[0];
         if first & PRESENT == 0 || frame_of(first) >= ram.frames() {
             wrong.add("directory entry 0", "the table of the first 4 MiB", format!("{first:#x}"));
             return Ok(());
         }
         let table = ram.frame(frame_of(first))?;
+        let mut guards = programs;
         for (page, entry) in (0..PROCESS_POOL_START).zip(table) {
             let expected = if page == 0 || page == image.stack_guard {
                 0
@@ -152,7 +159,9 @@ impl Space {
                 page << 12 | PRESENT | WRITABLE
             };
             let seen = if entry & PRESENT == 0 { 0 } else { entry & (!0xFFF | PRESENT | WRITABLE | USER) };
-            if expected != seen {
+            if seen == 0 && guards > 0 && KERNEL_POOL.contains(&page) {
+                guards -= 1;
+            } else if expected != seen {
                 differs(&format!("entry of page {page:#x}"), expected, seen, wrong);
             }
         }

@@ -404,3 +404,26 @@ fn a_memory_that_is_wrong_in_a_million_places_is_told_in_a_few_lines() {
     (0..1024).for_each(|index| world.set(TABLE, index, 0xFFFF_F007));
     assert_eq!(world.audit().len(), 5);
 }
+
+#[test]
+fn ring_3_has_access_in_programs_address_spaces_alone_and_never_to_the_kernels_own_pages() {
+    let finds = |words: &str, claim: &str, change: fn(&mut World)| {
+        let mut world = World::sound();
+        if !claim.is_empty() {
+            world.say(&format!("claim program {claim}"));
+        }
+        change(&mut world);
+        let mut auditor = Auditor::new("none".into(), SEED, std::slice::from_ref(&world.planned));
+        auditor.programs = 1;
+        world.audit_again(&mut auditor).iter().any(|finding| finding.starts_with(words))
+    };
+    let program = format!("{DIRECTORY:#x}");
+    let table: fn(&mut World) = |world| world.set(DIRECTORY, 1, TABLE << 12 | 7);
+    assert!(finds("directory entry 0x1: ", "", table));
+    assert!(!finds("directory entry 0x1: ", &program, table));
+    let [user, kept]: [fn(&mut World); 2] =
+        [|world| world.set(TABLE, 1, 0x777 << 12 | 7), |world| world.set(TABLE, 1, 0x777 << 12 | 0x207)];
+    assert!(finds("page 0x401: supervisor only", "", user));
+    assert!(!finds("page 0x401: supervisor only", &program, user));
+    assert!(finds("page 0x401: supervisor only", &program, kept));
+}

@@ -4,6 +4,7 @@
 mod bochs;
 mod gdb;
 mod killed;
+mod programs;
 mod prompt;
 mod report;
 mod scripts;

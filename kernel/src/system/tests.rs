@@ -52,7 +52,7 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
         ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
     ];
-    let checks: [(_, Check); 13] = [
+    let checks: [(_, Check); 17] = [
         ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
@@ -62,6 +62,10 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("one-instruction-all-frames", swap::one_instruction_all_frames),
         ("threads-on-a-drive", swap::threads_on_a_drive),
         ("programs-run", programs::they_run),
+        ("programs-keep-their-own", programs::each_keeps_its_own),
+        ("programs-in-too-little", programs::more_than_there_is),
+        ("programs-five-hundred", programs::one_after_the_other),
+        ("programs-alive", programs::looked_at_while_they_live),
         ("programs-calls", programs::calls_are_answered),
         ("programs-crimes", programs::crimes_end_programs),
         ("programs-clones", programs::clones_until_nothing_is_left),

@@ -3,6 +3,8 @@
 //! The U flag says that a program has touched the page, or that another entry over it has the flag still: it is granted at a
 //! fault of ring 3, for a page of a region (rule **user-is-legitimate**), in the page's entry and in the directory's over it.
 //! So nothing else that makes entries has to know of programs, and a metadata page, a window or the first 4 MiB never gets it.
+//!
+//! Decision: docs/src/decisions/0030-ring-3-is-granted-a-page-at-its-fault.md.
 
 use super::space::{CurrentSpace, Refusal};
 use crate::addr::Page;

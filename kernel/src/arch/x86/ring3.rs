@@ -15,18 +15,15 @@ unsafe extern "fastcall" {
 /// would use them is an exception; and there are no alignment checks.
 pub fn expect_programs(expected: bool) {
     idt::expect_programs(expected);
-    // SAFETY: (1) the kernel uses neither the FPU nor vectors; (2) the extensions of CR4 that go
-    // are about them, about programs' own interrupt flag, and about the kernel's looks at programs' pages.
+    let unwanted_in_cr0 = Cr0::CR0_ALIGNMENT_MASK | Cr0::CR0_MONITOR_COPROCESSOR | Cr0::CR0_TASK_SWITCHED;
+    // Vectors, an interrupt flag of ring 3's own, and exceptions where the kernel looks at programs' pages: firmware may have
+    // turned them on.
+    let vectors = Cr4::CR4_ENABLE_SSE | Cr4::CR4_UNMASKED_SSE | Cr4::CR4_ENABLE_OS_XSAVE;
+    let unwanted = vectors | Cr4::CR4_VIRTUAL_INTERRUPTS | Cr4::CR4_ENABLE_VME | Cr4::CR4_ENABLE_SMAP;
+    // SAFETY: the kernel uses neither FPU nor vectors, and needs none of what is turned off.
     unsafe {
-        cr0_write(
-            cr0().difference(Cr0::CR0_ALIGNMENT_MASK | Cr0::CR0_MONITOR_COPROCESSOR | Cr0::CR0_TASK_SWITCHED)
-                | Cr0::CR0_EMULATE_COPROCESSOR,
-        );
-        let (vectors, virtual_8086) = (
-            Cr4::CR4_ENABLE_SSE | Cr4::CR4_UNMASKED_SSE | Cr4::CR4_ENABLE_OS_XSAVE,
-            Cr4::CR4_VIRTUAL_INTERRUPTS | Cr4::CR4_ENABLE_VME,
-        );
-        let unwanted = vectors | virtual_8086 | Cr4::CR4_ENABLE_SMAP;
+        cr0_write(cr0().difference(unwanted_in_cr0).union(Cr0::CR0_EMULATE_COPROCESSOR));
+        // A processor without any of them may have no CR4.
         if cr4().intersects(unwanted) {
             cr4_write(cr4().difference(unwanted));
         }

@@ -21,6 +21,7 @@ mod frame_pool;
 mod heap;
 mod image;
 mod interrupts;
+mod programs;
 mod regions;
 mod samples;
 mod setup;
@@ -47,7 +48,7 @@ pub struct Boot {
 /// A group of measurements: its name, and what takes them.
 type Group = (&'static str, fn(&mut RealMachine) -> Outcome);
 
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     ("floor", floors::measure),
     ("one-fault", faults::measure_one),
     ("faults", faults::measure),
@@ -60,6 +61,7 @@ const GROUPS: [Group; 12] = [
     ("events", events::measure),
     ("interrupts", interrupts::measure),
     ("image", image::measure),
+    ("programs", programs::measure),
 ];
 
 /// Measures the group `name`, or all of them.

@@ -12,4 +12,4 @@ mod table;
 
 pub use calls::answer;
 pub use load::StartError;
-pub use table::{End, crash, each, finish, is_known, kill, reap, set_files, start};
+pub use table::{End, crash, each, finish, is_known, kill, reap, roots, set_files, start};

@@ -1,7 +1,7 @@
 //! The programs there are: started, ended, waited for, given back.
 
 use super::load::{StartError, destroy, load};
-use crate::addr::{FrameRange, PageRange};
+use crate::addr::{Frame, FrameRange, PageRange};
 use crate::arch::x86::lock::{Locked, Masked};
 use crate::arch::x86::ring3;
 use crate::arch::x86::trap_frame::ProgramFrame;
@@ -218,6 +218,11 @@ pub(super) fn add_beside(space: AddressSpace, start: ProgramFrame) -> Result<u32
 /// Calls `tell` with number, name and end of each program there is.
 pub fn each(mut tell: impl FnMut(u32, &str, Option<End>)) {
     PROGRAMS.lock().all.iter().for_each(|program| tell(program.number, &program.file.name, program.end));
+}
+
+/// Calls `tell` with the directory of each program's address space.
+pub fn roots(tell: impl FnMut(Frame)) {
+    PROGRAMS.lock().all.iter().filter_map(|program| program.space.as_ref().map(AddressSpace::root)).for_each(tell);
 }
 
 /// Reports what the running program did, and ends it.

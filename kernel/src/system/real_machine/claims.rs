@@ -4,12 +4,13 @@
 //! the channel before it goes on. Where nobody watches, nothing stands still and nothing is answered.
 
 use crate::addr::Frame;
+use crate::arch::x86::lock::Masked;
 use crate::arch::x86::{exit, heap, interrupts, kernel_pool, pit};
 use crate::frames::FramePool;
 use crate::paging::MmuView;
 use crate::scenarios::Claim;
 use crate::system::console::{self, control};
-use crate::system::memory;
+use crate::system::{memory, programs};
 
 /// How many ticks an answer is waited for. It is there at once, if somebody answers.
 const SEED_TIMEOUT: u32 = 10;
@@ -41,6 +42,8 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
     if !console::control_is_open() {
         return;
     }
+    // Programs change the memory, too, but none runs until the machine has stood still.
+    let _masked = Masked::new();
     kernel_pool::with(|pool| claim_pool(pool));
     control!("claim heap {:#x}", heap::frames());
     let current = memory::with(|memory| {
@@ -59,6 +62,7 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
     for root in [home, current].iter().chain(others.iter().filter(|other| **other != current)) {
         control!("claim directory {:#x}", root.number());
     }
+    programs::roots(|root| control!("claim program {:#x}", root.number()));
     control!("claim faults {:#x}", memory::faults());
     claims.iter().for_each(|claim| control!("claim {claim}"));
     control!("audit {name}");

@@ -4,6 +4,7 @@ use super::prompt_machine::ThisMachine;
 use crate::system::console::{self, println};
 use crate::system::programs::{self, End};
 use crate::terminal::words::{BadWords, Words};
+use alloc::vec::Vec;
 
 /// Runs the program that `line` begins with, with the rest as arguments. Says whether it ended with status 0.
 pub fn run_line(line: &str) -> bool {
@@ -37,14 +38,19 @@ pub fn are_there() -> bool {
     any
 }
 
-/// `ps`
+/// `ps`: those that have ended are told once.
 pub fn list(_: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     words.end()?;
     programs::reap();
+    let mut ended = Vec::new();
     programs::each(|number, name, end| match end {
         None => println!("{number:>5} {name}"),
-        Some(end) => println!("{number:>5} {name} {end}"),
+        Some(end) => {
+            println!("{number:>5} {name} {end}");
+            ended.push(number);
+        }
     });
+    ended.into_iter().for_each(|number| _ = programs::finish(number, || false));
     Ok(())
 }
 

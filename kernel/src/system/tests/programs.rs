@@ -1,7 +1,7 @@
 //! Programs, which the boot loader has brought as modules: that they work, and that none does harm.
 
 use crate::arch::x86::{heap, kernel_pool, pit};
-use crate::scenarios::{Failure, Outcome, Value, demand};
+use crate::scenarios::{Failure, Machine, Outcome, Value, demand, on_drive};
 use crate::system::programs::{self, End};
 use crate::system::real_machine::RealMachine;
 use crate::system::{memory, threads};
@@ -154,6 +154,71 @@ pub fn they_run(_: &mut RealMachine) -> Outcome {
         demand_end("primes", End::Exited(0), third)?;
         demand_end("primes", End::Exited(0), first)
     })
+}
+
+/// Lets three keep values of their own in every register, at the same addresses, over 10 000 switches.
+pub fn each_keeps_its_own(_: &mut RealMachine) -> Outcome {
+    leaving_nothing(|| {
+        pit::start(100 * pit::HERTZ);
+        let mut numbers = Vec::new();
+        for arguments in ["1 4000", "2 4000", "7 4000"] {
+            numbers.push(start("registers", arguments)?);
+        }
+        let mut switches = 0;
+        for number in numbers {
+            switches = switches.max(threads::switches());
+            demand_end("registers", End::Exited(0), number)?;
+        }
+        pit::start(pit::HERTZ);
+        demand("switches: 10 000 at least", true, switches.max(threads::switches()) >= 10_000)
+    })
+}
+
+/// Sorts more than there are frames for, beside one that dies and one that reads its text anew.
+pub fn more_than_there_is(machine: &mut RealMachine) -> Outcome {
+    on_drive(machine, 64, 160, |_, _| {
+        let sort = start("sort", "400")?;
+        let crimes = start("crimes", "read kernel")?;
+        let primes = start("primes", "100000")?;
+        demand_end("crimes", End::Crashed("the kernel's page"), crimes)?;
+        demand_end("primes", End::Exited(0), primes)?;
+        demand_end("sort", End::Exited(0), sort)?;
+        let wrote = memory::with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.counts().writes));
+        demand("pages went to the drive", true, wrote > 100)?;
+        programs::reap();
+        Ok(())
+    })
+}
+
+/// Starts five hundred, ten at a time, in less memory than they need.
+pub fn one_after_the_other(machine: &mut RealMachine) -> Outcome {
+    on_drive(machine, 100, 128, |_, _| {
+        for _ in 0..50 {
+            let mut numbers = Vec::new();
+            for _ in 0..10 {
+                numbers.push(start("primes", "10000")?);
+            }
+            numbers.into_iter().try_for_each(|number| demand_end("primes", End::Exited(0), number))?;
+        }
+        programs::reap();
+        Ok(())
+    })
+}
+
+/// Has the memory looked at from outside while programs and clones of them are alive.
+pub fn looked_at_while_they_live(machine: &mut RealMachine) -> Outcome {
+    let numbers = [start("forks", "sleep")?, start("registers", "3 100")?, start("primes", "100000")?];
+    // Each has had its turn.
+    for _ in 0..4 {
+        threads::give_way();
+    }
+    machine.checkpoint("alive", &[], &[]);
+    let ends = [End::Exited(4), End::Exited(0), End::Exited(0)];
+    for (number, end) in numbers.into_iter().zip(ends) {
+        demand_end("one that was looked at", end, number)?;
+    }
+    programs::reap();
+    Ok(())
 }
 
 /// Lets a program compare the answers to its calls.
