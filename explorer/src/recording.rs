@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 const LISTED: usize = 200;
 
 /// The kinds of events that the kernel records.
-const KINDS: [EventKind; 15] = [
+const KINDS: [EventKind; 16] = [
     EventKind::Allocate,
     EventKind::Release,
     EventKind::Backed,
@@ -37,6 +37,7 @@ const KINDS: [EventKind; 15] = [
     EventKind::SwapOut,
     EventKind::SwapIn,
     EventKind::FileIn,
+    EventKind::FreeSlot,
     EventKind::FileOut,
 ];
 // That is all but the one which is never recorded, and the last.

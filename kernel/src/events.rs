@@ -49,6 +49,8 @@ pub enum EventKind {
     SwapIn,
     /// The page at the address was read from its file (which page of the file).
     FileIn,
+    /// The page at the address, which was on the drive, gave its slot back (its slot).
+    FreeSlot,
     /// The page of a file at the address, counted from the file's start, was written back (the file's number).
     FileOut,
     /// An address space became the current one (its directory's frame). Never in the ring: [`Events::latest`] adds it.
@@ -103,6 +105,7 @@ impl fmt::Display for Event {
             }
             EventKind::FileIn => write!(f, "read {address} from page {amount:#x} of its file"),
             EventKind::FileOut => write!(f, "wrote page {:#x} of file {amount} back", address.as_u32() >> 12),
+            EventKind::FreeSlot => write!(f, "free_page {address}, slot {amount:#x}"),
             EventKind::SwapIn => write!(f, "swapped in {address} from slot {amount:#x}"),
         }
     }

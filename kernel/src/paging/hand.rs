@@ -241,6 +241,31 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
+    /// Brings all pages back from the drive, of whichever address space. Not for files, whose pages stay there.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] if there is no frame for one of them, or it can't be read; others may have come back.
+    pub fn fetch_all(&mut self) -> Result<(), OutOfFrames> {
+        let (mut from, mut result) = (Frame::new(0), Ok(()));
+        while self.swap.as_ref().is_some_and(|swap| swap.used_slots() > 0)
+            && result.is_ok()
+            && let Some(table) = self.uses.table_from(from).filter(|table| *table >= from)
+        {
+            // Pages of a table that is shown are pages, too.
+            let shown = Shown::show(&mut self.mmu, table);
+            let on_drive = |memory: &Self, page| memory.mmu.load(Window::Own.pte_slot(page)).slot().is_some();
+            for page in (0..ENTRIES).map(Shown::page) {
+                if result.is_ok() && on_drive(self, page) {
+                    result = self.fetch(page).map(drop);
+                }
+            }
+            shown.hide(&mut self.mmu);
+            from = Frame::new(table.number() + 1);
+        }
+        result
+    }
+
     /// Sends `page` of the current address space to the drive or its file now, used or not. Returns its entry, which is absent; `None`
     /// if it has no frame, is one of the kernel's records, or the drive does not take it.
     pub fn evict(&mut self, page: Page) -> Option<Entry> {

@@ -16,6 +16,7 @@ use super::mmu::{Mmu, MmuView};
 use super::swap::Swap;
 use super::window::{Slot, Window};
 use crate::addr::{ENTRIES, Frame, PAGES_IN_SPACE, Page, PageRange, VirtAddr};
+use crate::events::EventKind;
 use crate::frames::FrameSource;
 use crate::memory_map::{IDENTITY, OTHER_WINDOW_ENTRY, POOL_PAGES, RECURSIVE_ENTRY};
 use core::ops::AddAssign;
@@ -234,12 +235,22 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let entry = self.pte(page)?;
         let only = PageRange::new(page, Page::new(page.number() + 1));
         let Some(frame) = entry.frame() else {
-            if entry.slot().is_some() {
-                self.unmap_pages(only);
-            }
+            self.unmap_slot(page, entry);
             return None;
         };
         (self.unmap_pages(only) == 1).then_some(frame)
+    }
+
+    /// Gives back the slot of `page`, whose entry is `entry`, if it is on the drive.
+    #[cold]
+    #[inline(never)]
+    fn unmap_slot(&mut self, page: Page, entry: Entry) {
+        let only = PageRange::new(page, Page::new(page.number() + 1));
+        if let Some(slot) = entry.slot()
+            && self.unmap_pages(only) == 1
+        {
+            self.events.record(EventKind::FreeSlot, page.start(), slot.number(), self.mmu.root());
+        }
     }
 
     /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many had a frame or a slot.

@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
     &[
         ("clone-is-the-same", clone_is_the_same),
+        ("handle-outlives-its-clone", handle_outlives_its_clone),
         ("clone-without-pools", clone_without_pools),
         ("clone-to-the-last-table", clone_to_the_last_table),
         ("metadata-on-both-sides", metadata_on_both_sides),
@@ -139,6 +140,24 @@ fn clone_is_the_same<M: Machine>(machine: &mut M) -> Outcome {
     go(machine, parent);
     destroy(machine, clone)?;
     demand("free frames", before, free_frames(machine))
+}
+
+fn handle_outlives_its_clone<M: Machine>(machine: &mut M) -> Outcome {
+    let parent = root(machine);
+    let mut pool = register(machine, HEAP, 1 << 20)?;
+    let region = allocate(machine, &mut pool, 1)?;
+    let clone = duplicate(machine)?;
+    go(machine, clone.root());
+    let (handle, frame) = (heap(machine)?, clone.root());
+    go(machine, parent);
+    destroy(machine, clone)?;
+    let clone = duplicate(machine)?;
+    go(machine, clone.root());
+    // Where the frame pool hands out another frame, there is nothing to be mistaken.
+    let is_taken = frame == clone.root() && machine.with(|memory| handle.is_legitimate(memory, region));
+    demand("a handle of a clone that went, in one that has its frame", false, is_taken)?;
+    go(machine, parent);
+    destroy(machine, clone)
 }
 
 fn clone_without_pools<M: Machine>(machine: &mut M) -> Outcome {

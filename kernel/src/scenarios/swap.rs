@@ -1,6 +1,6 @@
 //! Pages that go to a drive when frames run out, and come back.
 
-use super::clones::go;
+use super::clones::{duplicate, go};
 use super::machine::Machine;
 use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{HEAP, allocate, register, release};
@@ -20,6 +20,7 @@ pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
         ("hot-pages-stay", hot_pages_stay),
         ("out-and-in-again", out_and_in_again),
         ("two-spaces-larger-than-memory", two_spaces_larger_than_memory),
+        ("pages-of-others-come-back", pages_of_others_come_back),
         ("kernels-records-stay", kernels_records_stay),
         ("table-without-pages-stays", table_without_pages_stays),
         ("last-page-of-a-table-goes", last_page_of_a_table_goes),
@@ -200,6 +201,29 @@ pub(super) fn two_spaces_larger_than_memory<M: Machine>(machine: &mut M) -> Outc
         demand("pages released", 2 * FRAMES, release(machine, &mut pool, region)?)?;
         demand("pages on the drive", 0, used_slots(machine))
     })
+}
+
+/// A drive comes and goes while pages of another address space are in its way, as those are that people have at the prompt.
+fn pages_of_others_come_back<M: Machine>(machine: &mut M) -> Outcome {
+    let home = root(machine);
+    let (_, region) = pool_of(machine, 8)?;
+    (0..8).for_each(|number| put(machine, region, number, number + 1));
+    let space = create(machine)?;
+    load(machine, &space);
+    pool_of(machine, 16)?;
+    let clone = duplicate(machine)?;
+    on_drive(machine, 2, 40, |machine, _| {
+        (0..16).for_each(|number| put(machine, region, number, 50 + number));
+        go(machine, home);
+        demand("pages of the other space on the drive", true, is_on_drive(machine, region))?;
+        load(machine, &space);
+        Ok(())
+    })?;
+    (0..16).try_for_each(|number| demand("its word", 50 + number, get(machine, region, number)))?;
+    go(machine, home);
+    (0..8).try_for_each(|number| demand("a word of the other space", number + 1, get(machine, region, number)))?;
+    destroy(machine, clone)?;
+    destroy(machine, space)
 }
 
 pub(super) fn kernels_records_stay<M: Machine>(machine: &mut M) -> Outcome {

@@ -4,10 +4,9 @@ use super::machine::Machine;
 use super::orders::Orders;
 use super::outcome::{Failure, Outcome, demand, done};
 use super::steps::free_frames;
-use crate::addr::{Frame, PAGE_SIZE, Page, PageRange};
+use crate::addr::{Frame, PAGE_SIZE, Page};
 use crate::frames::{FramePool, FrameSource};
-use crate::memory_map::POOL_PAGES;
-use crate::paging::{CurrentTable, Drive, DriveError, Entry, MemoryDrive, Mmu, SECTORS_A_PAGE, Swap};
+use crate::paging::{Drive, DriveError, MemoryDrive, Mmu, SECTORS_A_PAGE, Swap};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -82,7 +81,7 @@ pub(super) fn on_first_words<M: Machine>(
 }
 
 /// Does `story` with `frames` frames free and a drive of `slots` slots, beside the first and the last, which pages don't get.
-/// When it has ended, the current address space's pages come back from the drive; no slot may be in use then.
+/// When it has ended, all pages come back from the drive; no slot may be in use then.
 ///
 /// # Errors
 ///
@@ -97,6 +96,7 @@ pub fn on_drive<M: Machine>(
     machine.drive_made(&orders);
     let stage = set(machine, frames, slots, drive)?;
     let outcome = story(machine, &orders);
+    orders.fail_once((0, 0));
     stage.strike(machine, outcome)
 }
 
@@ -129,6 +129,7 @@ fn set<M: Machine>(
     let words = vec![0; FramePool::storage_words(slots + 2)].leak();
     let bytes = vec![0; slots as usize + 2].leak();
     let swap = done("drive made", Swap::new(drive, words, bytes).ok_or(()))?;
+    done("pages brought back from the drive before", machine.with(|memory| memory.fetch_all()))?;
     let mut held: Vec<Frame> = Vec::with_capacity(free_frames(machine) as usize);
     while free_frames(machine) > frames {
         held.extend(machine.with(|memory| memory.frames.get_frame()));
@@ -147,26 +148,11 @@ impl<M: Mmu> Stage<M> {
         for frame in self.held {
             done("frame given back", machine.with(|memory| memory.frames.release_frame(frame)))?;
         }
-        if outcome.is_err() {
-            machine.with(|memory| memory.swap = self.swap);
-            return outcome;
-        }
-        let mut from = POOL_PAGES.start;
-        let next = |machine: &mut _, from| first_present(machine, PageRange::new(from, POOL_PAGES.end));
-        while let Some((page, entry)) = next(machine, from) {
-            if entry.slot().is_some() {
-                machine.read(page.start());
-            }
-            from = Page::new(page.number() + 1);
-        }
+        // Pages of address spaces that have nothing to do with the story may have gone, too.
+        let back = machine.with(|memory| memory.fetch_all());
         let struck = machine.with(|memory| mem::replace(&mut memory.swap, self.swap));
+        outcome?;
+        done("pages brought back from the drive", back)?;
         demand("pages left on the drive", 0, struck.map_or(0, |swap| swap.used_slots()))
     }
-}
-
-fn first_present<M: Machine>(machine: &mut M, pages: PageRange) -> Option<(Page, Entry)> {
-    machine.with(|memory| {
-        let page = memory.first_present(pages)?;
-        Some((page, memory.pte(page)?))
-    })
 }

@@ -5,10 +5,12 @@
 //!
 //! Decision: docs/src/decisions/0027-clones-share-frames.md.
 
-use super::space::AddressSpace;
+use super::metadata::Record;
+use super::space::{AddressSpace, CurrentSpace};
 use crate::addr::VirtAddr;
 use crate::events::EventKind;
 use crate::frames::FrameSource;
+use crate::memory_map::POOL_PAGES;
 use crate::paging::{Memory, Mmu, OutOfFrames};
 
 impl AddressSpace {
@@ -27,6 +29,7 @@ impl AddressSpace {
     pub fn duplicate<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>) -> Result<Self, OutOfFrames> {
         let clone = Self::create(memory)?;
         let Err(OutOfFrames) = memory.share_pages(clone.root()) else {
+            bear_pools(memory, &clone);
             memory.events.record(EventKind::Duplicate, VirtAddr::new(0), clone.root().number(), memory.mmu.root());
             return Ok(clone);
         };
@@ -36,4 +39,20 @@ impl AddressSpace {
         memory.take_back();
         Err(OutOfFrames)
     }
+}
+
+/// Gives the pools of `clone` a birth of their own. A handle is told by it from one of an earlier clone that had the same frames.
+fn bear_pools<M: Mmu, F: FrameSource>(memory: &mut Memory<M, F>, clone: &AddressSpace) {
+    let parent = memory.mmu.root();
+    clone.load(memory);
+    // A clone is an event, so nothing else is born at the same number of events.
+    let born = memory.events.recorded();
+    let mut from = POOL_PAGES.start;
+    while let Some((pool, pages)) =
+        memory.pool_at_or_after(from).and_then(|pool| Some((pool.base(), pool.pages(memory)?)))
+    {
+        Record::at(pool).set_born(&mut memory.mmu, born);
+        from = pages.end;
+    }
+    memory.mmu.set_root(parent);
 }

@@ -274,7 +274,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
 
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was
     /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows. A page on the drive has no frame, either,
-    /// but gives its slot back. Records the event [`EventKind::FreePage`] if there was a frame.
+    /// but gives its slot back. Records the event [`EventKind::FreePage`], or [`EventKind::FreeSlot`].
     pub fn free_page(&mut self, page: Page) -> Option<Frame> {
         let pool = pools(self).find(self, page);
         let is_metadata = pool.is_some_and(|pool| !VmPool::holds(self, pool, page));

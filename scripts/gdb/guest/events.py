@@ -35,6 +35,7 @@ class Event:
             "Duplicate": f"duplicate as space {physical(amount * PAGE_SIZE)}",
             "SwapOut": f"swapped out page {self.address // PAGE_SIZE:#x} of the table in frame {amount:#x}",
             "SwapIn": f"swapped in {address} from slot {amount:#x}",
+            "FreeSlot": f"free_page {address}, slot {amount:#x}",
             "FileIn": f"read {address} from page {amount:#x} of its file",
             "FileOut": f"wrote page {self.address // PAGE_SIZE:#x} of file {amount} back",
             "Drop": f"drop {address}, {count(amount, 'page')}",
