@@ -26,6 +26,8 @@
 program_fault_entry:
     test byte ptr [esp + 8], 3
     jz page_fault_entry
+.global fault_of_a_program
+fault_of_a_program:
     pusha
     load_data_segments
     cld

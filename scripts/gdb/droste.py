@@ -143,21 +143,24 @@ class Break_Fault(Command):
     most = 1
 
     def lines(self, words):
-        FaultBreakpoint(evaluate(words[0]) // PAGE_SIZE if words else None)
+        page = evaluate(words[0]) // PAGE_SIZE if words else None
+        FaultBreakpoint("page_fault_entry", page, "")
+        FaultBreakpoint("fault_of_a_program", page, " (a program's)")
         return []
 
 
 class FaultBreakpoint(gdb.Breakpoint):
     """Stops at page faults, and says what was touched."""
 
-    def __init__(self, page):
-        super().__init__(f"*{symbol('page_fault_entry'):#x}")
+    def __init__(self, entry, page, whose):
+        super().__init__(f"*{symbol(entry):#x}")
         self.page = page
+        self.whose = whose
 
     def stop(self):
         if self.page not in (None, int(gdb.parse_and_eval("$cr2")) // PAGE_SIZE):
             return False
-        print(faults.summary())
+        print(faults.summary() + self.whose)
         return True
 
 

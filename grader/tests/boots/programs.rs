@@ -12,6 +12,7 @@ fn run(script: &str, program: &str, env: (&str, &str), commands: &str) -> (Strin
     let run = Command::new(script)
         .arg("build/droste.elf")
         .env("TMPDIR", scratch.path())
+        .env("LOG", scratch.path().join("console"))
         .env("PROGRAM", program)
         .env(env.0, env.1)
         .env_remove("ARGS")
@@ -46,6 +47,15 @@ fn a_program_runs_by_every_way_of_booting() {
 fn a_null_data_segment_ends_a_program_where_the_processor_looks() {
     let (said, passed) = run("scripts/run-bochs", "crimes ds-null", ("PROTOCOL", "multiboot"), "");
     assert!(!passed && said.contains("crimes ended by the kernel: not for programs"), "{said}");
+}
+
+#[test]
+#[ignore = "needs the kernel: make test"]
+fn gdb_stops_at_a_programs_fault_and_knows_its_functions() {
+    let words = "-batch -ex 'break primes::main' -ex continue -ex 'break-fault 0x40001000' -ex continue -ex backtrace";
+    let (said, _) = run("scripts/debug", "primes 9000", ("GDB_ARGS", words), "");
+    let at = said.find("user read of an absent page at 0x4000_1").unwrap_or_else(|| panic!("no fault in:\n{said}"));
+    assert!(said[at..].contains("(a program's)") && said[at..].contains("primes::main"), "{said}");
 }
 
 #[test]

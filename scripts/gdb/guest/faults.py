@@ -16,8 +16,11 @@ FIELDS = ("edi", "esi", "ebp", "esp", "ebx", "edx", "ecx", "eax", "error", "eip"
 EIP = 4 * FIELDS.index("eip")
 
 #: What has been pushed before an instruction of the trap entries, where it is not all: the place of EIP above ESP.
-PUSH, PUSHA, ADD_ESP, IRET = 0x6A, 0x60, 0x83, 0xCF
-EIP_AT = {PUSH: 0, PUSHA: 4, ADD_ESP: 4, IRET: 0}
+PUSH, PUSHA, ADD_ESP, IRET, TEST, JZ = 0x6A, 0x60, 0x83, 0xCF, 0xF6, 0x74
+EIP_AT = {PUSH: 0, PUSHA: 4, ADD_ESP: 4, IRET: 0, TEST: 4, JZ: 4}
+
+#: In between a selector is pushed, and popped into DS and ES.
+SELECTOR, POP_DS, POP_ES = 0x33, 0x1F, 0x07
 
 #: Exceptions, by vector (Intel SDM volume 3, table 6-1).
 NAMES = {
@@ -48,18 +51,24 @@ class Entries:
 
     def __init__(self):
         self.page_fault = symbol("page_fault_entry")
+        self.of_programs = symbol("program_fault_entry")
+        self.calls = symbol("program_call_entry")
         self.common = symbol("trap_common")
 
     def __contains__(self, pc):
-        return self.page_fault <= pc < self.common + 16
+        return self.of_programs <= pc < self.common + 20
 
     def is_page_fault(self, pc):
-        return self.page_fault <= pc < self.page_fault + 32
+        return self.page_fault <= pc < self.page_fault + 32 or self.of_programs <= pc < self.calls
 
     @staticmethod
     def eip_at(pc, esp):
         """Returns where the interrupted EIP lies, and whether the registers lie below it."""
-        opcode = gdb.selected_inferior().read_memory(pc, 1).tobytes()[0]
+        opcode, operand = gdb.selected_inferior().read_memory(pc, 2).tobytes()
+        if opcode in (POP_DS, POP_ES):
+            return esp + 4 + EIP, True
+        if (opcode, operand) == (PUSH, SELECTOR):
+            return esp + EIP, True
         return esp + EIP_AT.get(opcode, EIP), opcode not in EIP_AT
 
 
@@ -84,14 +93,15 @@ class TrapUnwinder(gdb.unwinder.Unwinder):
             return None
         try:
             at, saved = self.entries.eip_at(pc, esp)
-            frame = gdb.selected_inferior().read_memory(at - EIP, EIP + 12).tobytes()
+            frame = gdb.selected_inferior().read_memory(at - EIP, EIP + 16).tobytes()
         except gdb.MemoryError:
             return None
-        fields = dict(zip(FIELDS, struct.unpack("<12I", frame)))
+        fields = dict(zip(FIELDS, struct.unpack("<12I", frame[:-4])))
         interrupted = {name: fields[name] for name in ("eip", "cs", "eflags")}
         for name in ("edi", "esi", "ebp", "ebx", "edx", "ecx", "eax"):
             interrupted[name] = fields[name] if saved else int(pending.read_register(name)) & 0xFFFF_FFFF
-        interrupted["esp"] = at + 12
+        # The processor has pushed ESP only if it was ring 3 that was interrupted.
+        interrupted["esp"] = struct.unpack("<I", frame[-4:])[0] if fields["cs"] & 3 else at + 12
         values = {name: _as_register(pending, name, number) for name, number in interrupted.items()}
         info = pending.create_unwind_info(FrameId(_as_register(pending, "esp", at), pending.read_register("eip")))
         for name, value in values.items():

@@ -164,6 +164,8 @@ pub(super) fn take_end(number: u32, parent: Parent) -> Option<Option<End>> {
 
 /// Ends a program that isn't running. Says whether there was one.
 pub fn kill(number: u32) -> bool {
+    // Else it could go on in between, and make another one that nobody will ask for.
+    let _masked = Masked::new();
     let ends = PROGRAMS.lock().find(number).is_some_and(|program| program.end.is_none());
     if ends {
         set_end(number, End::Killed);

@@ -258,7 +258,19 @@ pub fn clones_until_nothing_is_left(_: &mut RealMachine) -> Outcome {
 }
 
 /// Kills a tree of programs, whatever it does just then, later each time, and what it leaves behind.
-pub fn killed_at_any_time(_: &mut RealMachine) -> Outcome {
+pub fn killed_at_any_time(machine: &mut RealMachine) -> Outcome {
+    on_drive(machine, 48, 160, |_, _| {
+        pit::start(100 * pit::HERTZ);
+        for round in 0..20 {
+            let (sort, primes) = (start("sort", "300")?, start("primes", "5000")?);
+            (0..3 * round).for_each(|_| threads::give_way());
+            demand("it could be killed while pages go to the drive and come back", true, programs::kill(sort))?;
+            demand_end("sort", End::Killed, sort)?;
+            demand_end("primes", End::Exited(0), primes)?;
+        }
+        programs::reap();
+        Ok(())
+    })?;
     leaving_nothing(|| {
         let mut killed = 0;
         // A hundred times as fast as otherwise, so that there are more moments.
