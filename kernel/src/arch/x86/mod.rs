@@ -17,6 +17,7 @@ pub mod boot_memory;
 pub mod clock;
 mod entry;
 pub mod exit;
+pub mod far_call;
 pub mod floor;
 pub mod gdt;
 pub mod heap;
