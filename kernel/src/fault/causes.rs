@@ -7,7 +7,7 @@ use super::crash::{Crash, FaultError, PRESENT, RESERVED_BIT};
 use super::location::Location;
 use super::walk::Walk;
 use crate::addr::VirtAddr;
-use crate::paging::Fault;
+use crate::paging::{Entry, Fault};
 use crate::vm::Refusal;
 
 /// The evidence that causes are matched with.
@@ -185,6 +185,15 @@ pub const CAUSES: &[Cause] = &[
         next: "`frames` and the events: who holds them? A clone that nobody needs any more, not destroyed?",
     },
     Cause {
+        name: "read-only file",
+        matches: |evidence| {
+            let is_view = |walk: Walk| walk.directory.is_of_file() && !walk.directory.is_writable();
+            evidence.read_only(|_| true) && evidence.walk.is_some_and(is_view)
+        },
+        why: "the region is a file, mapped read-only: its directory entry lacks the W flag.",
+        next: "the `map_file` that made it: a private view may be writable, even if the file is not.",
+    },
+    Cause {
         name: "read-only table",
         matches: |evidence| {
             evidence.read_only(|_| true) && evidence.walk.is_some_and(|walk| !walk.directory.is_writable())
@@ -209,6 +218,16 @@ pub const CAUSES: &[Cause] = &[
         matches: |evidence| evidence.absent(|place| place == Location::OtherWindow),
         why: "the second window shows another space's tables only while directory entry 1022 leads there.",
         next: "Window::Other is for the inside of paging; for a page of the current space use Window::Own.",
+    },
+    Cause {
+        name: "unreadable file",
+        matches: |evidence| {
+            // There was a frame to read it into.
+            let is_in_file = evidence.walk.is_some_and(|walk| walk.table == Some(Entry::IN_FILE));
+            is_in_file && evidence.free_frames > 0 && evidence.is(FaultError::Refused(Refusal::OutOfFrames))
+        },
+        why: "the page is in a file, and the file's drive can't read it, or the file is gone.",
+        next: "`files` says how many reads failed; the next touch tries again.",
     },
     Cause {
         name: "unreadable slot",
@@ -244,6 +263,15 @@ pub const CAUSES: &[Cause] = &[
         matches: |evidence| evidence.absent(|place| matches!(place, Location::Dropped(..))),
         why: "the pool was taken out of use with all of its regions: the pointer outlived it.",
         next: "the `drop` among the events, and who still had the pointer.",
+    },
+    Cause {
+        name: "past the end of a file",
+        matches: |evidence| {
+            let is_view = evidence.walk.is_some_and(|walk| walk.directory.is_of_file());
+            is_view && evidence.absent(|place| !matches!(place, Location::Region(_)))
+        },
+        why: "the page is behind the last one of the file that is mapped there.",
+        next: "`files` says how many bytes it has; only to the end of its last page are there zeros.",
     },
     Cause {
         name: "off by one",

@@ -4,7 +4,7 @@ use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::{access, image, provoke};
 use crate::frames::FramePool;
-use crate::paging::{Drive, DriveError, Entry, MemoryDrive, Mmu, MmuView, Slot, Swap, Window};
+use crate::paging::{Drive, DriveError, Entry, File, MemoryDrive, Mmu, MmuView, Slot, Swap, View, Window};
 use crate::system::console::control;
 use crate::system::{memory, threads};
 use crate::vm::{AddressSpace, VmPool};
@@ -48,6 +48,9 @@ pub const ALL: &[FatalTest] = &[
     ("dies-no-frame-for-a-copy", no_frame_for_a_copy),
     ("dies-unreadable-slot", || push_out(true)),
     ("dies-drive-full", || push_out(false)),
+    ("dies-past-the-end-of-a-file", || touch_file(MemoryDrive::new(1), PAGE_SIZE, false)),
+    ("dies-read-only-file", || touch_file(MemoryDrive::new(1), 0, true)),
+    ("dies-unreadable-file", || touch_file(OneWay(MemoryDrive::new(1)), 0, false)),
     ("dies-stack-overflow", || _ = black_box(provoke::overflow_stack(0))),
     ("dies-push-below-the-stack", || provoke::lose_stack(stack_bottom())),
     ("dies-thread-stack-overflow", overflow_a_threads_stack),
@@ -252,6 +255,22 @@ fn push_out(again: bool) {
         access::write(VirtAddr::new(region.as_u32() + PAGE_SIZE), 2);
     }
     access::write(region, 2);
+}
+
+/// Touches a file of one page, mapped read-only, `bytes` bytes from its start.
+fn touch_file(drive: impl Drive<X86Mmu> + Send + 'static, bytes: u32, write: bool) {
+    const START: VirtAddr = VirtAddr::new(0x5000_0000);
+    let Ok(file) = File::new(Box::new(drive), 0, PAGE_SIZE, true) else { return };
+    let mapped = memory::with(|memory| {
+        let file = memory.files.add(file);
+        memory.map_file(VirtAddr::new(START.as_u32() - PAGE_SIZE), file, View::Shared, false)
+    });
+    let address = VirtAddr::new(START.as_u32() + bytes);
+    match mapped {
+        Ok(_) if write => provoke::write(address),
+        Ok(_) => _ = provoke::read(address),
+        Err(_) => {}
+    }
 }
 
 /// Returns the address of the lowest word of the stack: a word that is pushed there lies in the guard page.
