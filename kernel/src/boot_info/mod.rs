@@ -55,6 +55,8 @@ pub struct BootInfo {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Module {
     frames: FrameRange,
+    /// Its first byte, and how many there are.
+    bytes: (PhysAddr, u32),
     name: Text<MAX_MODULE_NAME>,
     in_memory: bool,
 }
@@ -117,13 +119,18 @@ impl fmt::Display for Warning {
 }
 
 impl Module {
-    const NONE: Self =
-        Self { frames: FrameRange::new(Frame::new(0), Frame::new(0)), name: Text::EMPTY, in_memory: true };
+    const NONE: Self = Self {
+        frames: FrameRange::new(Frame::new(0), Frame::new(0)),
+        bytes: (PhysAddr::new(0), 0),
+        name: Text::EMPTY,
+        in_memory: true,
+    };
 
     /// Makes the module in the bytes `start..end`, with the boot loader's text for it.
     fn new(start: u32, end: u32, name: &[u8]) -> Self {
         let frames = touched_frames(u64::from(start), u64::from(end));
-        Self { frames, name: Text::copied(name), in_memory: true }
+        let bytes = (PhysAddr::new(start), end.saturating_sub(start));
+        Self { frames, bytes, name: Text::copied(name), in_memory: true }
     }
 
     /// Returns the boot loader's text for it.
@@ -134,6 +141,16 @@ impl Module {
     /// Returns the frames that hold it or a part of it. None of them is available.
     pub fn frames(&self) -> FrameRange {
         self.frames
+    }
+
+    /// Returns its first byte, and how many there are; `None` if the boot loader says that it is where there is no memory.
+    pub fn bytes(&self) -> Option<(PhysAddr, u32)> {
+        self.in_memory.then_some(self.bytes)
+    }
+
+    /// Returns the boot loader's text for it, mostly a path and arguments; empty if there is none.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
     }
 }
 

@@ -108,6 +108,8 @@ pub fn why(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), Ba
             1 => say!(machine, "yes: 1 other page shares its frame, so the first write copies it"),
             others => say!(machine, "yes: {others} other pages share its frame, so the first write copies it"),
         }
+    } else if walk.table == Some(Entry::IN_FILE) {
+        say!(machine, "yes: it is in a file, and the next touch reads it");
     } else if let Some(slot) = walk.table.and_then(Entry::slot) {
         say!(machine, "yes: it is on the drive, in {slot:?}, and the next touch reads it");
     } else if legitimate && walk.page_entry().is_none() {
@@ -148,7 +150,7 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
                     continue;
                 };
                 let next = PageRange::new(page, Page::new(page.number() + 1));
-                let rights = rights(entry);
+                let rights = rights(memory.pde(page), entry);
                 range = Some(match range {
                     Some((pages, same)) if pages.end == page && same == rights => {
                         (PageRange::new(pages.start, next.end), rights)
@@ -168,9 +170,10 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
     Ok(())
 }
 
-/// Returns what may be done with a page that has a frame or a slot.
-fn rights(entry: Entry) -> &'static str {
-    match entry.is_writable() {
+/// Returns what may be done with a page that has a frame, and else where it is.
+fn rights(table: Entry, entry: Entry) -> &'static str {
+    match entry.is_writable() && table.is_writable() {
+        _ if entry == Entry::IN_FILE => "in a file",
         _ if !entry.is_present() => "on the drive",
         true => "read, write",
         false if entry.has(Entry::SHARED) => "read, write a copy",
@@ -259,7 +262,7 @@ fn backed(view: &impl MmuView, pages: PageRange) -> u32 {
     let mut count = 0;
     let mut from = pages.start;
     while let Some(page) = view.first_present(PageRange::new(from, pages.end)) {
-        count += 1;
+        count += u32::from(view.pte(page) != Some(Entry::IN_FILE));
         from = Page::new(page.number() + 1);
     }
     count

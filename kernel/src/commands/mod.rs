@@ -4,6 +4,7 @@
 //! `spaces` make and enter address spaces, and `swap` knows the drive. What only one machine can do, such as ending, it adds
 //! itself.
 
+mod files;
 mod frame_map;
 mod inspect;
 mod machine;
@@ -41,7 +42,7 @@ impl<M> Command<M> {
 }
 
 /// Returns the commands that every machine has.
-pub fn all<M: PromptMachine>() -> [Command<M>; 21] {
+pub fn all<M: PromptMachine>() -> [Command<M>; 24] {
     [
         Command::new("walk", "ADDR", "the way from an address to its page", inspect::walk),
         Command::new("pde", "ADDR", "its directory entry, and where it is seen", inspect::pde),
@@ -62,6 +63,9 @@ pub fn all<M: PromptMachine>() -> [Command<M>; 21] {
         Command::new("write", "ADDR VALUE", "change the word there", modify::write),
         Command::new("swap", "", "a map of the drive's slots, for pages", swap::swap),
         Command::new("evict", "ADDR", "send a page to the drive", swap::evict),
+        Command::new("files", "", "the files, and where they are seen", files::files),
+        Command::new("map", "FILE ADDR [shared] [read-only]", "see a file as a region", files::map),
+        Command::new("sync", "FILE", "write a shared file's changed pages back", files::sync),
         Command::new("events", "[COUNT]", "what happened to the memory last", inspect::events),
         Command::new("faults", "[COUNT]", "the last faults, answered and refused", inspect::faults),
     ]

@@ -1,7 +1,8 @@
 //! Drives: sectors that move into a page and out of one.
 
 use super::mmu::Mmu;
-use crate::addr::{PAGE_SIZE, Page};
+use super::shown::Shown;
+use crate::addr::{Frame, FrameRange, PAGE_SIZE, Page};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -25,6 +26,8 @@ pub enum DriveError {
     NotReady(u8),
     /// It did not answer in time. Its status.
     Silent(u8),
+    /// It can't be written.
+    ReadOnly,
 }
 
 impl fmt::Display for DriveError {
@@ -33,6 +36,7 @@ impl fmt::Display for DriveError {
             Self::NoSuchSectors(first) => write!(f, "the drive has no such sectors from {first} on"),
             Self::Failed(status, error) => write!(f, "the drive failed: status {status:#04x}, error {error:#04x}"),
             Self::NotReady(status) => write!(f, "the drive was not ready for data: status {status:#04x}"),
+            Self::ReadOnly => write!(f, "the drive can't be written"),
             Self::Silent(status) => write!(f, "the drive did not answer in time: status {status:#04x}"),
         }
     }
@@ -75,6 +79,43 @@ pub fn check_sectors(sectors: u32, first: u32, count: u32) -> Result<(), DriveEr
         return Err(DriveError::NoSuchSectors(first));
     }
     Ok(())
+}
+
+/// What a boot loader put into memory, as a drive that can only be read. Its frames are never handed out.
+#[derive(Debug)]
+pub struct LoadedDrive {
+    frames: FrameRange,
+    /// What is shown can't be copied to what is shown elsewhere, so it stays here in between.
+    words: Vec<u32>,
+}
+
+impl LoadedDrive {
+    /// Makes a drive of `frames`, of which no pool hands out one.
+    pub fn new(frames: FrameRange) -> Self {
+        Self { frames, words: vec![0; PAGE_SIZE as usize / 4] }
+    }
+}
+
+impl<M: Mmu> Drive<M> for LoadedDrive {
+    fn sectors(&self) -> u32 {
+        self.frames.len() * SECTORS_A_PAGE
+    }
+
+    /// Sectors that do not lie in one frame are refused.
+    fn read(&mut self, mmu: &mut M, first: u32, count: u32, page: Page) -> Result<(), DriveError> {
+        check_sectors(Drive::<M>::sectors(self), first, count)?;
+        let start = first % SECTORS_A_PAGE * WORDS_A_SECTOR;
+        let words = start as usize..(start + count * WORDS_A_SECTOR) as usize;
+        let shown = Shown::show(mmu, Frame::new(self.frames.start.number() + first / SECTORS_A_PAGE));
+        mmu.read_words(Shown::itself(), &mut self.words);
+        shown.hide(mmu);
+        mmu.write_words(page, self.words.get(words).ok_or(DriveError::NoSuchSectors(first))?);
+        Ok(())
+    }
+
+    fn write(&mut self, _mmu: &M, _first: u32, _count: u32, _page: Page) -> Result<(), DriveError> {
+        Err(DriveError::ReadOnly)
+    }
 }
 
 /// A drive in the kernel's heap: for measuring what paging costs beside the drive, and for tests.

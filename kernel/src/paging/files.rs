@@ -6,6 +6,7 @@ use super::drive::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
 use super::mmu::Mmu;
 use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, VirtAddr};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -58,6 +59,7 @@ pub struct File<M> {
     first: u32,
     bytes: u32,
     writable: bool,
+    name: String,
     /// What the drive has behind the last byte, in the same sector: it stays when that sector is written. Known once it was read.
     behind: [u32; SECTOR_WORDS],
     counts: FileCounts,
@@ -91,7 +93,27 @@ impl<M: Mmu> File<M> {
         if end.is_none_or(|end| end > sectors) {
             return Err(FileError::PastDrive(sectors));
         }
-        Ok(Self { drive, first, bytes, writable, behind: [0; SECTOR_WORDS], counts: FileCounts::default() })
+        Ok(Self {
+            drive,
+            first,
+            bytes,
+            writable,
+            name: String::new(),
+            behind: [0; SECTOR_WORDS],
+            counts: FileCounts::default(),
+        })
+    }
+
+    /// Gives it a name for people.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Returns its name, which may be empty.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns how many bytes it has, at least one.

@@ -16,7 +16,7 @@ mod uses;
 mod view;
 mod window;
 
-pub use drive::{Drive, DriveError, MemoryDrive, SECTOR_SIZE, SECTORS_A_PAGE, check_sectors};
+pub use drive::{Drive, DriveError, LoadedDrive, MemoryDrive, SECTOR_SIZE, SECTORS_A_PAGE, check_sectors};
 pub use entry::Entry;
 pub use files::{File, FileCounts, FileError, FileId, FileTable, Files, View};
 pub use memory::Memory;

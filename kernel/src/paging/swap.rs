@@ -93,6 +93,19 @@ impl<M: Mmu> Swap<M> {
         slots.find(|slot| self.is_used(*slot))
     }
 
+    /// Takes the slots that have one of the `count` sectors from `first` on out of use. Returns false, and has
+    /// done nothing, if one of them holds a page.
+    pub fn set_aside(&mut self, first: u32, count: u32) -> bool {
+        if self.used_by_sectors(first, count).is_some() {
+            return false;
+        }
+        let end = first.saturating_add(count).div_ceil(SECTORS_A_PAGE).min(self.slots());
+        let slots = (first / SECTORS_A_PAGE..end).filter_map(SwapSlot::new).map(as_frame);
+        // What is out of use already stays so.
+        slots.for_each(|slot| _ = self.slots.mark_inaccessible(slot, 1));
+        true
+    }
+
     /// Returns how many slots hold pages.
     pub fn used_slots(&self) -> u32 {
         (1..self.slots()).filter_map(SwapSlot::new).filter(|slot| self.is_used(*slot)).count() as u32

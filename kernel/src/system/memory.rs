@@ -9,12 +9,12 @@ use crate::arch::x86::lock::{Dying, Locked};
 use crate::arch::x86::mmu::X86Mmu;
 use crate::arch::x86::vga::SCREEN;
 use crate::arch::x86::{heap, image, kernel_pool, pixels};
-use crate::boot_info::{BootInfo, pools};
+use crate::boot_info::{BootInfo, Module, pools};
 use crate::events::{self, EventKind};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
-use crate::paging::{Drive, Entry, Fault, Memory, Mmu, MmuView, OutOfFrames, PageTable, Shown, Swap, Uses};
+use crate::paging::{Drive, Entry, Fault, File, LoadedDrive, Memory, Mmu, MmuView, OutOfFrames, PageTable, Shown, Swap, Uses};
 use crate::vm::Refusal;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -78,8 +78,20 @@ pub fn start(boot_info: &BootInfo, mut mmu: X86Mmu) -> Result<(), StartError> {
         pixels::keep(&mut memory.mmu);
     }
     memory.swap = swap();
+    boot_info.modules().iter().filter_map(file).for_each(|file| _ = memory.files.add(file));
     *STATE.lock() = Some(State { memory, faults: 0, home });
     Ok(())
+}
+
+/// Makes a file of a module, if it begins where a page does, as boot loaders are asked for.
+fn file(module: &Module) -> Option<File<X86Mmu>> {
+    let (start, bytes) = module.bytes()?;
+    let drive = Box::new(LoadedDrive::new(module.frames()));
+    let file = File::new(drive, 0, bytes, false).ok().filter(|_| start.offset() == 0);
+    if file.is_none() {
+        log::warn!("module {module} is no file: it is empty, or begins inside a page");
+    }
+    Some(file?.named(module.name()))
 }
 
 /// The fewest slots that are of use: the first holds no page, and the last only for a while.

@@ -4,6 +4,7 @@
 //! shows.
 
 mod clone;
+mod file;
 mod part;
 mod run;
 mod standard;

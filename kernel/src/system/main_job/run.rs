@@ -1,7 +1,7 @@
 //! The parts in their order.
 
 use super::part::heading;
-use super::{clone, standard, swap, tour};
+use super::{clone, file, standard, swap, tour};
 use crate::arch::x86::kernel_pool;
 use crate::boot_info::{BootInfo, pools};
 use crate::memory_map::{HOLE, PROCESS_POOL_START};
@@ -33,10 +33,12 @@ fn parts(boot_info: &BootInfo) -> Outcome {
     if memory::free_frames() < LEAST_FRAMES {
         println!("the standard runs, the spaces and the tour are left out: they take {LEAST_FRAMES} frames");
         clone::run()?;
+        file::run()?;
         return swap::run();
     }
     standard::run()?;
     clone::run()?;
+    file::run()?;
     swap::run()?;
     standard::spaces()?;
     tour::run()

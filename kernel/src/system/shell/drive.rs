@@ -5,16 +5,23 @@ use crate::addr::{Page, VirtAddr};
 use crate::arch::x86::ata::Ata;
 use crate::commands::{self, PromptMachine};
 use crate::memory_map::POOL_PAGES;
-use crate::paging::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
+use crate::paging::{Drive, DriveError, File, SECTOR_SIZE, SECTORS_A_PAGE};
 use crate::system::console::println;
 use crate::system::memory::{self, KernelMemory};
 use crate::terminal::words::{BadWords, Words};
+use alloc::boxed::Box;
 
-/// `drive [read | write SECTOR ADDR]`
+/// `drive [read | write SECTOR ADDR | file SECTOR BYTES]`
 pub fn drive(machine: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWords> {
     let transfer = match words.word() {
         None => None,
         Some(direction @ ("read" | "write")) => Some((direction == "read", words.number()?, words.address()?)),
+        Some("file") => {
+            let (first, bytes) = (words.number()?, words.number()?);
+            words.end()?;
+            make_file(first, bytes);
+            return Ok(());
+        }
         Some(_) => return Err(BadWords),
     };
     words.end()?;
@@ -45,6 +52,29 @@ pub fn drive(machine: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWord
         }
     }
     Ok(())
+}
+
+/// Makes a file of some bytes of the drive, and keeps pages from there.
+fn make_file(first: u32, bytes: u32) {
+    let Some(drive) = Ata::find() else {
+        println!("there is no drive; make run DRIVE=64 gives the machine one of 64 MiB");
+        return;
+    };
+    let file = match File::new(Box::new(drive), first, bytes, true) {
+        Ok(file) => file.named("on the drive"),
+        Err(error) => return println!("{error}"),
+    };
+    let (first, count) = file.sectors();
+    let made = memory::with(|memory| {
+        let is_free = memory.swap.as_mut().is_none_or(|swap| swap.set_aside(first, count));
+        is_free.then(|| memory.files.add(file))
+    });
+    match made {
+        Some(id) => {
+            println!("file {}, of {count} sectors from {first} on; map {} ADDR shows it", id.number(), id.number())
+        }
+        None => println!("a slot of these sectors holds a page: swap shows which are free"),
+    }
 }
 
 /// Returns the page of `address` if it is one of pools, touched now, and may be changed if it `is_changed`.

@@ -21,7 +21,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// The commands that this machine has beside those of every machine with a prompt.
 const OWN: &[Command<ThisMachine>] = &[
     Command::new("tlb", "", "see a stale entry, then flush it", tlb),
-    Command::new("drive", "[read | write SECTOR ADDR]", "the drive; a page of it into memory, or back", drive),
+    Command::new(
+        "drive",
+        "[read | write SECTOR ADDR | file SECTOR BYTES]",
+        "the drive; a page in or out; a file",
+        drive,
+    ),
     Command::new("log", "LEVEL", "tell more or less: info, or vm:debug,warn", log),
     Command::new("run", "[NAME] | PROGRAM ...", "the main job, a test, or a program", run),
     Command::new("ps", "", "the programs there are", programs::list),
