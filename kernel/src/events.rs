@@ -103,9 +103,9 @@ impl fmt::Display for Event {
             EventKind::SwapOut => {
                 write!(f, "swapped out page {:#x} of the table in frame {amount:#x}", address.as_u32() >> 12)
             }
-            EventKind::FileIn => write!(f, "read {address} from page {amount:#x} of its file"),
-            EventKind::FileOut => write!(f, "wrote page {:#x} of file {amount} back", address.as_u32() >> 12),
             EventKind::FreeSlot => write!(f, "free_page {address}, slot {amount:#x}"),
+            EventKind::FileIn => write!(f, "read {address}, file page {amount:#x}"),
+            EventKind::FileOut => write!(f, "wrote file {amount}, page {:#x}", address.as_u32() >> 12),
             EventKind::SwapIn => write!(f, "swapped in {address} from slot {amount:#x}"),
         }
     }

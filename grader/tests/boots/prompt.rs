@@ -245,9 +245,9 @@ fn a_file_of_the_drive_is_a_region_and_goes_back_there() {
     fs::write(&drive, &image).expect("the directory is ours");
     let (said, success) = session_with(
         "files\ndrive file 2048 1\ndrive file 16 5000\nmap 1 5000_0000\nmap 1 6000_0000 shared\n\
-         map 1 6040_0000 shared read-only\nwhy 6000_1000\nread 6040_1000\nread 6000_1388\nwrite 6000_0004 0xCAFE\n\
-         read 6040_0004\nmaps\nfiles\nsync 1\nsync 1\nwrite 6040_0000 1\nwrite 6000_1000 2\nevict 6000_1000\n\
-         walk 6000_1000\nread 6000_2000\nmap 9 6080_0000\nsync 9\nmap 1\npool drop 5FFF_F000\npool drop 603F_F000\nfiles\n",
+         map 1 6100_0000 shared read-only\nwhy 6000_1000\nread 6100_1000\nread 6000_1388\nwrite 6000_0004 0xCAFE\n\
+         read 6100_0004\nmaps\nfiles\nsync 1\nsync 1\nwrite 6100_0000 1\nwrite 6000_1000 2\nevict 6000_1000\n\
+         walk 6000_1000\nread 6000_2000\nmap 9 6080_0000\nsync 9\nmap 1\npool drop 5FFF_F000\npool drop 60FF_F000\nfiles\n",
         Some(&drive),
         "",
     );
@@ -260,14 +260,14 @@ fn a_file_of_the_drive_is_a_region_and_goes_back_there() {
             "file 1, of 10 sectors from 16 on; map 1 ADDR shows it\n",
             "the pool at 0x4000_0000 is in the way\n",
             "a region at 0x6000_0000, in a pool of its own at 0x5FFF_F000; nothing is read before it is touched\n",
-            "a region at 0x6040_0000",
+            "a region at 0x6100_0000",
             "yes: it is in a file, and the next touch reads it\n",
-            "read 6040_1000\n0x18181818\n",
+            "read 6100_1000\n0x18181818\n",
             // Behind the end there are zeros.
             "read 6000_1388\n0x00000000\n",
-            "read 6040_0004\n0x0000cafe\n",
-            "0x6000_0000..0x6000_2000       2 pages  read, write\n",
-            "0x6040_0000..0x6040_2000       2 pages  read only\n",
+            "read 6100_0004\n0x0000cafe\n",
+            "0x5FFF_F000..0x6000_2000       3 pages  read, write\n",
+            "0x6100_0000..0x6100_2000       2 pages  read only\n",
             "file 1: 5000 bytes  on the drive\n",
             "seen 0 times private, 2 shared; 2 pages read, 0 pages written, 0 failed\n",
             "1 page written\n",

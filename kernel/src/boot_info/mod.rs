@@ -147,11 +147,6 @@ impl Module {
     pub fn bytes(&self) -> Option<(PhysAddr, u32)> {
         self.in_memory.then_some(self.bytes)
     }
-
-    /// Returns the boot loader's text for it, mostly a path and arguments; empty if there is none.
-    pub fn name(&self) -> &str {
-        self.name.as_str()
-    }
 }
 
 impl fmt::Display for Module {

@@ -149,6 +149,10 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
                 let Some(entry) = memory.pte(page).filter(|entry| *entry != Entry::ABSENT) else {
                     continue;
                 };
+                // A table of a file says so behind the file's end, too.
+                if entry == Entry::IN_FILE && !memory.is_legitimate(page.start()) {
+                    continue;
+                }
                 let next = PageRange::new(page, Page::new(page.number() + 1));
                 let rights = rights(memory.pde(page), entry);
                 range = Some(match range {

@@ -14,7 +14,9 @@ use crate::events::{self, EventKind};
 use crate::fault::FaultError;
 use crate::frames::{FramePool, MarkError};
 use crate::memory_map::{HOLE, KERNEL_POOL};
-use crate::paging::{Drive, Entry, Fault, File, LoadedDrive, Memory, Mmu, MmuView, OutOfFrames, PageTable, Shown, Swap, Uses};
+use crate::paging::{
+    Drive, Entry, Fault, File, LoadedDrive, Memory, Mmu, MmuView, OutOfFrames, PageTable, Shown, Swap, Uses,
+};
 use crate::vm::Refusal;
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -36,8 +36,8 @@ class Event:
             "SwapOut": f"swapped out page {self.address // PAGE_SIZE:#x} of the table in frame {amount:#x}",
             "SwapIn": f"swapped in {address} from slot {amount:#x}",
             "FreeSlot": f"free_page {address}, slot {amount:#x}",
-            "FileIn": f"read {address} from page {amount:#x} of its file",
-            "FileOut": f"wrote page {self.address // PAGE_SIZE:#x} of file {amount} back",
+            "FileIn": f"read {address}, file page {amount:#x}",
+            "FileOut": f"wrote file {amount}, page {self.address // PAGE_SIZE:#x}",
             "Drop": f"drop {address}, {count(amount, 'page')}",
         }.get(self.kind, f"{self.kind.lower()} space {physical(amount * PAGE_SIZE)}")
         return f"{words}, in space {physical(self.space * PAGE_SIZE)}"

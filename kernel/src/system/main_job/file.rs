@@ -56,7 +56,7 @@ pub fn run() -> Outcome {
     let (faults, taken, ticks) = seen;
     let after = memory::free_frames();
     let part = Part {
-        name: "a file of 32 pages, two see it",
+        name: "a file, seen by two spaces",
         faults: [faults, PAGES],
         taken: [taken, due],
         returned: [after + taken - before, due],
