@@ -16,6 +16,7 @@
 mod clones;
 mod events;
 mod faults;
+mod files;
 mod floors;
 mod frame_pool;
 mod heap;
@@ -56,6 +57,7 @@ const GROUPS: [Group; 13] = [
     ("spaces", spaces::measure),
     ("clones", clones::measure),
     ("swap", swap::measure),
+    ("files", files::measure),
     ("frames", frame_pool::measure),
     ("heap", heap::measure),
     ("events", events::measure),
