@@ -11,6 +11,7 @@
 //! claim faults COUNT                     page faults answered since the start
 //! claim slots COUNT MAP USES DRIVE       a drive for pages, in memory: how many slots it has, where their map is, in the form
 //!                                        of a frame pool's, where their counts are, and where slot 0 is
+//! claim table FRAME COUNT                a page table of a file, and how many directories lead to it
 //! claim backed START END                 every page of these has a frame, or a slot
 //! claim absent START END                 none of these has
 //! claim filled START END SALT            backed, and each word is what the seed says
@@ -63,6 +64,13 @@ pub enum Claim {
         /// Where slot 0 is.
         drive: u32,
     },
+    /// A page table of a file.
+    Table {
+        /// Its frame.
+        frame: u32,
+        /// How many directories lead to it.
+        users: u32,
+    },
     /// Pages that have a frame, or a slot of the drive.
     Backed(Range<u32>),
     /// Pages that have neither.
@@ -96,6 +104,7 @@ impl Claim {
                 | Self::Program(_)
                 | Self::Faults(_)
                 | Self::Slots { .. }
+                | Self::Table { .. }
         )
     }
 
@@ -115,6 +124,7 @@ impl Claim {
             ("program", &[frame]) => Self::Program(frame),
             ("faults", &[count]) => Self::Faults(count),
             ("slots", &[slots, map, counts, drive]) if slots < PAGES => Self::Slots { slots, map, counts, drive },
+            ("table", &[frame, users]) => Self::Table { frame, users },
             ("backed", &[start, end]) if is_range(start, end) => Self::Backed(start..end),
             ("absent", &[start, end]) if is_range(start, end) => Self::Absent(start..end),
             ("filled", &[start, end, salt]) if is_range(start, end) => Self::Filled(start..end, salt),

@@ -72,6 +72,8 @@ pub struct Owners {
     writable: BTreeSet<u32>,
     /// How many pages lead to each slot of the drive.
     slots: BTreeMap<u32, u32>,
+    /// How many directories lead to each page table of a file.
+    file_tables: BTreeMap<u32, u32>,
 }
 
 impl Owners {
@@ -120,6 +122,28 @@ impl Owners {
             wrong.add(format!("count of frame {frame:#x}"), "0, since no page table leads to it", count.to_string());
         }
         Ok(())
+    }
+
+    /// Notes that a directory leads to the page table of a file in `frame`. Says whether it is the first one.
+    pub fn note_file_table(&mut self, frame: u32) -> bool {
+        let users = self.file_tables.entry(frame).or_default();
+        *users += 1;
+        *users == 1
+    }
+
+    /// Checks that as many directories lead to each page table of a file as the kernel counts.
+    pub fn check_files(&self, claims: &[Claim], wrong: &mut Findings) {
+        let claimed: BTreeMap<u32, u32> = claims
+            .iter()
+            .filter_map(|claim| if let Claim::Table { frame, users } = claim { Some((*frame, *users)) } else { None })
+            .collect();
+        for frame in self.file_tables.keys().chain(claimed.keys()).collect::<BTreeSet<_>>() {
+            let [seen, counted] = [&self.file_tables, &claimed].map(|users| users.get(frame).copied().unwrap_or(0));
+            if seen != counted {
+                let what = format!("directories that lead to the file's table in frame {frame:#x}");
+                wrong.add(what, format!("{counted}, by its count"), seen.to_string());
+            }
+        }
     }
 
     /// Notes that a page leads to `slot`.

@@ -196,6 +196,7 @@ impl Auditor {
         }
         owners.check_uses(&claims, ram, wrong)?;
         owners.check_slots(&claims, ram, wrong)?;
+        owners.check_files(&claims, wrong);
         owners.check_free(&claims, ram, self.programs, wrong);
         if planned.is_close()
             && let Some([kernel, process]) = frames::books(&claims, ram, wrong)?
@@ -279,7 +280,8 @@ impl Pages<'_> {
                 | Claim::Directory(_)
                 | Claim::Program(_)
                 | Claim::Faults(_)
-                | Claim::Slots { .. } => {}
+                | Claim::Slots { .. }
+                | Claim::Table { .. } => {}
             }
         }
         Ok(backed)

@@ -15,6 +15,8 @@ const USER: u32 = 1 << 2;
 /// A bit that is the kernel's to use: a page of its own records.
 const KEPT: u32 = 1 << 9;
 const LARGE: u32 = 1 << 7;
+/// Of a directory entry, that its table is a file's; of an absent entry in one, that the file has the page.
+const FILE: u32 = 3 << 9;
 
 /// Pages that one table maps.
 const ENTRIES: u32 = 1024;
@@ -66,7 +68,7 @@ impl Space {
     pub fn slots(&self) -> impl Iterator<Item = (u32, u32)> {
         self.tables.iter().flat_map(|(index, _, entries)| {
             let pages = (ENTRIES * index..).zip(entries.iter().copied());
-            pages.filter(|(_, entry)| entry & PRESENT == 0 && *entry != 0).map(|(page, entry)| (page, frame_of(entry)))
+            pages.filter(|(_, entry)| is_slot(*entry)).map(|(page, entry)| (page, frame_of(entry)))
         })
     }
 
@@ -85,16 +87,23 @@ impl Space {
         if self.directory[0] & PRESENT != 0 {
             owners.note(frame_of(self.directory[0]), Owner::FirstTable);
         }
-        for (index, frame, _) in &self.tables {
+        for (index, frame, entries) in &self.tables {
+            // What a table of a file leads to is noted once, however many directories lead there.
+            if self.directory[*index as usize] & FILE == FILE && !owners.note_file_table(*frame) {
+                continue;
+            }
             owners.note(*frame, Owner::Table { root, index: *index });
-        }
-        for (page, entry) in self.pages() {
-            owners.note(frame_of(entry), Owner::Page { root, page });
-            if entry & WRITABLE != 0 {
-                owners.note_writable(frame_of(entry));
+            for (page, entry) in (ENTRIES * index..).zip(entries.iter().copied()) {
+                if is_slot(entry) {
+                    owners.note_slot(frame_of(entry));
+                } else if entry & PRESENT != 0 {
+                    owners.note(frame_of(entry), Owner::Page { root, page });
+                    if entry & WRITABLE != 0 {
+                        owners.note_writable(frame_of(entry));
+                    }
+                }
             }
         }
-        self.slots().for_each(|(_, slot)| owners.note_slot(slot));
     }
 
     /// Checks what holds in every address space at any time. Only in one of a program may ring 3 have access to pages, and only to
@@ -121,7 +130,9 @@ impl Space {
         for (index, entry) in entries.filter(|(_, entry)| entry & PRESENT != 0) {
             let what = format!("directory entry {index:#x}");
             let user = if of_program && index > 0 { entry & USER } else { 0 };
-            if entry & (WRITABLE | USER | LARGE) != WRITABLE | user {
+            // A file may be seen read-only.
+            let writable = if entry & FILE == FILE { entry & WRITABLE } else { WRITABLE };
+            if entry & (WRITABLE | USER | LARGE) != writable | user {
                 wrong.add(&what, "a writable table, supervisor only", format!("{entry:#x}"));
             }
             if !is_process_frame(frame_of(entry), ram) {
@@ -167,6 +178,11 @@ impl Space {
         }
         Ok(())
     }
+}
+
+/// Says whether an entry is absent and names a slot.
+fn is_slot(entry: u32) -> bool {
+    entry & PRESENT == 0 && entry != 0 && entry & FILE != FILE
 }
 
 fn frame_of(entry: u32) -> u32 {

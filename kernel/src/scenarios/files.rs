@@ -1,5 +1,7 @@
 //! Files in address spaces: read at the touch, private or shared, and back on the drive when they have to be.
 
+use super::audited::fill;
+use super::claims::Claim;
 use super::clones::{duplicate, go};
 use super::exhaustion::with_ever_more_frames;
 use super::machine::Machine;
@@ -10,7 +12,7 @@ use super::steps::{above, free_frames};
 use super::swap::{get, is_on_drive, page, put, used_slots};
 use super::test_drive::on_drive;
 use super::test_file::{counts, map, original, unmap, with_file};
-use crate::addr::{PAGE_SIZE, Page, VirtAddr};
+use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::paging::{Drive, DriveError, Entry, File, FileError, FileId, MemoryDrive, Mmu, View};
 use crate::vm::{MapError, Refusal, RegisterError};
 use alloc::boxed::Box;
@@ -28,6 +30,7 @@ pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
         ("file-that-fails", file_that_fails),
         ("mapping-runs-out", mapping_runs_out),
         ("files-and-a-full-drive", files_and_a_full_drive),
+        ("audited-files", audited_files),
     ]
 }
 
@@ -377,5 +380,56 @@ fn files_and_a_full_drive<M: Machine>(machine: &mut M) -> Outcome {
         })?;
         demand("what was written back", 7, get(machine, HERE, 7))?;
         unmap(machine, view)
+    })
+}
+
+fn audited_files<M: Machine>(machine: &mut M) -> Outcome {
+    let pages = |start: VirtAddr, from: u32, to: u32| {
+        let start = Page::containing(start).number();
+        PageRange::new(Page::new(start + from), Page::new(start + to))
+    };
+    with_file(machine, 12 * PAGE_SIZE, true, &mut |machine, file, _| {
+        let (home, other) = (root(machine), create(machine)?);
+        let private = VirtAddr::new(0x6000_0000);
+        let pools = [map(machine, HERE, file, View::Shared, true)?, map(machine, private, file, View::Private, true)?];
+        fill(machine, pages(HERE, 0, 8), 1);
+        fill(machine, pages(private, 0, 4), 2);
+        load(machine, &other);
+        map(machine, THERE, file, View::Shared, true)?;
+        get(machine, THERE, 0);
+        put(machine, THERE, 8, 1);
+        let alive = [home, other.root()];
+        machine.checkpoint("seen by the other", &alive, &[Claim::Absent(pages(THERE, 9, 12))]);
+        go(machine, home);
+        let seen = [
+            Claim::Filled(pages(HERE, 0, 8), 1),
+            Claim::Absent(pages(HERE, 9, 12)),
+            Claim::Filled(pages(private, 0, 4), 2),
+            Claim::Absent(pages(private, 4, 12)),
+        ];
+        machine.checkpoint("seen by both", &alive, &seen);
+        let clone = duplicate(machine)?;
+        let alive = [home, other.root(), clone.root()];
+        machine.checkpoint("cloned", &alive, &seen);
+        load(machine, &clone);
+        fill(machine, pages(private, 0, 2), 3);
+        fill(machine, pages(HERE, 6, 8), 4);
+        let seen = [
+            Claim::Filled(pages(HERE, 0, 6), 1),
+            Claim::Filled(pages(HERE, 6, 8), 4),
+            Claim::Filled(pages(private, 0, 2), 3),
+            Claim::Filled(pages(private, 2, 4), 2),
+        ];
+        machine.checkpoint("written in the clone", &alive, &seen);
+        go(machine, home);
+        sync(machine, file)?;
+        (0..6).for_each(|number| _ = evict(machine, page(HERE, number)));
+        let gone = [Claim::Absent(pages(HERE, 0, 6)), Claim::Filled(pages(HERE, 6, 8), 4)];
+        machine.checkpoint("let go", &alive, &gone);
+        destroy(machine, clone)?;
+        destroy(machine, other)?;
+        let left = [Claim::Filled(pages(HERE, 6, 8), 4), Claim::Filled(pages(private, 0, 4), 2)];
+        machine.checkpoint("destroyed", &[], &left);
+        pools.into_iter().try_for_each(|pool| unmap(machine, pool))
     })
 }

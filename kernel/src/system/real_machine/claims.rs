@@ -57,6 +57,9 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
         {
             control!("claim slots {:#x} {map:#x} {counts:#x} {drive:#x}", swap.slots());
         }
+        for table in memory.files.tables() {
+            control!("claim table {:#x} {:#x}", table.frame.number(), table.users);
+        }
         memory.root()
     });
     for root in [home, current].iter().chain(others.iter().filter(|other| **other != current)) {
