@@ -244,7 +244,7 @@ fn a_file_of_the_drive_is_a_region_and_goes_back_there() {
     let mut image: Vec<u8> = (0..1 << 20).map(|at: u32| (at / 512) as u8).collect();
     fs::write(&drive, &image).expect("the directory is ours");
     let (said, success) = session_with(
-        "files\ndrive file 2048 1\ndrive file 16 5000\nmap 1 5000_0000\nmap 1 6000_0000 shared\n\
+        "files\ndrive file 2048 1\ndrive file 16 5000\ndrive file 25 1\nmap 1 5000_0000\nmap 1 6000_0000 shared\n\
          map 1 6100_0000 shared read-only\nwhy 6000_1000\nread 6100_1000\nread 6000_1388\nwrite 6000_0004 0xCAFE\n\
          read 6100_0004\nmaps\nfiles\nsync 1\nsync 1\nwrite 6100_0000 1\nwrite 6000_1000 2\nevict 6000_1000\n\
          walk 6000_1000\nread 6000_2000\nmap 9 6080_0000\nsync 9\nmap 1\npool drop 5FFF_F000\npool drop 60FF_F000\nfiles\n",
@@ -258,6 +258,7 @@ fn a_file_of_the_drive_is_a_region_and_goes_back_there() {
             "there are no files; a boot module is one",
             "the drive ends after 2048 sectors, and the file does not\n",
             "file 1, of 10 sectors from 16 on; map 1 ADDR shows it\n",
+            "file 1 has some of these sectors\n",
             "the pool at 0x4000_0000 is in the way\n",
             "a region at 0x6000_0000, in a pool of its own at 0x5FFF_F000; nothing is read before it is touched\n",
             "a region at 0x6100_0000",

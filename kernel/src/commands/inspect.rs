@@ -99,16 +99,22 @@ pub fn why(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), Ba
         }
     };
     let legitimate = machine.with(|memory| memory.is_legitimate(address));
+    let is_allowed = !write || walk.directory.is_writable();
     say!(machine, "{address} is {place}");
     if walk.allows(write) {
         say!(machine, "yes: it is backed, {:?}", walk.page_entry().unwrap_or_default());
-    } else if let Some(frame) = walk.page_entry().filter(|entry| entry.has(Entry::SHARED)).and_then(Entry::frame) {
+    } else if let Some(frame) =
+        walk.page_entry().filter(|entry| is_allowed && entry.has(Entry::SHARED)).and_then(Entry::frame)
+    {
         match machine.with(|memory| memory.uses.beyond_first(frame)) {
             0 => say!(machine, "yes: it was shared, and the first write makes it writable"),
             1 => say!(machine, "yes: 1 other page shares its frame, so the first write copies it"),
             others => say!(machine, "yes: {others} other pages share its frame, so the first write copies it"),
         }
-    } else if walk.table == Some(Entry::IN_FILE) {
+    } else if walk.table.is_some_and(|entry| entry.is_in_file() && (!write || entry.has(Entry::WRITABLE)))
+        && legitimate
+        && is_allowed
+    {
         say!(machine, "yes: it is in a file, and the next touch reads it");
     } else if let Some(slot) = walk.table.and_then(Entry::slot) {
         say!(machine, "yes: it is on the drive, in {slot:?}, and the next touch reads it");
@@ -150,7 +156,7 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
                     continue;
                 };
                 // A table of a file says so behind the file's end, too.
-                if entry == Entry::IN_FILE && !memory.is_legitimate(page.start()) {
+                if entry.is_in_file() && !memory.is_legitimate(page.start()) {
                     continue;
                 }
                 let next = PageRange::new(page, Page::new(page.number() + 1));
@@ -177,7 +183,7 @@ pub fn maps(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
 /// Returns what may be done with a page that has a frame, and else where it is.
 fn rights(table: Entry, entry: Entry) -> &'static str {
     match entry.is_writable() && table.is_writable() {
-        _ if entry == Entry::IN_FILE => "in a file",
+        _ if entry.is_in_file() => "in a file",
         _ if !entry.is_present() => "on the drive",
         true => "read, write",
         false if entry.has(Entry::SHARED) => "read, write a copy",
@@ -266,7 +272,7 @@ fn backed(view: &impl MmuView, pages: PageRange) -> u32 {
     let mut count = 0;
     let mut from = pages.start;
     while let Some(page) = view.first_present(PageRange::new(from, pages.end)) {
-        count += u32::from(view.pte(page) != Some(Entry::IN_FILE));
+        count += u32::from(!view.pte(page).is_some_and(Entry::is_in_file));
         from = Page::new(page.number() + 1);
     }
     count

@@ -107,8 +107,12 @@ pub fn free(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), B
 fn free_page(machine: &impl PromptMachine, address: VirtAddr) {
     if inspect::records_agree(machine) {
         let page = Page::containing(address);
-        let slot = machine.with(|memory| memory.pte(page).and_then(Entry::slot));
+        let (slot, is_of_file) =
+            machine.with(|memory| (memory.pte(page).and_then(Entry::slot), memory.pde(page).is_of_file()));
         match machine.with(|memory| memory.free_page(page)) {
+            _ if is_of_file => {
+                say!(machine, "what it has of its own is gone; a shared page of a file stays, another comes from there")
+            }
             None if let Some(slot) = slot => say!(machine, "{slot:?} came back; the next touch gets a frame of zeros"),
             Some(frame) => say!(machine, "frame {:#x} came back; the next touch gets one of zeros", frame.number()),
             None => say!(machine, "no frame of a region is behind {address}"),

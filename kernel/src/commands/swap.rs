@@ -70,7 +70,7 @@ pub fn evict(machine: &impl PromptMachine, words: &mut Words<'_>) -> Result<(), 
         let is_of_file = memory.pde(page).has(Entry::FILE);
         (memory.swap.is_some() || is_of_file, memory.pte(page).unwrap_or(Entry::ABSENT))
     });
-    if entry == Entry::IN_FILE {
+    if entry.is_in_file() {
         say!(machine, "{address} is in its file, and nowhere else");
     } else if !has_drive {
         say!(machine, "there is no drive for pages; make run DRIVE=64 gives the machine one of 64 MiB");

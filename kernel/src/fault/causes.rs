@@ -187,10 +187,9 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         name: "read-only file",
         matches: |evidence| {
-            let is_view = |walk: Walk| walk.directory.is_of_file() && !walk.directory.is_writable();
-            evidence.read_only(|_| true) && evidence.walk.is_some_and(is_view)
+            evidence.read_only(|_| true) && evidence.walk.is_some_and(|walk| walk.directory.is_of_file())
         },
-        why: "the region is a file, mapped read-only: its directory entry lacks the W flag.",
+        why: "the region is a file, mapped read-only: the W flag is missing, above the table if the file is shared.",
         next: "the `map_file` that made it: a private view may be writable, even if the file is not.",
     },
     Cause {
@@ -223,7 +222,7 @@ pub const CAUSES: &[Cause] = &[
         name: "unreadable file",
         matches: |evidence| {
             // There was a frame to read it into.
-            let is_in_file = evidence.walk.is_some_and(|walk| walk.table == Some(Entry::IN_FILE));
+            let is_in_file = evidence.walk.is_some_and(|walk| walk.table.is_some_and(Entry::is_in_file));
             is_in_file && evidence.free_frames > 0 && evidence.is(FaultError::Refused(Refusal::OutOfFrames))
         },
         why: "the page is in a file, and the file's drive can't read it, or the file is gone.",

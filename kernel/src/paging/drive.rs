@@ -52,8 +52,8 @@ pub trait Drive<M> {
         None
     }
 
-    /// Reads `count` sectors, 1 to 8, from `first` on into the start of `page`, which must be mapped, writable, a page that no
-    /// object of Rust's lies in.
+    /// Reads `count` sectors, 1 to 8, from `first` on into the start of `page`, which must be mapped, writable, a page
+    /// that no object of Rust's lies in.
     ///
     /// # Errors
     ///
@@ -66,6 +66,15 @@ pub trait Drive<M> {
     ///
     /// [`DriveError`]; some of the sectors may have been written then.
     fn write(&mut self, mmu: &M, first: u32, count: u32, page: Page) -> Result<(), DriveError>;
+
+    /// Sees to it that what was written stays when the machine loses its power.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`].
+    fn flush(&mut self) -> Result<(), DriveError> {
+        Ok(())
+    }
 }
 
 /// Checks that a drive of `sectors` sectors can move `count` of them from `first` on at once.

@@ -17,8 +17,8 @@ use core::fmt;
 /// ours: bit 9 kept, bit 10 shared, both of a file, bit 11 shares
 /// ```
 ///
-/// While P is clear the processor ignores the other 31 bits. In a page table, an absent entry is 0, or names a slot of the
-/// drive where a present one names a frame, and keeps W, or says that the page is in a file.
+/// While P is clear the processor ignores the other 31 bits. In a page table, an absent entry is 0, or names a slot of
+/// the drive where a present one names a frame, and keeps W, or says that the page is in a file.
 ///
 /// Source: Intel SDM volume 3, section 4.3, table 4-5 and 4-6.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -44,16 +44,17 @@ impl Entry {
 
     /// Bit 9, which the processor ignores: a page of the kernel's own records. A clone gets a copy at once.
     pub const KEPT: u32 = 1 << 9;
-    /// Bit 10, which the processor ignores: W was taken away since another entry leads to the frame, or did. The page's first
-    /// write gives it back.
+    /// Bit 10, which the processor ignores: W was taken away since another entry leads to the frame, or did. The page's
+    /// first write gives it back.
     pub const SHARED: u32 = 1 << 10;
-    /// Bit 11 of a directory entry, which the processor ignores: the table was cloned, or is a clone's: its pages may be shared.
+    /// Bit 11 of a directory entry, which the processor ignores: the table was cloned, or is a clone's: its pages may
+    /// be shared.
     pub const SHARES: u32 = 1 << 11;
 
     /// Bits 9 and 10 together, which no entry of a page has: of a directory entry, that its table is a file's.
     pub const FILE: u32 = Self::KEPT | Self::SHARED;
 
-    /// The absent entry of a page that is in the file whose table this is. Who may write to it, the directory entry says.
+    /// The absent entry of a page that is in the file whose table this is, and may be written to.
     pub const IN_FILE: Self = Self(Self::FILE | Self::WRITABLE);
 
     const FLAGS: u32 = 0xFFF;
@@ -108,7 +109,8 @@ impl Entry {
         if self.is_present() { Some(Frame::containing(PhysAddr::new(self.0))) } else { None }
     }
 
-    /// Returns the slot of the drive that the page of an absent entry is in; of a present one, of 0 and of a note, `None`.
+    /// Returns the slot of the drive that the page of an absent entry is in; of a present one, of 0 and of a note,
+    /// `None`.
     pub const fn slot(self) -> Option<SwapSlot> {
         if self.has(Self::FLAGS & !Self::WRITABLE) { None } else { SwapSlot::new(self.0 >> 12) }
     }
@@ -118,8 +120,23 @@ impl Entry {
         self.0 & Self::FILE == Self::FILE
     }
 
-    /// Returns the entry of the same page when it is in `slot`. A page that is only read-only since it is shared may be written
-    /// to when it comes back: then it has a frame of its own.
+    /// Says whether it is the absent entry of a page that is in a file.
+    pub const fn is_in_file(self) -> bool {
+        self.is_of_file() && !self.is_present()
+    }
+
+    /// Returns the entry of the same page when it is in its file and nowhere else. It keeps the right to write, as
+    /// [`in_slot`](Self::in_slot) does.
+    pub const fn in_file(self) -> Self {
+        if self.is_in_file() {
+            return self;
+        }
+        let writable = self.0 & (Self::WRITABLE | Self::SHARED) != 0;
+        Self(Self::FILE | if writable { Self::WRITABLE } else { 0 })
+    }
+
+    /// Returns the entry of the same page when it is in `slot`. A page that is only read-only since it is shared may be
+    /// written to when it comes back: then it has a frame of its own.
     pub const fn in_slot(self, slot: SwapSlot) -> Self {
         let writable = self.0 & (Self::WRITABLE | Self::SHARED) != 0;
         Self(slot.number() << 12 | if writable { Self::WRITABLE } else { 0 })

@@ -33,7 +33,7 @@ pub enum FileError {
     Empty,
     /// Not all of its bytes are on the drive, which has so many sectors.
     PastDrive(u32),
-    /// It would be larger than what pools may hold.
+    /// It would be larger than 1 GiB.
     TooLarge,
 }
 
@@ -60,7 +60,8 @@ pub struct File<M> {
     bytes: u32,
     writable: bool,
     name: String,
-    /// What the drive has behind the last byte, in the same sector: it stays when that sector is written. Known once it was read.
+    /// What the drive has behind the last byte, in the same sector: it stays when that sector is written. Known once it
+    /// was read.
     behind: [u32; SECTOR_WORDS],
     counts: FileCounts,
 }
@@ -77,7 +78,8 @@ pub struct FileCounts {
 }
 
 impl<M: Mmu> File<M> {
-    /// Makes the file of the `bytes` bytes from sector `first` of `drive` on. Its pages may be written to if it is `writable`.
+    /// Makes the file of the `bytes` bytes from sector `first` of `drive` on. Its pages may be written to if it is
+    /// `writable`.
     ///
     /// # Errors
     ///
@@ -152,7 +154,8 @@ impl<M: Mmu> File<M> {
         (self.first + number * SECTORS_A_PAGE, bytes.div_ceil(SECTOR_SIZE), bytes)
     }
 
-    /// Reads page `number`, which the file has, into `page`, which is mapped and writable; behind the end of the file are zeros.
+    /// Reads page `number`, which the file has, into `page`, which is mapped and writable; behind the end of the file
+    /// are zeros.
     ///
     /// # Errors
     ///
@@ -170,8 +173,8 @@ impl<M: Mmu> File<M> {
         read
     }
 
-    /// Writes `page`, which is mapped and writable, as page `number`, which the file has. Of what is behind the end of the file, in
-    /// the same page, nothing gets there.
+    /// Writes `page`, which is mapped and writable, as page `number`, which the file has. Of what is behind the end of
+    /// the file, in the same page, nothing gets there.
     ///
     /// # Errors
     ///
@@ -183,6 +186,15 @@ impl<M: Mmu> File<M> {
         self.take_behind(mmu, page, bytes);
         *if written.is_ok() { &mut self.counts.writes } else { &mut self.counts.failures } += 1;
         written
+    }
+
+    /// Sees to it that what was written is there to stay.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`].
+    pub(super) fn flush(&mut self) -> Result<(), DriveError> {
+        self.drive.flush()
     }
 
     /// Keeps what the drive has behind the last of the `bytes` bytes of `page`, and makes it zeros there.
@@ -202,7 +214,8 @@ impl<M: Mmu> File<M> {
     }
 }
 
-/// Returns the words of `page` behind its first `bytes` bytes, up to the end of the sector, and which bits of each are of those bytes.
+/// Returns the words of `page` behind its first `bytes` bytes, up to the end of the sector, and which bits of each are
+/// of those bytes.
 fn words_behind(page: Page, bytes: u32) -> impl Iterator<Item = (VirtAddr, u32)> {
     let (first, end) = (bytes & !3, bytes.next_multiple_of(SECTOR_SIZE));
     let at = move |offset| VirtAddr::new(page.start().as_u32() + offset);
@@ -230,7 +243,7 @@ pub struct FileTable {
     pub number: u32,
     /// Who sees it.
     pub view: View,
-    /// How many directories lead to it: 1 if it is private.
+    /// How many directories lead to it: 1 if it is private, 0 if only what could not be written keeps it.
     pub users: u32,
 }
 
@@ -303,17 +316,19 @@ impl<M> Files<M> {
 
     /// Counts one more directory that leads to the table in `frame`.
     pub(super) fn count_up(&mut self, frame: Frame) {
-        self.change_users(frame, 1);
+        if let Some(table) = self.table_mut(frame) {
+            table.users += 1;
+        }
     }
 
     /// Counts one directory less that leads to the table in `frame`.
     pub(super) fn count_down(&mut self, frame: Frame) {
-        self.change_users(frame, u32::MAX);
+        if let Some(table) = self.table_mut(frame) {
+            table.users -= 1;
+        }
     }
 
-    fn change_users(&mut self, frame: Frame, by: u32) {
-        if let Some(table) = self.tables.iter_mut().find(|table| table.frame == frame) {
-            table.users = table.users.wrapping_add(by);
-        }
+    fn table_mut(&mut self, frame: Frame) -> Option<&mut FileTable> {
+        self.tables.iter_mut().find(|table| table.frame == frame)
     }
 }

@@ -1,8 +1,8 @@
 //! The hand: makes frames free by sending pages to the drive, and fetches them back.
 //!
-//! It gives each page a second chance. It walks over page tables, whichever address space they are of: from a page that was
-//! used since it last came by it takes the A flag away, and a page without it goes to the drive. It knows neither which
-//! address space nor which page that is, and needs no list of frames.
+//! It gives each page a second chance. It walks over page tables, whichever address space they are of: from a page that
+//! was used since it last came by it takes the A flag away, and a page without it goes to the drive. It knows neither
+//! which address space nor which page that is, and needs no list of frames.
 
 use super::entry::Entry;
 use super::files::View;
@@ -10,7 +10,7 @@ use super::memory::Memory;
 use super::mmu::Mmu;
 use super::share::shared;
 use super::shown::Shown;
-use super::swap::{Purpose, Swap};
+use super::swap::{Purpose, Swap, TRIES};
 use super::table::{CurrentTable, OutOfFrames};
 use super::window::Window;
 use crate::addr::{ENTRIES, Frame, Page, SwapSlot};
@@ -18,11 +18,11 @@ use crate::events::EventKind;
 use crate::frames::FrameSource;
 
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
-    /// Hands out a frame with unknown contents. If none is free, and there is a drive, a page that was not used lately makes
-    /// way.
+    /// Hands out a frame with unknown contents. If none is free, and there is a drive, a page that was not used lately
+    /// makes way.
     ///
-    /// Then any page of any address space may have gone when it returns, but for the kernel's own records. What was known of an
-    /// entry has to be looked up again.
+    /// Then any page of any address space may have gone when it returns, but for the kernel's own records. What was
+    /// known of an entry has to be looked up again.
     ///
     /// # Errors
     ///
@@ -48,31 +48,37 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     ///
     /// [`OutOfFrames`] if there is no page that could, or the drive takes none.
     fn sweep(&mut self, purpose: Purpose) -> Result<(), OutOfFrames> {
-        // Once round to take the A flags away, once more to find a page without; the first table may be begun in its middle.
+        // Once round to take the A flags away, once more to find a page without; the first table may be begun in its
+        // middle.
         let mut tables_left = 2 * self.uses.tables() + 1;
-        let mut has_slots = self.swap.is_some();
+        let (mut has_slots, mut writes_left) = (self.swap.is_some(), TRIES);
         while tables_left > 0 && (has_slots || !self.files.tables().is_empty()) {
             let (from, index) = self.hand;
             let table = self.uses.table_from(from).ok_or(OutOfFrames)?;
             let index = if table == from { index } else { 0 };
-            let is_of_file = self.files.table(table).is_some();
-            let victim = if has_slots || is_of_file { self.sweep_table(table, index) } else { None };
+            let file = self.files.table(table);
+            let victim = if has_slots || file.is_some() { self.sweep_table(table, index) } else { None };
             let Some((index, entry)) = victim else {
                 self.hand = (Frame::new(table.number() + 1), 0);
                 tables_left -= 1;
                 continue;
             };
             self.hand = (table, index + 1);
-            if self.send(table, index, entry, purpose).is_ok() {
+            let is_clean = file.is_some() && !entry.has(Entry::DIRTY);
+            let is_shared_file = file.is_some_and(|file| file.view == View::Shared);
+            let may_go = is_clean || if is_shared_file { writes_left > 0 } else { has_slots };
+            if may_go && self.send(table, index, entry, purpose).is_ok() {
                 return Ok(());
             }
-            // What can go back into a file still can.
-            has_slots &= is_of_file;
+            // What the file has still can go.
+            writes_left = writes_left.saturating_sub(u32::from(is_shared_file));
+            has_slots &= is_shared_file;
         }
         Err(OutOfFrames)
     }
 
-    /// Takes the A flag away from the entries of `table`, from `index` on, up to the first that has none, which it returns.
+    /// Takes the A flag away from the entries of `table`, from `index` on, up to the first that has none, which it
+    /// returns.
     fn sweep_table(&mut self, table: Frame, mut index: u32) -> Option<(u32, Entry)> {
         let shown = Shown::show(&mut self.mmu, table);
         let mut victim = None;
@@ -93,18 +99,19 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         victim
     }
 
-    /// Sends the page of entry `index` of `table` to where it can come back from, which its entry then says, and gives its frame back:
-    /// to its file, if it was not written to or others see it there, else to the drive. Returns that entry.
+    /// Sends the page of entry `index` of `table` to where it can come back from, which its entry then says, and gives
+    /// its frame back: to its file, if it was not written to or others see it there, else to the drive. Returns that
+    /// entry.
     ///
-    /// Nothing else happens meanwhile, so it is written first, and only then taken out of the tables: a page that the drive
-    /// does not take stays as it is.
+    /// Nothing else happens meanwhile, so it is written first, and only then taken out of the tables: a page that the
+    /// drive does not take stays as it is.
     fn send(&mut self, table: Frame, index: u32, entry: Entry, purpose: Purpose) -> Result<Entry, OutOfFrames> {
         let frame = entry.frame().ok_or(OutOfFrames)?;
         let shown = Shown::show(&mut self.mmu, table);
         let sent = match self.files.table(table) {
             // It comes again as it is (rule clean-comes-again).
-            Some(_) if !entry.has(Entry::DIRTY) => Some(Entry::IN_FILE),
-            Some(file) if file.view == View::Shared => self.write_shown(file, index).is_ok().then_some(Entry::IN_FILE),
+            Some(_) if !entry.has(Entry::DIRTY) => Some(entry.in_file()),
+            Some(file) if file.view == View::Shared => self.write_shown(file, index).is_ok().then_some(entry.in_file()),
             _ => {
                 let slot = self.swap.as_mut().and_then(|swap| swap.write_out(&self.mmu, Shown::page(index), purpose));
                 slot.map(|slot| entry.in_slot(slot))
@@ -133,7 +140,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
     }
 
-    /// Makes the `others` that led to `frame` lead to where its contents are: where `sent` leads, which was one of them.
+    /// Makes the `others` that led to `frame` lead to where its contents are: where `sent` leads, which was one of
+    /// them.
     #[cold]
     #[inline(never)]
     fn send_for_others(&mut self, index: u32, frame: Frame, sent: Entry, others: u32) {
@@ -142,14 +150,14 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             let absent = match sent.slot() {
                 // Slots are counted as far as frames are.
                 Some(slot) => memory.swap.as_mut()?.count_up(slot).then(|| entry.in_slot(slot))?,
-                None => sent,
+                None => entry.in_file(),
             };
             memory.uses.count_down(frame).then_some(absent)
         });
     }
 
-    /// Makes the `left` other entries that lead to a frame or slot say what `change` makes of them. They are in other page tables,
-    /// and have the same index: clones have a page at the same address (rule **same-place**).
+    /// Makes the `left` other entries that lead to a frame or slot say what `change` makes of them. They are in other
+    /// page tables, and have the same index: clones have a page at the same address (rule **same-place**).
     fn change_others(&mut self, index: u32, mut left: u32, mut change: impl FnMut(&mut Self, Entry) -> Option<Entry>) {
         let (at, mut from) = (Shown::entry(index), Frame::new(0));
         while left > 0 {
@@ -167,17 +175,17 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
     }
 
-    /// Gives `page`, whose entry leads to a slot or a file, a frame with what is there. A slot is free then: clones that share it
-    /// share the frame, and wait for a first write again.
+    /// Gives `page`, whose entry leads to a slot or a file, a frame with what is there. A slot is free then: clones
+    /// that share it share the frame, and wait for a first write again.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] with the page as it was; also if it can't be read, and then there is a free frame. Another page may
-    /// have gone to the drive.
+    /// [`OutOfFrames`] with the page as it was; also if it can't be read, and then there is a free frame. Another page
+    /// may have gone to the drive.
     #[cold]
     #[inline(never)]
     pub fn fetch(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
-        if self.mmu.load(Window::Own.pte_slot(page)).is_of_file() {
+        if self.mmu.load(Window::Own.pte_slot(page)).is_in_file() {
             return self.fetch_from_file(page);
         }
         let frame = match self.frames.get_frame() {
@@ -211,8 +219,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         });
     }
 
-    /// Reads into `frame`, which was just handed out, what is in the slot to which the entry of `page` leads, and makes it lead to
-    /// the frame instead. Others that share the slot keep it.
+    /// Reads into `frame`, which was just handed out, what is in the slot to which the entry of `page` leads, and makes
+    /// it lead to the frame instead. Others that share the slot keep it.
     ///
     /// # Errors
     ///
@@ -266,8 +274,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         result
     }
 
-    /// Sends `page` of the current address space to the drive or its file now, used or not. Returns its entry, which is absent; `None`
-    /// if it has no frame, is one of the kernel's records, or the drive does not take it.
+    /// Sends `page` of the current address space to the drive or its file now, used or not. Returns its entry, which is
+    /// absent; `None` if it has no frame, is one of the kernel's records, or the drive does not take it.
     pub fn evict(&mut self, page: Page) -> Option<Entry> {
         let (table, entry) = (self.pde(page).frame()?, self.pte(page)?);
         if !self.uses.is_table(table) || !entry.is_present() || entry.has(Entry::KEPT) {

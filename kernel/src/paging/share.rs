@@ -28,13 +28,14 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         self.mmu.store(slot, entry.with(Entry::KEPT));
     }
 
-    /// Makes the page table whose directory is `other`, which is new, lead to all that the current one leads to. Pages are
-    /// shared, the kernel's own records copied; what was read-only before stays so on both sides. The note is the current
-    /// one's.
+    /// Makes the page table whose directory is `other`, which is new, lead to all that the current one leads to. Pages
+    /// are shared, the kernel's own records copied; what was read-only before stays so on both sides. The note is the
+    /// current one's.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] half-way. What `other` leads to then goes with it, and [`take_back`](Self::take_back) undoes the rest.
+    /// [`OutOfFrames`] half-way. What `other` leads to then goes with it, and [`take_back`](Self::take_back) undoes the
+    /// rest.
     pub fn share_pages(&mut self, other: Frame) -> Result<(), OutOfFrames> {
         let note = self.note();
         let mut from = IDENTITY.end;
@@ -53,7 +54,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Gives the page table in `other` a table for `pages`, which are all of one, and shares what is in the current one's, to which
+    /// Gives the page table in `other` a table for `pages`, which are all of one, and shares what is in the current
+    /// one's, to which
     /// `entry` leads; `file` says whether that is a file's, and which.
     fn share_table(
         &mut self,
@@ -112,13 +114,13 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Shares the slot of `page`, whose entry is `entry`, or its place in a file. If no more can share a slot, the page gets a frame
-    /// of its own instead, to be shared then. Says whether it was shared.
+    /// Shares the slot of `page`, whose entry is `entry`, or its place in a file. If no more can share a slot, the page
+    /// gets a frame of its own instead, to be shared then. Says whether it was shared.
     #[cold]
     fn share_slot(&mut self, page: Page, entry: Entry) -> Result<bool, OutOfFrames> {
         let is_shared = match (entry.slot(), &mut self.swap) {
             (Some(slot), Some(swap)) => swap.count_up(slot),
-            _ => entry.is_of_file(),
+            _ => entry.is_in_file(),
         };
         if is_shared {
             self.mmu.store(Shown::entry(page.table_index()), entry);
@@ -129,8 +131,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(false)
     }
 
-    /// Gives the table that is shown a copy of `page`, which has `frame`. Returns false, and has done nothing, if the page went
-    /// to the drive meanwhile.
+    /// Gives the table that is shown a copy of `page`, which has `frame`. Returns false, and has done nothing, if the
+    /// page went to the drive meanwhile.
     #[cold]
     #[inline(never)]
     fn copy_to_shown(&mut self, page: Page, frame: Frame) -> Result<bool, OutOfFrames> {
@@ -148,8 +150,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(true)
     }
 
-    /// Makes writable again what nobody shares any more, since the page table that [`share_pages`](Self::share_pages) filled
-    /// half-way is gone.
+    /// Makes writable again what nobody shares any more, since the page table that [`share_pages`](Self::share_pages)
+    /// filled half-way is gone.
     #[cold]
     pub fn take_back(&mut self) {
         let mut from = IDENTITY.end;
@@ -165,13 +167,13 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         self.mmu.flush_all();
     }
 
-    /// Makes `page`, which is present, writable if it is shared: with a copy of the frame if other entries lead there, else with
-    /// the frame itself. Returns the frame; `None` if the page is not shared.
+    /// Makes `page`, which is present, writable if it is shared: with a copy of the frame if other entries lead there,
+    /// else with the frame itself. Returns the frame; `None` if the page is not shared.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] with nothing changed; also if the page had to make way for the copy itself, and then can't be read from the
-    /// drive.
+    /// [`OutOfFrames`] with nothing changed; also if the page had to make way for the copy itself, and then can't be
+    /// read from the drive.
     pub fn unshare(&mut self, page: Page) -> Result<Option<Frame>, OutOfFrames> {
         let slot = Window::Own.pte_slot(page);
         let entry = self.load(slot);
@@ -184,7 +186,13 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
             return Ok(Some(frame));
         }
         let copy = self.get_frame()?;
-        if self.load(slot).frame() != Some(frame) {
+        let now = self.load(slot);
+        if now.is_in_file() {
+            // It was clean, and went back into its file: it comes from there, and is nobody else's.
+            self.give_back(copy);
+            return self.fetch(page).map(Some);
+        }
+        if now.frame() != Some(frame) {
             // What is to be copied is on the drive, where the others keep it.
             return self.fetch_into(page, copy).map(|()| Some(copy));
         }
@@ -211,8 +219,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 }
 
-/// Returns `entry` as one of several that lead to its frame: the right to write becomes the mark. What is read-only, for that
-/// reason or another, stays as it is.
+/// Returns `entry` as one of several that lead to its frame: the right to write becomes the mark. What is read-only,
+/// for that reason or another, stays as it is.
 pub(super) fn shared(entry: Entry) -> Entry {
     // No branch: this is asked for each page of a clone.
     entry.without(Entry::WRITABLE).with((entry.bits() & Entry::WRITABLE) * (Entry::SHARED / Entry::WRITABLE))

@@ -6,8 +6,8 @@ use super::window::{Slot, Window};
 use crate::addr::{Frame, Page, PageRange};
 use crate::memory_map::OTHER_WINDOW_ENTRY;
 
-/// The pages at which entry 1022 shows what it leads to: a frame that it takes for a table has its pages here, in the order of
-/// its entries, and is itself seen where a table of these pages would be.
+/// The pages at which entry 1022 shows what it leads to: a frame that it takes for a table has its pages here, in the
+/// order of its entries, and is itself seen where a table of these pages would be.
 const SHOWN: PageRange = PageRange::of_table(OTHER_WINDOW_ENTRY);
 
 /// A frame that is shown. What was shown before, or the note, waits until it is hidden.

@@ -11,8 +11,8 @@ use alloc::boxed::Box;
 /// How many slots a drive gets at most, whatever its size: those of 256 MiB, for which the kernel pool has room.
 const MOST_SLOTS: u32 = 1 << 16;
 
-/// How many slots are tried for a page before the drive counts as broken.
-const TRIES: u32 = 4;
+/// How many slots are tried for a page, or pages for a file, before the drive counts as broken.
+pub(super) const TRIES: u32 = 4;
 
 /// What a page makes way for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl<M: Mmu> Swap<M> {
     }
 
     /// Makes the slots of `drive`, all free, with their bookkeeping in `words`, [`FramePool::storage_words`] of
-    /// [`slots_of`](Self::slots_of) its sectors, and in `bytes`, one a slot. Returns `None` if these are shorter, or the
-    /// drive has no slot beside the first.
+    /// [`slots_of`](Self::slots_of) its sectors, and in `bytes`, one a slot. Returns `None` if these are shorter, or
+    /// the drive has no slot beside the first.
     pub fn new(drive: Box<dyn Drive<M> + Send>, words: &'static mut [u32], bytes: &'static mut [u8]) -> Option<Self> {
         let range = FrameRange::new(Frame::new(0), Frame::new(Self::slots_of(drive.sectors())));
         let mut slots = FramePool::new(range, words)?;
@@ -116,14 +116,16 @@ impl<M: Mmu> Swap<M> {
         self.uses.beyond_first(as_frame(slot))
     }
 
-    /// Returns where the map of the slots, their counts and slot 0 itself are in memory, for whoever reads them from outside;
+    /// Returns where the map of the slots, their counts and slot 0 itself are in memory, for whoever reads them from
+    /// outside;
     /// `None` if the drive does not lie in memory.
     pub fn addresses(&self) -> Option<[usize; 3]> {
         Some([self.slots.map_address(), self.uses.address(), self.drive.address()?])
     }
 
-    /// Writes `page`, which is mapped, to a slot, which it returns: `None` if no slot is free, or the drive does not take it. The
-    /// last free slot is only for a page that makes way for one that comes back, if that one's slot is free then.
+    /// Writes `page`, which is mapped, to a slot, which it returns: `None` if no slot is free, or the drive does not
+    /// take it. The last free slot is only for a page that makes way for one that comes back, if that one's slot is
+    /// free then.
     ///
     /// A slot that could not be written is never used again.
     pub fn write_out(&mut self, mmu: &M, page: Page, purpose: Purpose) -> Option<SwapSlot> {
@@ -145,7 +147,8 @@ impl<M: Mmu> Swap<M> {
         None
     }
 
-    /// Reads what is in `slot` into `page`, which is mapped and writable. Says whether that went well; the slot is as it was.
+    /// Reads what is in `slot` into `page`, which is mapped and writable. Says whether that went well; the slot is as
+    /// it was.
     pub fn read_in(&mut self, mmu: &mut M, slot: SwapSlot, page: Page) -> bool {
         let is_read = self.drive.read(mmu, sector(slot), SECTORS_A_PAGE, page).is_ok();
         *if is_read { &mut self.counts.reads } else { &mut self.counts.failures } += 1;

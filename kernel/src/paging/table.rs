@@ -1,12 +1,12 @@
 //! Page tables: made, switched, changed and given back.
 //!
-//! A [`PageTable`] is its directory, and the directory is a frame. [`CurrentTable`] reads the *current* one through its own
-//! window, and [`Memory`] changes it. Another one's tables are reached through the second window, which is open only inside
-//! a function of paging.
+//! A [`PageTable`] is its directory, and the directory is a frame. [`CurrentTable`] reads the *current* one through its
+//! own window, and [`Memory`] changes it. Another one's tables are reached through the second window, which is open
+//! only inside a function of paging.
 //!
-//! While the second window is closed its directory entry, number 1022, is absent, and the processor ignores the other 31
-//! bits of an absent entry. They carry the *note*: one word in which the owner of the address space keeps where its own
-//! records start. So the frame of the directory is all that needs to be known of an address space.
+//! While the second window is closed its directory entry, number 1022, is absent, and the processor ignores the other
+//! 31 bits of an absent entry. They carry the *note*: one word in which the owner of the address space keeps where its
+//! own records start. So the frame of the directory is all that needs to be known of an address space.
 //!
 //! Decisions, in docs/src/decisions: 0003, 0004, 0008.
 
@@ -192,13 +192,13 @@ impl<V: MmuView> CurrentTable for V {}
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Gives the absent page `page` a frame of zeros, and a table if it has none. A page on the drive gets what it had.
     ///
-    /// For a lazy page, [`handle_fault`](Self::handle_fault) is the only caller (rule **one-way-to-back**). `page` must be a
-    /// page that pools may hold, and absent, as the processor said.
+    /// For a lazy page, [`handle_fault`](Self::handle_fault) is the only caller (rule **one-way-to-back**). `page` must
+    /// be a page that pools may hold, and absent, as the processor said.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] with nothing mapped and no frame kept; also for a page that can't be read from the drive, and then there
-    /// is a free frame.
+    /// [`OutOfFrames`] with nothing mapped and no frame kept; also for a page that can't be read from the drive, and
+    /// then there is a free frame.
     #[inline(always)] // on the fault path
     pub fn back(&mut self, page: Page) -> Result<Frame, OutOfFrames> {
         debug_assert!(POOL_PAGES.contains(page));
@@ -226,13 +226,16 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Takes the frame behind `page` away and gives it back, with the table if that was its last page. Returns the frame;
-    /// for an absent page, the first 4 MiB and the windows it does nothing and returns `None`. A page on the drive, which has
-    /// no frame, gives its slot back.
+    /// Takes the frame behind `page` away and gives it back, with the table if that was its last page. Returns the
+    /// frame; for an absent page, the first 4 MiB and the windows it does nothing and returns `None`. A page on the
+    /// drive, which has no frame, gives its slot back.
     ///
     /// This is the coursework's `PageTable::free_page`; [`free_page`](Self::free_page) also knows pools.
     pub fn unmap_page(&mut self, page: Page) -> Option<Frame> {
         let entry = self.pte(page)?;
+        if self.pde(page).has(Entry::FILE) {
+            return self.unmap_page_in_file(page);
+        }
         let only = PageRange::new(page, Page::new(page.number() + 1));
         let Some(frame) = entry.frame() else {
             self.unmap_slot(page, entry);
@@ -253,7 +256,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
     }
 
-    /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many had a frame or a slot.
+    /// Does what [`unmap_page`](Self::unmap_page) does for every page in `pages` and returns how many had a frame or a
+    /// slot.
     pub fn unmap_pages(&mut self, pages: PageRange) -> u32 {
         let pages = pages.intersection(POOL_PAGES);
         let (mut stale, mut from) = (Stale::NONE, pages.start);
@@ -290,7 +294,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         stale
     }
 
-    /// Takes the frames and slots of all `pages`, which are of the table to which `table` leads, out of it and gives them back.
+    /// Takes the frames and slots of all `pages`, which are of the table to which `table` leads, out of it and gives
+    /// them back.
     #[inline]
     fn release_in_table(&mut self, window: Window, table: Entry, pages: PageRange) -> Stale {
         let released = if table.has(Entry::SHARES) {
@@ -328,7 +333,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Stale(frames.free_frames() - before)
     }
 
-    /// Does what [`release_in_table`](Self::release_in_table) does with frames, but gives back none to which another entry leads.
+    /// Does what [`release_in_table`](Self::release_in_table) does with frames, but gives back none to which another
+    /// entry leads.
     #[cold]
     #[inline(never)]
     fn release_shared(&mut self, window: Window, pages: PageRange) -> Stale {
@@ -348,8 +354,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Stale(cleared)
     }
 
-    /// Does what [`release_in_table`](Self::release_in_table) does with the slots of pages on the drive. Returns `released` and
-    /// these, though nothing knows of them.
+    /// Does what [`release_in_table`](Self::release_in_table) does with the slots of pages on the drive. Returns
+    /// `released` and these, though nothing knows of them.
     #[cold]
     #[inline(never)]
     fn release_slots(&mut self, window: Window, pages: PageRange, mut released: Stale) -> Stale {
@@ -390,16 +396,16 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 }
 
-/// Ends the kernel: page tables led to frames that their pool had not handed out. Entries and frames disagree, and whatever
-/// came next would damage more.
+/// Ends the kernel: page tables led to frames that their pool had not handed out. Entries and frames disagree, and
+/// whatever came next would damage more.
 #[cold]
 #[inline(never)]
 fn stray_frames(from: Page, refused: u32) -> ! {
     panic!("{refused} of the frames behind {from:?} and the pages after it were not handed out")
 }
 
-/// Entries that were cleared, while the processor may still hold what they said: so many pages. A value of this type is used
-/// up by flushing, and by nothing else (rule **flush-inside**).
+/// Entries that were cleared, while the processor may still hold what they said: so many pages. A value of this type is
+/// used up by flushing, and by nothing else (rule **flush-inside**).
 #[must_use = "the processor may still hold these translations"]
 struct Stale(u32);
 
@@ -434,7 +440,8 @@ impl AddAssign for Stale {
     }
 }
 
-/// Returns the first page above the absent table of `from` whose table is present, or `end` if there is none below that.
+/// Returns the first page above the absent table of `from` whose table is present, or `end` if there is none below
+/// that.
 fn next_table(view: &impl MmuView, from: Page, end: Page) -> Page {
     let last = end.number().div_ceil(ENTRIES);
     let found = next_present(view, from.directory_index() + 1, last, pde_slot);
@@ -449,7 +456,8 @@ fn pte_slot(number: u32) -> Slot {
     Window::Own.pte_slot(Page::new(number))
 }
 
-/// Finds the first entry in `index..end` that leads to something. What doesn't is zero, so the machine can skip it fast.
+/// Finds the first entry in `index..end` that leads to something. What doesn't is zero, so the machine can skip it
+/// fast.
 #[inline]
 fn next_present(view: &impl MmuView, index: u32, end: u32, slot: impl Fn(u32) -> Slot) -> Option<(u32, Entry)> {
     if index >= end {
@@ -475,8 +483,8 @@ fn show_cleared<M: Mmu>(mmu: &mut M, frame: Frame, fill: impl FnOnce(&mut M)) {
     close_other(mmu, note);
 }
 
-/// Opens the second window on the directory `root`. Nothing was seen there before, so nothing needs flushing. Returns the
-/// note, for [`close_other`].
+/// Opens the second window on the directory `root`. Nothing was seen there before, so nothing needs flushing. Returns
+/// the note, for [`close_other`].
 #[must_use]
 fn open_other(mmu: &mut impl Mmu, root: Frame) -> u32 {
     let note = mmu.note();

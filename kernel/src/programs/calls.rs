@@ -1,7 +1,9 @@
-//! The calls of programs: one list, for the kernel that answers them, for the programs that make them, and for the book.
+//! The calls of programs: one list, for the kernel that answers them, for the programs that make them, and for the
+//! book.
 //!
-//! A program puts a number into EAX, up to two arguments into ECX and EDX, and does `int 0x80`. On return EDX is 0 and EAX the
-//! value, or EDX is an error and EAX 0. Nothing else of its registers has changed, but that DS and ES are as at its start.
+//! A program puts a number into EAX, up to two arguments into ECX and EDX, and does `int 0x80`. On return EDX is 0 and
+//! EAX the value, or EDX is an error and EAX 0. Nothing else of its registers has changed, but that DS and ES are as at
+//! its start.
 
 /// What a program can ask of the kernel. The number of each goes into EAX.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

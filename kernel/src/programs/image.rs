@@ -58,6 +58,9 @@ impl fmt::Display for BadImage {
 /// How many segments a program may have.
 const MOST: usize = 8;
 
+/// How many program headers a file may have, those of segments that are not loaded among them.
+const MOST_HEADERS: usize = 32;
+
 /// A part of a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Segment<'a> {
@@ -99,7 +102,11 @@ impl<'a> Image<'a> {
         if header.e_type != ET_EXEC {
             return Err(BadImage::Kind(header.e_type));
         }
-        let headers: Vec<ProgramHeader> = elf.segments().ok_or(BadImage::Segments(0))?.iter().collect();
+        let headers = elf.segments().ok_or(BadImage::Segments(0))?;
+        if headers.len() > MOST_HEADERS {
+            return Err(BadImage::Segments(headers.len()));
+        }
+        let headers: Vec<ProgramHeader> = headers.iter().collect();
         if let Some(other) = headers.iter().find(|header| [PT_INTERP, PT_DYNAMIC, PT_TLS].contains(&header.p_type)) {
             return Err(BadImage::Dynamic(other.p_type));
         }
@@ -115,6 +122,11 @@ impl<'a> Image<'a> {
             let pages = pages.ok_or(BadImage::Place(number))?;
             end = pages.end;
             let [is_writable, is_code] = [PF_W, PF_X].map(|flag| header.p_flags & flag != 0);
+            // A page that the file gives nothing of would be one of zeros, which can be written to.
+            let in_file = u32::try_from(header.p_vaddr + header.p_filesz).ok().map(|end| end.div_ceil(PAGE_SIZE));
+            if !is_writable && in_file != Some(pages.end.number()) {
+                return Err(BadImage::Bytes(number));
+            }
             if is_writable && is_code {
                 return Err(BadImage::Rights(number));
             }

@@ -27,6 +27,7 @@ pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
         ("mappings-refused", mappings_refused),
         ("file-larger-than-memory", file_larger_than_memory),
         ("clones-see-files", clones_see_files),
+        ("clones-of-clean-pages", clones_of_clean_pages),
         ("file-that-fails", file_that_fails),
         ("mapping-runs-out", mapping_runs_out),
         ("files-and-a-full-drive", files_and_a_full_drive),
@@ -225,7 +226,19 @@ fn mappings_refused<M: Machine>(machine: &mut M) -> Outcome {
         for number in 0..2 {
             demand("a page behind the file", Err(Refusal::OutOfFrames), machine.probe(page(region, number), true))?;
         }
-        unmap(machine, pool)
+        unmap(machine, pool)?;
+        // A region that is released is no file any more.
+        for view in [View::Private, View::Shared] {
+            let mut pool = map(machine, HERE, file, view, false)?;
+            get(machine, HERE, 0);
+            release(machine, &mut pool, HERE)?;
+            demand("a released page", Err(Refusal::Illegitimate), machine.probe(HERE, false))?;
+            demand("a region in its place", HERE.as_u32(), allocate(machine, &mut pool, PAGE_SIZE)?.as_u32())?;
+            put(machine, HERE, 0, 5);
+            demand("the word behind what was written", 0, machine.read(above(HERE, 4)))?;
+            unmap(machine, pool)?;
+        }
+        demand("free frames", before, free_frames(machine))
     })
 }
 
@@ -286,6 +299,34 @@ fn clones_see_files<M: Machine>(machine: &mut M) -> Outcome {
         demand("on the drive while the clone sees it", original(WORDS), drive.word(WORDS))?;
         destroy(machine, clone)?;
         all_are("on the drive", [2, 5, original(2 * WORDS)], [0, WORDS, 2 * WORDS].map(|word| drive.word(word)))
+    })
+}
+
+fn clones_of_clean_pages<M: Machine>(machine: &mut M) -> Outcome {
+    with_file(machine, 4 * PAGE_SIZE, false, &mut |machine, file, _| {
+        let writable = map(machine, HERE, file, View::Private, true)?;
+        let read_only = map(machine, THERE, file, View::Private, false)?;
+        (0..4).for_each(|number| _ = get(machine, HERE, number));
+        get(machine, THERE, 0);
+        let clone = duplicate(machine)?;
+        let before = free_frames(machine);
+        let faults = machine.faults();
+        demand("a write to a view that is read-only", Err(Refusal::Protection), machine.probe(THERE, true))?;
+        demand("frames for that", 0, before - free_frames(machine))?;
+        demand("faults answered for that", 0, machine.faults() - faults)?;
+        // With no frame left, and no slot, the page that is to be copied goes back into its file to make way for the
+        // copy.
+        on_drive(machine, 0, 1, |machine, _| {
+            for number in 0..4 {
+                put(machine, HERE, number, 7);
+                demand("the word beside it", original(number * WORDS + 1), machine.read(above(page(HERE, number), 4)))?;
+                machine.with(|memory| memory.free_page(Page::containing(page(HERE, number))));
+            }
+            Ok(())
+        })?;
+        destroy(machine, clone)?;
+        unmap(machine, writable)?;
+        unmap(machine, read_only)
     })
 }
 

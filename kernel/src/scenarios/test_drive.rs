@@ -38,7 +38,8 @@ impl<M: Mmu> Drive<M> for TestDrive {
     }
 }
 
-/// A drive that keeps the first word of each page, and takes no page with more: for more pages than the kernel's heap holds.
+/// A drive that keeps the first word of each page, and takes no page with more: for more pages than the kernel's heap
+/// holds.
 struct FirstWords {
     words: Vec<u32>,
     page: Vec<u32>,
@@ -80,8 +81,8 @@ pub(super) fn on_first_words<M: Machine>(
     stage.strike(machine, outcome)
 }
 
-/// Does `story` with `frames` frames free and a drive of `slots` slots, beside the first and the last, which pages don't get.
-/// When it has ended, all pages come back from the drive; no slot may be in use then.
+/// Does `story` with `frames` frames free and a drive of `slots` slots, beside the first and the last, which pages
+/// don't get. When it has ended, all pages come back from the drive; no slot may be in use then.
 ///
 /// # Errors
 ///

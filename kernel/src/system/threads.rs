@@ -1,8 +1,8 @@
 //! Kernel threads: just enough to see that faults and switches nest.
 //!
-//! Each thread has an address space and a stack of its own, and the timer switches from one to the next, round robin. CR3
-//! changes only where the space does. A thread that is interrupted goes on where it was, be it in the middle of a loop of
-//! faults; inside the fault handler, and wherever a lock is held, interrupts are masked and no switch comes.
+//! Each thread has an address space and a stack of its own, and the timer switches from one to the next, round robin.
+//! CR3 changes only where the space does. A thread that is interrupted goes on where it was, be it in the middle of a
+//! loop of faults; inside the fault handler, and wherever a lock is held, interrupts are masked and no switch comes.
 //!
 //! There are no priorities and no policies: the exercises that follow this one are about those.
 
@@ -69,8 +69,8 @@ pub enum StartError {
     OutOfFrames,
 }
 
-/// Runs a thread for each of `spaces`: it calls `work` with its number, in its own address space. Returns when all are done
-/// how often the timer has switched meanwhile.
+/// Runs a thread for each of `spaces`: it calls `work` with its number, in its own address space. Returns when all are
+/// done how often the timer has switched meanwhile.
 ///
 /// # Errors
 ///
@@ -96,7 +96,8 @@ pub fn run(spaces: &[&AddressSpace], work: Work) -> Result<u32, StartError> {
     Ok(switches)
 }
 
-/// Lets other threads run, if one can, or else stands still until an interrupt has come. For the thread that started the others.
+/// Lets other threads run, if one can, or else stands still until an interrupt has come. For the thread that started
+/// the others.
 pub fn give_way() {
     let masked = Masked::new();
     if THREADS.lock().all.iter().skip(1).any(Thread::can_run) {
@@ -107,8 +108,8 @@ pub fn give_way() {
     }
 }
 
-/// Starts a thread in the address space `root`, which calls `work` with `argument`. Returns its number; `None` if the kernel pool
-/// has no frames left for its stack.
+/// Starts a thread in the address space `root`, which calls `work` with `argument`. Returns its number; `None` if the
+/// kernel pool has no frames left for its stack.
 pub fn start(root: Frame, work: Work, argument: u32) -> Result<u32, StartError> {
     let mut threads = THREADS.lock();
     if threads.all.is_empty() {
@@ -212,8 +213,8 @@ pub fn is_guard_page(page: Page) -> bool {
     threads.is_some_and(|threads| threads.all.iter().any(|thread| thread.stack.guard_page() == Some(page)))
 }
 
-/// Switches to the next thread that can run. Called at every tick, with interrupts masked, until a crash begins, and by a thread
-/// that gives way.
+/// Switches to the next thread that can run. Called at every tick, with interrupts masked, until a crash begins, and by
+/// a thread that gives way.
 pub fn tick() {
     let Some(mut threads) = THREADS.try_lock() else {
         return;

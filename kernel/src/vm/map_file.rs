@@ -41,12 +41,14 @@ impl fmt::Display for MapError {
 }
 
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
-    /// Registers a pool at `base` whose one region, from the page behind it on, is `file`: a page of it is read when it is touched,
-    /// and behind its last byte are zeros. Writes are allowed if it is `writable`: those to a shared view reach the file and whoever
-    /// sees it, by [`sync`](Self::sync) at the latest when the last view goes; those to a private one never do.
+    /// Registers a pool at `base` whose one region, from the page behind it on, is `file`: a page of it is read when it
+    /// is touched, and behind its last byte are zeros. Writes are allowed if it is `writable`: those to a shared view
+    /// reach the file and whoever sees it, by [`sync`](Self::sync) at the latest when the last view goes; those to a
+    /// private one never do.
     ///
-    /// The pool has page tables of its own, up to a multiple of 4 MiB: nothing else can be allocated in it that could be touched. It
-    /// goes by [`drop_pool`](Self::drop_pool). Records the events [`EventKind::Register`](crate::events::EventKind::Register) and
+    /// The pool has page tables of its own, up to a multiple of 4 MiB; what else is allocated in them can't be touched.
+    /// The view goes when its region is released, or the pool by [`drop_pool`](Self::drop_pool). Records the events
+    /// [`EventKind::Register`](crate::events::EventKind::Register) and
     /// [`EventKind::Allocate`](crate::events::EventKind::Allocate).
     ///
     /// Costs a frame for the pool and one for each 4 MiB of the file, but of a shared view only if it is the first one.

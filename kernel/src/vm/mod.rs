@@ -1,8 +1,9 @@
 //! Virtual memory: regions of pages, pools of regions, address spaces of pools.
 //!
 //! A region that [`VmPool::allocate`] returns is a promise: no page of it has a frame until it is touched. The touch
-//! faults, and [`Memory::handle_fault`](crate::paging::Memory::handle_fault) looks for the region and keeps the promise. Everything that it reads on the
-//! way, the pools and their trees of regions (`tree`), lies in pages that are always backed (`metadata`).
+//! faults, and [`Memory::handle_fault`](crate::paging::Memory::handle_fault) looks for the region and keeps the
+//! promise. Everything that it reads on the way, the pools and their trees of regions (`tree`), lies in pages that are
+//! always backed (`metadata`).
 //!
 //! Nothing here knows a port, an interrupt or a thread; `paging` below knows nothing of regions.
 

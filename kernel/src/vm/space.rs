@@ -55,8 +55,8 @@ pub enum Refusal {
     Window,
     /// No region of the current address space holds the address.
     Illegitimate,
-    /// The address is legitimate, but no frame was left, and no page could make way; or the page is on the drive and can't be
-    /// read, and then there is a free frame.
+    /// The address is legitimate, but no frame was left, and no page could make way; or the page is on the drive and
+    /// can't be read, and then there is a free frame.
     OutOfFrames,
 }
 
@@ -136,7 +136,8 @@ pub trait CurrentSpace: MmuView {
         pools(self).find(self, page).map(|node| VmPool::from_node(self, node))
     }
 
-    /// Returns the pool that holds `page`, or the next above it. It must return on damaged records, too: a report calls it.
+    /// Returns the pool that holds `page`, or the next above it. It must return on damaged records, too: a report calls
+    /// it.
     fn pool_at_or_after(&self, page: Page) -> Option<VmPool> {
         pools(self).at_or_after(self, page).map(|node| VmPool::from_node(self, node))
     }
@@ -171,8 +172,8 @@ impl<V: MmuView> CurrentSpace for V {}
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Registers a pool of `bytes` bytes from `base` on.
     ///
-    /// Once it has a pool, an address space backs nothing but pages of regions (rule **strict-after-register**). Records
-    /// the event [`EventKind::Register`].
+    /// Once it has a pool, an address space backs nothing but pages of regions (rule **strict-after-register**).
+    /// Records the event [`EventKind::Register`].
     ///
     /// # Errors
     ///
@@ -226,13 +227,13 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Answers a page fault: a legitimate page gets a frame of zeros, or of what it had when it went to the drive, and a page
-    /// table if it needs one. Nothing else gives a lazy page its frame (rule **one-way-to-back**).
+    /// Answers a page fault: a legitimate page gets a frame of zeros, or of what it had when it went to the drive, and
+    /// a page table if it needs one. Nothing else gives a lazy page its frame (rule **one-way-to-back**).
     ///
     /// A fault on a page that is present is for `handle_protection_fault`.
     ///
-    /// Costs the logarithm of the number of pools and of regions, and nothing that grows with the memory. Records the event
-    /// [`EventKind::Backed`]; that of a refusal is the caller's to record.
+    /// Costs the logarithm of the number of pools and of regions, and nothing that grows with the memory. Records the
+    /// event [`EventKind::Backed`]; that of a refusal is the caller's to record.
     ///
     /// # Errors
     ///
@@ -254,15 +255,16 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         }
     }
 
-    /// Answers a fault on a page that is present: the first write to a shared page makes it the writer's own. Nothing else is
-    /// allowed. Records the event [`EventKind::Unshared`].
+    /// Answers a fault on a page that is present: the first write to a shared page makes it the writer's own. Nothing
+    /// else is allowed. Records the event [`EventKind::Unshared`].
     #[cold]
     #[inline(never)]
     fn handle_protection_fault(&mut self, fault: Fault) -> Result<(), Refusal> {
-        if !fault.write {
+        let page = Page::containing(fault.address);
+        // A file that is seen read-only is so by its directory entry, whatever is shared in it.
+        if !fault.write || !self.pde(page).is_writable() {
             return Err(Refusal::Protection);
         }
-        let page = Page::containing(fault.address);
         match self.unshare(page).map_err(|OutOfFrames| Refusal::OutOfFrames)? {
             Some(frame) => {
                 self.events.record(EventKind::Unshared, fault.address, frame.number(), self.mmu.root());
@@ -273,8 +275,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     }
 
     /// Gives the frame behind `page` back; a later touch gets a new one. Returns the frame, or `None` where there was
-    /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows. A page on the drive has no frame, either,
-    /// but gives its slot back. Records the event [`EventKind::FreePage`], or [`EventKind::FreeSlot`].
+    /// nothing to free: an absent page, a metadata page, the first 4 MiB, the windows. A page on the drive has no
+    /// frame, either, but gives its slot back. Records the event [`EventKind::FreePage`], or [`EventKind::FreeSlot`].
     pub fn free_page(&mut self, page: Page) -> Option<Frame> {
         let pool = pools(self).find(self, page);
         let is_metadata = pool.is_some_and(|pool| !VmPool::holds(self, pool, page));

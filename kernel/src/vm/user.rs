@@ -1,8 +1,9 @@
 //! Pages of programs: what ring 3 may touch.
 //!
-//! The U flag says that a program has touched the page, or that another entry over it has the flag still: it is granted at a
-//! fault of ring 3, for a page of a region (rule **user-is-legitimate**), in the page's entry and in the directory's over it.
-//! So nothing else that makes entries has to know of programs, and a metadata page, a window or the first 4 MiB never gets it.
+//! The U flag says that a program has touched the page; in a directory entry, that it once had one of the table's. It
+//! is granted at a fault of ring 3, for a page of a region (rule **user-is-legitimate**), in the page's entry and in
+//! the directory's over it. So nothing else that makes entries has to know of programs, and a metadata page, a window
+//! or the first 4 MiB never gets it.
 //!
 //! Decision: docs/src/decisions/0030-ring-3-is-granted-a-page-at-its-fault.md.
 
@@ -12,7 +13,8 @@ use crate::frames::FrameSource;
 use crate::paging::{CurrentTable, Entry, Fault, Memory, Mmu, Window};
 
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
-    /// Answers a page fault of ring 3 as [`handle_fault`](Self::handle_fault) does one of the kernel's, and grants ring 3 the page.
+    /// Answers a page fault of ring 3 as [`handle_fault`](Self::handle_fault) does one of the kernel's, and grants ring
+    /// 3 the page.
     ///
     /// # Errors
     ///
@@ -34,7 +36,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         self.pde(page).has(Entry::USER) && self.pte(page).is_some_and(|entry| entry.has(Entry::USER))
     }
 
-    /// Grants `page`, which is in a region, to ring 3, if it is still there: else the access is tried again, and faults.
+    /// Grants `page`, which is in a region, to ring 3, if it is still there: else the access is tried again, and
+    /// faults.
     fn grant(&mut self, page: Page) {
         let Some(entry) = self.pte(page).filter(|entry| entry.is_present()) else {
             return;

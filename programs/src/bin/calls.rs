@@ -1,4 +1,5 @@
-//! Makes every call, rightly and wrongly, and compares the answers. Its status is the line of the first that differs, or 0.
+//! Makes every call, rightly and wrongly, and compares the answers. Its status is the line of the first that differs,
+//! or 0.
 #![no_std]
 #![no_main]
 
@@ -97,7 +98,8 @@ fn regions() -> u32 {
     0
 }
 
-/// Looks at the registers around calls, with the stack pointer, the data segments and the direction flag as no call expects them.
+/// Looks at the registers around calls, with the stack pointer, the data segments and the direction flag as no call
+/// expects them.
 fn registers() -> u32 {
     let (mut same, flags): (u32, u32);
     // SAFETY: all that is changed is put back: EBX, ESI, EDI, EBP and ESP by name, DS and ES by the kernel.

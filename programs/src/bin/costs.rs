@@ -1,5 +1,5 @@
-//! Counts what something costs a program, in ticks of the time-stamp counter, and returns the median of 64 as its status: `call`,
-//! one that does nothing; `fault`, the first touch of a page; `duplicate`, with 256 touched pages.
+//! Counts what something costs a program, in ticks of the time-stamp counter, and returns the median of 64 as its
+//! status: `call`, one that does nothing; `fault`, the first touch of a page; `duplicate`, with 256 touched pages.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Each way to misbehave, by name: the kernel ends it, and says why. An unknown name is status 99; what was survived, 98.
+//! Each way to misbehave, by name: the kernel ends it, and says why. An unknown name is status 99; what was survived,
+//! 98.
 #![no_std]
 #![no_main]
 

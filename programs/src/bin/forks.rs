@@ -1,5 +1,5 @@
-//! Clones itself into a tree, so deep as its argument says (4 without), or with `sleep` three times, or with `chain` each the next, until no frame is left; its status is how many programs there
-//! were in all.
+//! Clones itself into a tree, so deep as its argument says (4 without), or with `sleep` three times, or with `chain`
+//! each the next, until no frame is left; its status is how many programs there were in all.
 #![no_std]
 #![no_main]
 
@@ -45,7 +45,8 @@ fn chain() -> u32 {
     }
 }
 
-/// Makes two clones, each with a tree of its own, and waits for both. Returns how many programs there were, this one included.
+/// Makes two clones, each with a tree of its own, and waits for both. Returns how many programs there were, this one
+/// included.
 fn tree(depth: u32) -> u32 {
     if depth == 0 {
         return 1;

@@ -1,6 +1,6 @@
-//! Keeps a value of its own in every register and in memory until so many ticks have passed, beside others that keep theirs at the
-//! same addresses. The arguments are the value, a digit, and the ticks. Its status is 0 if nothing has changed, and nothing of
-//! another program was seen.
+//! Keeps a value of its own in every register and in memory until so many ticks have passed, beside others that keep
+//! theirs at the same addresses. The arguments are the value, a digit, and the ticks. Its status is 0 if nothing has
+//! changed, and nothing of another program was seen.
 #![no_std]
 #![no_main]
 
@@ -40,7 +40,8 @@ fn main(arguments: &str) -> u32 {
     0
 }
 
-/// Holds `value` in all registers but ECX and ESP while it counts. Returns which bits differed, of any register, at any time.
+/// Holds `value` in all registers but ECX and ESP while it counts. Returns which bits differed, of any register, at any
+/// time.
 fn spin(value: u32) -> u32 {
     let differs: u32;
     // SAFETY: all registers are put back.

@@ -1,4 +1,5 @@
-//! Sorts as many KiB of words as its argument says, 1024 without: more than there are frames for, where the rest goes to a drive.
+//! Sorts as many KiB of words as its argument says, 1024 without: more than there are frames for, where the rest goes
+//! to a drive.
 #![no_std]
 #![no_main]
 

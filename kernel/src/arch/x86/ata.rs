@@ -94,16 +94,6 @@ impl Ata {
         self.model.as_str()
     }
 
-    /// Has all that was written reach the disk itself.
-    ///
-    /// # Errors
-    ///
-    /// [`DriveError`].
-    pub fn flush(&mut self) -> Result<(), DriveError> {
-        command(FLUSH_CACHE, 0, 0)?;
-        await_end().map(|_| ())
-    }
-
     /// Begins a transfer: returns when the disk is ready for its data.
     fn transfer(&self, code: u8, first: u32, count: u32) -> Result<(), DriveError> {
         check_sectors(self.sectors, first, count)?;
@@ -115,6 +105,12 @@ impl Ata {
 impl Drive<X86Mmu> for Ata {
     fn sectors(&self) -> u32 {
         self.sectors
+    }
+
+    /// Has all that was written reach the disk itself.
+    fn flush(&mut self) -> Result<(), DriveError> {
+        command(FLUSH_CACHE, 0, 0)?;
+        await_end().map(|_| ())
     }
 
     fn read(&mut self, _: &mut X86Mmu, first: u32, count: u32, page: Page) -> Result<(), DriveError> {

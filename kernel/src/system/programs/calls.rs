@@ -42,8 +42,8 @@ fn carry_out(call: Call, frame: &ProgramFrame) -> Result<u32, CallError> {
     }
 }
 
-/// Copies all of the buffer before anything is printed. Whether its pages can be had is asked by the access itself; that they are
-/// in regions, since the kernel could read its own pages, too.
+/// Copies all of the buffer before anything is printed. Whether its pages can be had is asked by the access itself;
+/// that they are in regions, since the kernel could read its own pages, too.
 fn print_out(address: VirtAddr, bytes: u32) -> Result<u32, CallError> {
     if bytes == 0 {
         return Ok(0);

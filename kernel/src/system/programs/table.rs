@@ -75,7 +75,8 @@ impl Programs {
     }
 }
 
-/// Takes the boot loader's modules for files with programs. The name of each is the last part of the first word of its text.
+/// Takes the boot loader's modules for files with programs. The name of each is the last part of the first word of its
+/// text.
 pub fn set_files(boot_info: &BootInfo) {
     let file = |name: &str, frames| File { name: name.rsplit('/').next().unwrap_or(name).into(), frames };
     let files =
@@ -134,8 +135,8 @@ fn run(_: u32) {
     }
 }
 
-/// Runs until the program has ended that has this number and was started for the kernel, asking `is_killed` again and again.
-/// Returns how it ended.
+/// Runs until the program has ended that has this number and was started for the kernel, asking `is_killed` again and
+/// again. Returns how it ended.
 pub fn finish(number: u32, mut is_killed: impl FnMut() -> bool) -> Option<End> {
     loop {
         reap();
@@ -193,7 +194,8 @@ fn set_end(number: u32, end: End) {
     ended.into_iter().for_each(threads::wake);
 }
 
-/// Gives back what programs had that have ended, but for the one that runs, and forgets those for which nobody will ask.
+/// Gives back what programs had that have ended, but for the one that runs, and forgets those for which nobody will
+/// ask.
 pub fn reap() {
     let current = threads::current();
     let _masked = Masked::new();

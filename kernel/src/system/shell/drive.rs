@@ -3,9 +3,10 @@
 use super::prompt_machine::ThisMachine;
 use crate::addr::{Page, VirtAddr};
 use crate::arch::x86::ata::Ata;
+use crate::arch::x86::mmu::X86Mmu;
 use crate::commands::{self, PromptMachine};
 use crate::memory_map::POOL_PAGES;
-use crate::paging::{Drive, DriveError, File, SECTOR_SIZE, SECTORS_A_PAGE};
+use crate::paging::{Drive, DriveError, File, FileId, SECTOR_SIZE, SECTORS_A_PAGE};
 use crate::system::console::println;
 use crate::system::memory::{self, KernelMemory};
 use crate::terminal::words::{BadWords, Words};
@@ -39,6 +40,10 @@ pub fn drive(machine: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWord
                 let last = sector.wrapping_add(SECTORS_A_PAGE - 1);
                 // Only now, since the touch may have sent another page to the drive.
                 let used = |memory: &mut KernelMemory| memory.swap.as_ref()?.used_by_sectors(sector, SECTORS_A_PAGE);
+                if !reads && let Some(file) = memory::with(|memory| file_at(memory, sector, SECTORS_A_PAGE)) {
+                    println!("file {} has some of these sectors: map shows it, and sync writes it", file.number());
+                    return Ok(());
+                }
                 if let Some(slot) = memory::with(used).filter(|_| !reads) {
                     println!("{slot:?} of these sectors holds a page: swap shows which are free");
                     return Ok(());
@@ -54,6 +59,18 @@ pub fn drive(machine: &ThisMachine, words: &mut Words<'_>) -> Result<(), BadWord
     Ok(())
 }
 
+/// The name of files on the drive.
+const ON_DRIVE: &str = "on the drive";
+
+/// Returns a file on the drive that has one of the `count` sectors from `first` on.
+fn file_at(memory: &KernelMemory, first: u32, count: u32) -> Option<FileId> {
+    let overlaps = |file: &File<X86Mmu>| {
+        let (start, sectors) = file.sectors();
+        file.name() == ON_DRIVE && start < first.saturating_add(count) && first < start + sectors
+    };
+    memory.files.all().find_map(|(id, file)| overlaps(file).then_some(id))
+}
+
 /// Makes a file of some bytes of the drive, and keeps pages from there.
 fn make_file(first: u32, bytes: u32) {
     let Some(drive) = Ata::find() else {
@@ -61,10 +78,13 @@ fn make_file(first: u32, bytes: u32) {
         return;
     };
     let file = match File::new(Box::new(drive), first, bytes, true) {
-        Ok(file) => file.named("on the drive"),
+        Ok(file) => file.named(ON_DRIVE),
         Err(error) => return println!("{error}"),
     };
     let (first, count) = file.sectors();
+    if let Some(other) = memory::with(|memory| file_at(memory, first, count)) {
+        return println!("file {} has some of these sectors", other.number());
+    }
     let made = memory::with(|memory| {
         let is_free = memory.swap.as_mut().is_none_or(|swap| swap.set_aside(first, count));
         is_free.then(|| memory.files.add(file))
