@@ -93,14 +93,15 @@ pub fn show_stale_translation() {
         machine.write(THERE.start(), 0xD00D);
         println!("{} holds {:#x}, {} holds {:#x}", HERE.start(), 0xCAFE, THERE.start(), 0xD00D);
         let [here, there] = [HERE, THERE].map(|page| Window::Own.pte_slot(page));
-        // This breaks the rule flush-inside, to show why there is one.
-        let (own, other) = machine.with(|memory| {
-            let entries = (memory.mmu.load(here), memory.mmu.load(there));
-            memory.mmu.store(here, entries.1);
-            entries
+        // This breaks the rule flush-inside, to show why there is one. A TLB is small, and forgets what isn't used: so the page is
+        // read right before its entry changes, and right after.
+        let (own, other, stale) = machine.with(|memory| {
+            let (own, other) = (memory.mmu.load(here), memory.mmu.load(there));
+            memory.read(HERE.start());
+            memory.mmu.store(here, other);
+            (own, other, memory.read(HERE.start()))
         });
         println!("its entry at {} is changed from {own:?} to {other:?}", here.address());
-        let stale = machine.read(HERE.start());
         let word = if stale == 0xCAFE { "stale: the TLB remembers" } else { "this processor had forgotten it already" };
         println!("read without a flush: {stale:#x}, {word}");
         machine.with(|memory| memory.mmu.flush(HERE));
