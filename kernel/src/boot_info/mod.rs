@@ -126,14 +126,18 @@ impl Module {
         in_memory: true,
     };
 
-    /// Makes the module in the bytes `start..end`, with the boot loader's text for it.
+    /// Makes the module in the bytes `start..end`, with the boot loader's text for it, of which the last
+    /// [`MAX_MODULE_NAME`] bytes are kept.
     fn new(start: u32, end: u32, name: &[u8]) -> Self {
         let frames = touched_frames(u64::from(start), u64::from(end));
         let bytes = (PhysAddr::new(start), end.saturating_sub(start));
-        Self { frames, bytes, name: Text::copied(name), in_memory: true }
+        // Of a long path the end says most.
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let end = name.get(name.len().saturating_sub(MAX_MODULE_NAME)..).unwrap_or_default();
+        Self { frames, bytes, name: Text::copied(end), in_memory: true }
     }
 
-    /// Returns the boot loader's text for it.
+    /// Returns the boot loader's text for it, or the end of it if it is long.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }

@@ -337,6 +337,17 @@ fn a_module_where_there_is_no_memory_is_told_by_name_and_size() {
 }
 
 #[test]
+fn of_a_module_with_a_long_path_the_end_is_kept() {
+    let mut memory = multiboot1(&usual_map());
+    let path = [&[b'/'; 100][..], b"programs/hello\0"].concat();
+    memory.put_word(0x208, 0x900);
+    memory.put(0x900, &path);
+    let info = read(multiboot1::MAGIC, &memory).unwrap();
+    let name = info.modules()[0].name();
+    assert_eq!((name.len(), name.ends_with("/programs/hello")), (64, true));
+}
+
+#[test]
 fn a_module_whose_text_cannot_be_read_has_no_name() {
     for text in [0, 1, u32::MAX] {
         let mut memory = multiboot1(&usual_map());
