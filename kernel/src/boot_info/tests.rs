@@ -340,7 +340,7 @@ fn a_module_where_there_is_no_memory_is_told_by_name_and_size() {
 fn of_a_module_with_a_long_path_the_end_is_kept() {
     let mut memory = multiboot1(&usual_map());
     let path = [&[b'/'; 100][..], b"programs/hello\0"].concat();
-    memory.put_word(0x208, 0x900);
+    memory.put_word(0x208, BASE + 0x900);
     memory.put(0x900, &path);
     let info = read(multiboot1::MAGIC, &memory).unwrap();
     let name = info.modules()[0].name();
