@@ -113,14 +113,15 @@ impl Builder<'_> {
     fn cargo(&self, tree: &Path, words: &[&str]) -> io::Result<Built> {
         let said = self.run(tree, &[&["scripts/cargo", "--kernel"], words, &["--message-format=json"]].concat())?;
         // Where a build writes is no word to a student.
-        let errors = errors(&said.output).replace(&format!("{}/", self.target.display()), "");
+        let words = |has_place| errors(&said.output, has_place).replace(&format!("{}/", self.target.display()), "");
+        let errors = words(true);
         Ok(match said.exit {
             Some(Exit::Status(0)) => Built::Kernel,
             _ if !errors.is_empty() => Built::Errors(errors),
             Some(_) if OUT_OF_MEMORY.iter().any(|words| said.stderr.contains(words)) && self.confinement.is_some() => {
                 Built::OverLimit("the compiler needs more memory than a build gets".into())
             }
-            Some(_) => Built::Failed(said.stderr),
+            Some(_) => Built::Failed(words(false) + &said.stderr),
             None => Built::OverLimit(over_time()),
         })
     }
@@ -171,14 +172,14 @@ fn over_time() -> String {
     format!("the build did not end within {} s", LIMIT.as_secs())
 }
 
-/// Returns the errors in `output`, a message of Cargo's in each line, that have a place in the source: as the compiler words
-/// them.
-fn errors(output: &str) -> String {
+/// Returns the errors in `output`, a message of Cargo's in each line, as the compiler words them: those that have a place in
+/// the source, which are the source's, or those that have none.
+fn errors(output: &str, has_place: bool) -> String {
     let messages = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let errors = messages.filter(|message| message["reason"] == "compiler-message").filter_map(|message| {
         let message = &message["message"];
-        let has_place = message["spans"].as_array().is_some_and(|spans| !spans.is_empty());
-        (message["level"] == "error" && has_place).then(|| message["rendered"].as_str().map(String::from)).flatten()
+        let is_meant = message["spans"].as_array().is_some_and(|spans| !spans.is_empty()) == has_place;
+        (message["level"] == "error" && is_meant).then(|| message["rendered"].as_str().map(String::from)).flatten()
     });
     errors.collect()
 }
@@ -217,8 +218,10 @@ mod tests {
             + &message("warning", place, "a warning")
             + &message("error", "[]", "aborting due to 1 previous error")
             + &message("error", place, "error: mismatched types");
-        assert_eq!(errors(&output), "error: mismatched types");
-        assert_eq!(errors(&message("error", "[]", "cannot write: no space left")), "");
+        assert_eq!(errors(&output, true), "error: mismatched types");
+        let no_place = message("error", "[]", "cannot write: no space left");
+        assert_eq!(errors(&no_place, true), "");
+        assert_eq!(errors(&no_place, false), "cannot write: no space left");
     }
 
     #[test]

@@ -261,8 +261,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     #[inline(never)]
     fn handle_protection_fault(&mut self, fault: Fault) -> Result<(), Refusal> {
         let page = Page::containing(fault.address);
-        // A file that is seen read-only is so by its directory entry, whatever is shared in it.
-        if !fault.write || !self.pde(page).is_writable() {
+        if !fault.write {
             return Err(Refusal::Protection);
         }
         match self.unshare(page).map_err(|OutOfFrames| Refusal::OutOfFrames)? {
