@@ -37,6 +37,9 @@ fn main() -> ExitCode {
         trial("a-hundred-thousand-random-operations-on-a-drive-agree-with-the-model", 32, |machine| {
             scenarios::random_swap(machine, 100_000)
         }),
+        trial("a-hundred-thousand-random-operations-on-files-agree-with-the-model", 32, |machine| {
+            scenarios::random_files(machine, 100_000)
+        }),
         trial("each-read-fails-in-every-story", 32, |machine| scenarios::each_read_fails(machine, |read| read + 1)),
         trial("each-write-fails-in-every-story", 32, |machine| scenarios::each_write_fails(machine, |write| write + 1)),
     ];

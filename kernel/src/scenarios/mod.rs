@@ -50,7 +50,7 @@ pub use machine::Machine;
 pub use orders::Orders;
 pub use outcome::{Failure, Outcome, Scenario, demand, done};
 pub use random::Random;
-pub use random_clones::{random_clones, random_swap};
+pub use random_clones::{random_clones, random_files, random_swap};
 pub use random_pools::random_operations;
 pub use random_spaces::random_spaces;
 pub use second_chance::SecondChance;
