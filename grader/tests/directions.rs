@@ -112,7 +112,7 @@ fn a_loop_is_found_however_it_is_written() {
     let imports = [
         "use crate::b::B;",
         "use super::b::{self, B};",
-        "fn f() -> crate::b::B { todo!() }",
+        "fn f() -> crate::b::B { loop {} }",
         "fn f() { println!(\"{}\", super::b::B); }",
         "mod inner { use super::super::b::B; }",
         "pub use crate::{addr::Addr, b::B};",

@@ -6,6 +6,7 @@ use super::drive::{Drive, DriveError, SECTOR_SIZE, SECTORS_A_PAGE};
 use super::mmu::Mmu;
 use crate::addr::{ENTRIES, Frame, PAGE_SIZE, Page, VirtAddr};
 use alloc::boxed::Box;
+use alloc::collections::TryReserveError;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -304,6 +305,15 @@ impl<M> Files<M> {
     pub(super) fn shared_table(&self, file: FileId, number: u32) -> Option<FileTable> {
         let is_it = |table: &&FileTable| table.view == View::Shared && table.file == file && table.number == number;
         self.tables.iter().find(is_it).copied()
+    }
+
+    /// Makes room for one more table, so that [`Self::add_table`] needs none.
+    ///
+    /// # Errors
+    ///
+    /// If the heap has none.
+    pub(super) fn reserve_table(&mut self) -> Result<(), TryReserveError> {
+        self.tables.try_reserve(1)
     }
 
     pub(super) fn add_table(&mut self, table: FileTable) {

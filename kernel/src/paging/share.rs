@@ -54,9 +54,8 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         Ok(())
     }
 
-    /// Gives the page table in `other` a table for `pages`, which are all of one, and shares what is in the current
-    /// one's, to which
-    /// `entry` leads; `file` says whether that is a file's, and which.
+    /// Gives the directory `other` a table for `pages`, which are all of one, and shares what is in the current one's,
+    /// to which `entry` leads; `file` says whether that is a file's, and which.
     fn share_table(
         &mut self,
         other: Frame,
@@ -64,6 +63,9 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         entry: Entry,
         file: Option<FileTable>,
     ) -> Result<(), OutOfFrames> {
+        if file.is_some() {
+            self.files.reserve_table().map_err(|_| OutOfFrames)?;
+        }
         let table = self.get_frame()?;
         let shown = Shown::show(&mut self.mmu, table);
         // Cleared before an entry leads to it (rule fresh-is-zero).

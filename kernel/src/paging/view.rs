@@ -54,6 +54,7 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     fn new_file_table(&mut self, file: FileId, number: u32, view: View, writable: bool) -> Result<Frame, OutOfFrames> {
         let is_read_only = view == View::Private && !writable;
         let absent = if is_read_only { Entry::IN_FILE.without(Entry::WRITABLE) } else { Entry::IN_FILE };
+        self.files.reserve_table().map_err(|_| OutOfFrames)?;
         let frame = self.get_frame()?;
         let shown = Shown::show(&mut self.mmu, frame);
         // Behind the end of the file, too: nothing that is zero may be backed there.

@@ -12,6 +12,7 @@ mod clone_failures;
 mod clones;
 mod exhaustion;
 mod failing_drive;
+mod file_failures;
 mod files;
 mod frame_pools;
 mod large;
@@ -85,6 +86,7 @@ pub fn all<M: Machine + 'static>() -> impl Iterator<Item = Scenario<M>> {
         failing_drive::all(),
         swap_clones::all(),
         files::all(),
+        file_failures::all(),
         random_pools::all(),
         random_spaces::all(),
         audited::all(),

@@ -108,10 +108,16 @@ pub fn give_way() {
     }
 }
 
-/// Starts a thread in the address space `root`, which calls `work` with `argument`. Returns its number; `None` if the
-/// kernel pool has no frames left for its stack.
+/// Starts a thread in the address space `root`, which calls `work` with `argument`. Returns its number.
+///
+/// # Errors
+///
+/// [`StartError::OutOfFrames`], also if the heap has no room for it.
 pub fn start(root: Frame, work: Work, argument: u32) -> Result<u32, StartError> {
     let mut threads = THREADS.lock();
+    threads.all.try_reserve(2).map_err(|_| StartError::OutOfFrames)?;
+    let number = threads.started.wrapping_add(1).max(1);
+    let stack = new_stack(number).ok_or(StartError::OutOfFrames)?;
     if threads.all.is_empty() {
         let starter = Thread {
             number: 0,
@@ -123,8 +129,6 @@ pub fn start(root: Frame, work: Work, argument: u32) -> Result<u32, StartError> 
         };
         threads.all.push(starter);
     }
-    let number = threads.started.wrapping_add(1).max(1);
-    let stack = new_stack(number).ok_or(StartError::OutOfFrames)?;
     threads.started = number;
     threads.all.push(Thread { number, stack, root, work, argument, state: State::Ready });
     Ok(number)
@@ -202,7 +206,7 @@ pub fn reap() {
     }
 }
 
-/// Returns how often the timer has switched since the threads that run now were started.
+/// Returns how often one thread was switched to another since the threads that run now were started.
 pub fn switches() -> u32 {
     THREADS.lock().switches
 }

@@ -12,7 +12,7 @@ use crate::system::console::println;
 use crate::system::crash::{self, CrashContext, Program as Crashed};
 use crate::system::{memory, threads};
 use crate::vm::AddressSpace;
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -39,8 +39,8 @@ impl fmt::Display for End {
 
 /// A file with a program, as the boot loader left it.
 #[derive(Clone)]
-struct File {
-    name: String,
+struct ProgramFile {
+    name: Arc<str>,
     frames: FrameRange,
 }
 
@@ -52,7 +52,7 @@ struct Program {
     /// Its thread's.
     number: u32,
     parent: Parent,
-    file: File,
+    file: ProgramFile,
     /// The pages of its code.
     code: PageRange,
     /// None once it was given back.
@@ -63,7 +63,7 @@ struct Program {
 }
 
 struct Programs {
-    files: Vec<File>,
+    files: Vec<ProgramFile>,
     all: Vec<Program>,
 }
 
@@ -78,7 +78,7 @@ impl Programs {
 /// Takes the boot loader's modules for files with programs. The name of each is the last part of the first word of its
 /// text.
 pub fn set_files(boot_info: &BootInfo) {
-    let file = |name: &str, frames| File { name: name.rsplit('/').next().unwrap_or(name).into(), frames };
+    let file = |name: &str, frames| ProgramFile { name: name.rsplit('/').next().unwrap_or(name).into(), frames };
     let files =
         boot_info.modules().iter().map(|module| file(module.name().split(' ').next().unwrap_or(""), module.frames()));
     PROGRAMS.lock().files = files.collect();
@@ -86,7 +86,7 @@ pub fn set_files(boot_info: &BootInfo) {
 
 /// Says whether there is a file with this name.
 pub fn is_known(name: &str) -> bool {
-    PROGRAMS.lock().files.iter().any(|file| file.name == name)
+    PROGRAMS.lock().files.iter().any(|file| &*file.name == name)
 }
 
 /// Starts a program for the kernel, with `arguments`. Returns its number.
@@ -96,7 +96,7 @@ pub fn is_known(name: &str) -> bool {
 /// [`StartError`]; nothing is left of it then.
 pub fn start(name: &str, arguments: &str) -> Result<u32, StartError> {
     let _masked = Masked::new();
-    let file = PROGRAMS.lock().files.iter().find(|file| file.name == name).cloned();
+    let file = PROGRAMS.lock().files.iter().find(|file| &*file.name == name).cloned();
     let file = file.ok_or(StartError::Unknown)?;
     let contents = memory::contents(file.frames).ok_or(StartError::TooLarge)?;
     let image = Image::read(&contents).map_err(StartError::Image)?;
@@ -107,19 +107,18 @@ pub fn start(name: &str, arguments: &str) -> Result<u32, StartError> {
 /// Adds a program in `space`, which starts with these registers.
 fn add(
     parent: Parent,
-    file: File,
+    file: ProgramFile,
     code: PageRange,
     space: AddressSpace,
     start: ProgramFrame,
 ) -> Result<u32, StartError> {
-    let number = match threads::start(space.root(), run, 0) {
-        Ok(number) => number,
-        Err(_) => {
-            destroy(space);
-            return Err(StartError::OutOfFrames);
-        }
-    };
     let mut programs = PROGRAMS.lock();
+    let has_room = programs.all.try_reserve(1).is_ok();
+    let Some(number) = has_room.then(|| threads::start(space.root(), run, 0).ok()).flatten() else {
+        drop(programs);
+        destroy(space);
+        return Err(StartError::OutOfFrames);
+    };
     if programs.all.is_empty() {
         ring3::expect_programs(true);
     }
