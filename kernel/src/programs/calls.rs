@@ -19,6 +19,8 @@ pub enum Call {
     Wait,
     Yield,
     Sleep,
+    Map,
+    Sync,
 }
 
 /// Why a call was not answered. The number of each comes back in EDX; 0 is no error.
@@ -35,7 +37,7 @@ pub enum CallError {
     NoRoom,
     /// No frame was left.
     OutOfFrames,
-    /// No region of the heap starts there.
+    /// No region of the heap starts there, and no file.
     NoRegion,
     /// It is not a program that the caller has made, or was waited for before.
     NoChild,
@@ -43,11 +45,17 @@ pub enum CallError {
     Crashed,
     /// The program was killed.
     Killed,
+    /// No file has this number.
+    NoFile,
+    /// The file is not to be written to.
+    ReadOnly,
+    /// The file's drive did not take all that was written: it stays in memory.
+    NotWritten,
 }
 
 impl CallError {
     /// Every error.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::UnknownCall,
         Self::BadAddress,
         Self::TooLong,
@@ -57,6 +65,9 @@ impl CallError {
         Self::NoChild,
         Self::Crashed,
         Self::Killed,
+        Self::NoFile,
+        Self::ReadOnly,
+        Self::NotWritten,
     ];
 }
 
@@ -78,7 +89,7 @@ const fn line(call: Call, takes: &'static str, returns: &'static str, errors: &'
 }
 
 /// All calls, in the order of their numbers.
-pub const LIST: [Line; 9] = [
+pub const LIST: [Line; 11] = [
     line(Call::Exit, "status", "never", &[]),
     line(Call::Print, "address, bytes", "0", &[CallError::BadAddress, CallError::TooLong]),
     line(Call::Allocate, "bytes", "address", &[CallError::NoRoom, CallError::OutOfFrames]),
@@ -88,6 +99,13 @@ pub const LIST: [Line; 9] = [
     line(Call::Wait, "number", "its status", &[CallError::NoChild, CallError::Crashed, CallError::Killed]),
     line(Call::Yield, "", "0", &[]),
     line(Call::Sleep, "ticks", "0", &[]),
+    line(
+        Call::Map,
+        "file, 1 to write to it",
+        "address",
+        &[CallError::NoFile, CallError::ReadOnly, CallError::NoRoom, CallError::OutOfFrames],
+    ),
+    line(Call::Sync, "file", "pages that were written", &[CallError::NoFile, CallError::NotWritten]),
 ];
 
 /// Bytes that are printed at once, at most.

@@ -5,4 +5,4 @@ mod image;
 mod layout;
 
 pub use image::{BadImage, Image, Segment};
-pub use layout::{HEAP, IMAGE_PAGES, STACK};
+pub use layout::{FILES, HEAP, IMAGE_PAGES, STACK};

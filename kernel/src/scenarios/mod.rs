@@ -59,6 +59,7 @@ pub use standard::{Filled, fill_pages, fill_regions};
 pub use steps::in_new_space;
 pub use tables::run_without_faults;
 pub use test_drive::on_drive;
+pub use test_file::with_file;
 pub use words::{Value, Word};
 
 use steps::free_frames;

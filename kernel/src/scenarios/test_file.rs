@@ -18,9 +18,9 @@ const SECTOR_WORDS: u32 = SECTOR_SIZE / 4;
 
 /// The drive with the file. Its word `n`, counted from the file's start, is `n` times 0x9E37 at first.
 #[derive(Clone)]
-pub(super) struct TestFile {
+pub struct TestFile {
     words: Arc<Vec<AtomicU32>>,
-    pub orders: Arc<Orders>,
+    pub(super) orders: Arc<Orders>,
 }
 
 impl TestFile {
@@ -79,7 +79,7 @@ impl<M: Mmu> Drive<M> for TestFile {
 ///
 /// What the story did not meet, or this.
 #[inline(never)]
-pub(super) fn with_file<M: Machine>(
+pub fn with_file<M: Machine>(
     machine: &mut M,
     bytes: u32,
     writable: bool,

@@ -10,7 +10,7 @@
 use super::space::{CurrentSpace, Refusal};
 use crate::addr::Page;
 use crate::frames::FrameSource;
-use crate::paging::{CurrentTable, Entry, Fault, Memory, Mmu, Window};
+use crate::paging::{CurrentTable, Entry, Fault, Memory, Mmu, Shown, Window};
 
 impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// Answers a page fault of ring 3 as [`handle_fault`](Self::handle_fault) does one of the kernel's, and grants ring
@@ -42,8 +42,16 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
         let Some(entry) = self.pte(page).filter(|entry| entry.is_present()) else {
             return;
         };
-        self.mmu.store(Window::Own.pte_slot(page), entry.with(Entry::USER));
         let (slot, table) = (Window::Own.pde_slot(page), self.pde(page));
+        match table.frame().filter(|_| !table.is_writable()) {
+            None => self.mmu.store(Window::Own.pte_slot(page), entry.with(Entry::USER)),
+            // A file's that is seen read-only here: it can't be written through this directory.
+            Some(frame) => {
+                let shown = Shown::show(&mut self.mmu, frame);
+                self.mmu.store(Shown::entry(page.table_index()), entry.with(Entry::USER));
+                shown.hide(&mut self.mmu);
+            }
+        }
         if table.has(Entry::USER) {
             self.mmu.flush(page);
         } else {

@@ -44,6 +44,10 @@ fn main(_: &str) -> u32 {
         0 => {}
         line => return line,
     }
+    match files() {
+        0 => {}
+        line => return line,
+    }
     match registers() {
         0 => {}
         line => return line,
@@ -96,6 +100,46 @@ fn regions() -> u32 {
     demand!(ok(0), release(region));
     demand!(err(CallError::NoRegion), release(region));
     0
+}
+
+/// Maps the first file, a module and so read-only, as often as there is room, and what is no file.
+fn files() -> u32 {
+    let map = |file, writable| call(Call::Map as u32, file, writable);
+    let sync = |file| call(Call::Sync as u32, file, 0);
+    for file in [1000, u32::MAX] {
+        demand!(err(CallError::NoFile), map(file, 0));
+        demand!(err(CallError::NoFile), sync(file));
+    }
+    demand!([1, u32::MAX].map(|_| err(CallError::ReadOnly)), [1, u32::MAX].map(|writable| map(0, writable)));
+    let Ok(start) = map(0, 0) else { return line!() };
+    demand!(ok(0x7F), call(Call::Print as u32, start, 1).map(|_| read(start)));
+    demand!([1, 0].map(ok), [start, start - 1].map(|place| call(Call::IsLegitimate as u32, place, 0)));
+    demand!([ok(0)], [sync(0)]);
+    for place in [start - 4096, start + 1, start + 4096] {
+        demand!(err(CallError::NoRegion), release(place));
+    }
+    demand!(ok(1), release(start));
+    demand!(err(CallError::NoRegion), release(start));
+    let mut last = ok(0);
+    let mut views = 0;
+    while let Ok(view) = map(0, 0) {
+        demand!(start + (views << 23), view);
+        views += 1;
+        last = Ok(view);
+    }
+    // From 0x6040_0000 to the stack, one in 8 MiB.
+    demand!((191, err(CallError::NoRoom)), (views, map(0, 0)));
+    demand!(last.map(read), ok(read(start)));
+    while views > 0 {
+        views -= 1;
+        demand!(true, release(start + (views << 23)).is_ok());
+    }
+    0
+}
+
+fn read(address: u32) -> u32 {
+    // SAFETY: it is in a file, which is mapped.
+    u32::from(unsafe { (address as *const u8).read_volatile() })
 }
 
 /// Looks at the registers around calls, with the stack pointer, the data segments and the direction flag as no call

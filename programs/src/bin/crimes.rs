@@ -5,7 +5,8 @@
 
 use core::arch::asm;
 use core::hint::black_box;
-use programs::{allocate, println};
+use programs::calls::Call;
+use programs::{allocate, call, println};
 
 programs::program!(main);
 
@@ -46,6 +47,8 @@ fn address(place: &str) -> Option<u32> {
         "hole" => 0x4100_0000,
         "guard" => 0xBFF0_0FFC,
         "past-the-stack" => 0xC000_0000,
+        "file" => call(Call::Map as u32, 0, 0).ok()?,
+        "past-the-file" => call(Call::Map as u32, 0, 0).ok()? + (1 << 22) - 4,
         "past" => allocate(4096).ok()? + 4096,
         "released" => {
             let start = allocate(4096).ok()?;

@@ -1,14 +1,15 @@
 //! Programs' calls: what each does.
 
 use super::table::{self, End, KERNEL};
-use crate::addr::{PAGE_SIZE, Page, VirtAddr};
+use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
 use crate::arch::x86::trap_frame::ProgramFrame;
 use crate::arch::x86::{access, pit};
-use crate::programs::HEAP;
+use crate::paging::{FileId, View};
 use crate::programs::calls::{Call, CallError, LIST, LONGEST_PRINT};
+use crate::programs::{FILES, HEAP};
 use crate::system::console::print;
 use crate::system::{memory, threads};
-use crate::vm::{AddressSpace, AllocateError, CurrentSpace};
+use crate::vm::{AddressSpace, AllocateError, CurrentSpace, MapError, RegisterError};
 use core::fmt::{self, Write};
 
 /// Answers the call of the running program, whose registers are in `frame`. Interrupts are masked.
@@ -39,6 +40,8 @@ fn carry_out(call: Call, frame: &ProgramFrame) -> Result<u32, CallError> {
             threads::sleep_until(pit::ticks().wrapping_add(ecx.min(i32::MAX as u32)));
             Ok(0)
         }
+        Call::Map => map(FileId::new(ecx), edx != 0),
+        Call::Sync => sync(FileId::new(ecx)),
     }
 }
 
@@ -85,8 +88,49 @@ fn allocate(bytes: u32) -> Result<u32, CallError> {
 
 fn release(start: VirtAddr) -> Result<u32, CallError> {
     memory::with(|memory| {
-        let mut pool = memory.pool_of(Page::containing(HEAP.0)).ok_or(CallError::NoRegion)?;
-        pool.release(memory, start).map_err(|_| CallError::NoRegion)
+        let page = Page::containing(start);
+        let place = if FILES.contains(page) { page } else { Page::containing(HEAP.0) };
+        let mut pool = memory.pool_of(place).ok_or(CallError::NoRegion)?;
+        let pages = pool.release(memory, start).map_err(|_| CallError::NoRegion)?;
+        // The pool of a file goes with it.
+        if FILES.contains(page) && memory.drop_pool(pool).is_err() {
+            unreachable!("the pool is of this address space");
+        }
+        Ok(pages)
+    })
+}
+
+/// Maps the file where the first room for it is, shared with all that see it.
+fn map(file: FileId, writable: bool) -> Result<u32, CallError> {
+    memory::with(|memory| {
+        let mut start = FILES.start;
+        while FILES.contains(start) {
+            let base = Page::new(start.number() - 1).start();
+            match memory.map_file(base, file, View::Shared, writable) {
+                Ok(_) => return Ok(start.start().as_u32()),
+                Err(MapError::Pool(RegisterError::Overlaps(other))) => {
+                    let pages = memory.pool_of(Page::containing(other)).and_then(|pool| pool.pages(memory));
+                    // Behind it, and a table further on, since the page before a file is its pool's.
+                    let end = pages.ok_or(CallError::NoRoom)?.end;
+                    start = PageRange::of_table(end.directory_index() + 1).start;
+                }
+                Err(MapError::NoFile) => return Err(CallError::NoFile),
+                Err(MapError::ReadOnly) => return Err(CallError::ReadOnly),
+                Err(MapError::OutOfFrames | MapError::Pool(RegisterError::OutOfFrames)) => {
+                    return Err(CallError::OutOfFrames);
+                }
+                Err(MapError::Misaligned | MapError::Pool(_)) => return Err(CallError::NoRoom),
+            }
+        }
+        Err(CallError::NoRoom)
+    })
+}
+
+/// Writes what was written to the file, by whomever, to its drive.
+fn sync(file: FileId) -> Result<u32, CallError> {
+    memory::with(|memory| {
+        memory.files.get(file).ok_or(CallError::NoFile)?;
+        memory.sync(file).map_err(|_| CallError::NotWritten)
     })
 }
 

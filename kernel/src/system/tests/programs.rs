@@ -1,11 +1,13 @@
 //! Programs, which the boot loader has brought as modules: that they work, and that none does harm.
 
 use crate::arch::x86::{heap, kernel_pool, pit};
-use crate::scenarios::{Failure, Machine, Outcome, Value, demand, on_drive};
+use crate::scenarios::{Failure, Machine, Outcome, Value, demand, done, on_drive, with_file};
 use crate::system::programs::{self, End};
 use crate::system::real_machine::RealMachine;
 use crate::system::{memory, threads};
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write;
 use core::mem;
 
 /// What each crime of the program `crimes` is ended for.
@@ -45,9 +47,14 @@ const CRIMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("null pointer", &["read null", "write null", "push null"]),
-    ("wild jump", &["jump null", "jump hole", "jump past-the-stack", "jump other-window", "jump released"]),
+    (
+        "wild jump",
+        &["jump null", "jump hole", "jump past-the-stack", "jump other-window", "jump released", "jump past-the-file"],
+    ),
     ("closed window", &["read other-window", "write other-window"]),
     ("read-only page", &["write code", "write constants"]),
+    ("read-only file", &["write file", "push file"]),
+    ("past the end of a file", &["read past-the-file", "write past-the-file"]),
     ("never allocated", &["read hole", "write hole", "push hole"]),
     ("outside pools", &["read past-the-stack", "write past-the-stack"]),
     ("off by one", &["read past", "write past"]),
@@ -224,6 +231,21 @@ pub fn looked_at_while_they_live(machine: &mut RealMachine) -> Outcome {
 /// Lets a program compare the answers to its calls.
 pub fn calls_are_answered(_: &mut RealMachine) -> Outcome {
     leaving_nothing(|| demand_status("calls", "", 0))
+}
+
+/// Lets two see a file: what one writes the other reads, and it is in the file although both live.
+pub fn they_share_a_file(machine: &mut RealMachine) -> Outcome {
+    with_file(machine, 5000, true, &mut |_, file, drive| {
+        leaving_nothing(|| {
+            let mut arguments = String::new();
+            done("number written", write!(arguments, "{}", file.number()).map_err(drop))?;
+            let reader = start("shared", &arguments)?;
+            arguments.push_str(" 77");
+            demand_status("shared", &arguments, 1)?;
+            demand("the word in the file", 77, drive.word(0))?;
+            demand_end("shared", End::Exited(77), reader)
+        })
+    })
 }
 
 /// Commits each crime, beside a program that goes on.
