@@ -4,7 +4,7 @@ use super::machine::Machine;
 use super::orders::Orders;
 use super::outcome::{Failure, Outcome, demand, done};
 use super::steps::free_frames;
-use crate::addr::{Frame, PAGE_SIZE, Page};
+use crate::addr::{Frame, FrameRange, PAGE_SIZE, Page};
 use crate::frames::{FramePool, FrameSource};
 use crate::paging::{Drive, DriveError, MemoryDrive, Mmu, SECTORS_A_PAGE, Swap};
 use alloc::boxed::Box;
@@ -104,7 +104,8 @@ pub fn on_drive<M: Machine>(
 /// What was there before the story.
 pub(super) struct Stage<M> {
     swap: Option<Swap<M>>,
-    held: Vec<Frame>,
+    /// Frames that are kept from it. On a machine with a million of them each by itself would be too many to note.
+    held: Vec<FrameRange>,
 }
 
 /// Begins a story with a drive of `slots` slots and all frames that there are.
@@ -131,9 +132,14 @@ fn set<M: Machine>(
     let bytes = vec![0; slots as usize + 2].leak();
     let swap = done("drive made", Swap::new(drive, words, bytes).ok_or(()))?;
     done("pages brought back from the drive before", machine.with(|memory| memory.fetch_all()))?;
-    let mut held: Vec<Frame> = Vec::with_capacity(free_frames(machine) as usize);
+    let mut held = Vec::<FrameRange>::new();
     while free_frames(machine) > frames {
-        held.extend(machine.with(|memory| memory.frames.get_frame()));
+        let Some(frame) = machine.with(|memory| memory.frames.get_frame()) else { break };
+        let next = Frame::new(frame.number() + 1);
+        match held.last_mut().filter(|range| range.end == frame) {
+            Some(range) => range.end = next,
+            None => held.push(FrameRange::new(frame, next)),
+        }
     }
     let swap = machine.with(|memory| {
         memory.hand = (Frame::new(0), 0);
@@ -146,7 +152,7 @@ impl<M: Mmu> Stage<M> {
     /// Ends the story: as [`on_drive`] does.
     #[inline(never)]
     pub(super) fn strike(self, machine: &mut impl Machine<Mmu = M>, outcome: Outcome) -> Outcome {
-        for frame in self.held {
+        for frame in self.held.iter().flat_map(|range| range.iter()) {
             done("frame given back", machine.with(|memory| memory.frames.release_frame(frame)))?;
         }
         // Pages of address spaces that have nothing to do with the story may have gone, too.

@@ -1,7 +1,7 @@
 //! The parts in their order.
 
 use super::part::heading;
-use super::{clone, file, standard, swap, tour};
+use super::{clone, file, programs, standard, swap, tour};
 use crate::arch::x86::kernel_pool;
 use crate::boot_info::{BootInfo, pools};
 use crate::memory_map::{HOLE, PROCESS_POOL_START};
@@ -34,14 +34,16 @@ fn parts(boot_info: &BootInfo) -> Outcome {
         println!("the standard runs, the spaces and the tour are left out: they take {LEAST_FRAMES} frames");
         clone::run()?;
         file::run()?;
-        return swap::run();
+        swap::run()?;
+        return programs::run();
     }
     standard::run()?;
     clone::run()?;
     file::run()?;
     swap::run()?;
     standard::spaces()?;
-    tour::run()
+    tour::run()?;
+    programs::run()
 }
 
 /// The frames that the standard runs and what comes with them take at most, rounded up.
