@@ -65,7 +65,7 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("programs-run", programs::they_run),
         ("programs-keep-their-own", programs::each_keeps_its_own),
         ("programs-in-too-little", programs::more_than_there_is),
-        ("programs-five-hundred", programs::one_after_the_other),
+        ("programs-thousand", programs::one_after_the_other),
         ("programs-alive", programs::looked_at_while_they_live),
         ("programs-calls", programs::calls_are_answered),
         ("programs-share-a-file", programs::they_share_a_file),

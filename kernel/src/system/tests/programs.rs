@@ -155,6 +155,7 @@ fn demand_status(name: &str, arguments: &str, status: u32) -> Outcome {
 pub fn they_run(_: &mut RealMachine) -> Outcome {
     leaving_nothing(|| {
         demand_status("hello", "from a test", 0)?;
+        demand_status("bare", "", 0)?;
         demand("a program that there isn't", true, programs::start("none", "") == Err(programs::StartError::Unknown))?;
         let [first, second, third] = [start("primes", "300000")?, start("forks", "3")?, start("primes", "20000")?];
         demand_end("forks", End::Exited(15), second)?;
@@ -197,10 +198,10 @@ pub fn more_than_there_is(machine: &mut RealMachine) -> Outcome {
     })
 }
 
-/// Starts five hundred, ten at a time, in less memory than they need.
+/// Starts a thousand, ten at a time, in less memory than they need.
 pub fn one_after_the_other(machine: &mut RealMachine) -> Outcome {
     on_drive(machine, 100, 128, |_, _| {
-        for _ in 0..50 {
+        for _ in 0..100 {
             let mut numbers = Vec::new();
             for _ in 0..10 {
                 numbers.push(start("primes", "10000")?);
