@@ -320,6 +320,10 @@ fn a_recorded_run_is_played_from_its_first_fault_to_its_end() {
         assert_eq!(page.ask(count).await?[0], json!(free.to_string()));
         assert!(page.text("console").await?.contains("passed"));
         assert_eq!(page.ask("return document.getElementById('redo').disabled").await?, json!(true));
+        // The TLB can't be seen from outside, and an empty one would be a lie.
+        assert!(page.text("tlb-text").await?.starts_with("Not known of this machine"));
+        let empty = "return document.querySelector('#tlb').checkVisibility()";
+        assert_eq!(page.ask(empty).await?, json!(false));
         // Back to where it was, and what is for a live machine alone is not to be seen.
         page.press("Undo").await?;
         assert_eq!(page.ask(count).await?[1], json!("256"));
