@@ -362,6 +362,17 @@ mod tests {
     }
 
     #[test]
+    fn the_students_page_has_a_row_for_each_file_that_is_theirs() {
+        let page = include_str!("../../docs/src/handout.md");
+        let handout = Handout::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))).unwrap();
+        for file in handout.files(None) {
+            let (folder, name) = file.path.rsplit_once('/').unwrap();
+            let is_row = |line: &str| line.starts_with(&format!("| `{folder}/")) && line.contains(&format!("{name}`"));
+            assert!(page.lines().any(is_row), "{}", file.path);
+        }
+    }
+
+    #[test]
     fn of_a_lab_that_is_over_only_what_comes_later_goes() {
         let part = Part::new(Some(3));
         assert_eq!([2, 3, 4].map(|own| part.body(own)), [Body::Kept, Body::ToDo, Body::Later(4, None)]);
