@@ -32,7 +32,10 @@ const walk = new Walk(tables);
 const prompt = new Prompt(type, commands);
 
 function begin() {
-  if (byId("emulator").textContent !== "") return Emulated.boot(JSON.parse(recording), follow);
+  if (byId("emulator").textContent !== "") {
+    byId("about").textContent = "The whole kernel boots in an emulator of a PC, and does its main job: a few seconds.";
+    return Emulated.boot(JSON.parse(recording), follow);
+  }
   return recording === "" ? new Session() : new Recorded(recording);
 }
 

@@ -54,7 +54,8 @@ export function drawPools(type, { spaces, pools, damage }) {
   byId("spaces").replaceChildren(
     ...spaces.map(({ number, root, current }) => element("button",
       { type: "button", disabled, "aria-pressed": String(current), click: () => type(`space load ${number}`) },
-      `space ${number}, ${root}`)),
+      // Seen from outside, none has the number that the prompt knows it by.
+      disabled ? `space ${root}` : `space ${number}, ${root}`)),
     commandButton(type, "space new"),
     commandButton(type, "duplicate"),
   );
