@@ -2,7 +2,7 @@
 
 mod page;
 
-use page::{in_emulator, in_page, in_recording};
+use page::{in_emulator, in_exercise, in_page, in_recording};
 use serde_json::json;
 
 /// The key that goes on to the next part of a page, and those of the arrows.
@@ -63,6 +63,24 @@ fn a_stale_entry_is_told_after_a_free_without_a_flush_and_not_otherwise() {
         assert!(told.ends_with("1 stale. The last step went by a stale entry: 0x4000_1000."), "{told}");
         assert!(page.text("console").await?.ends_with("0x00000007\n"));
         assert!(page.text("tlb").await?.starts_with("0x4000_1000"));
+        Ok(())
+    });
+}
+
+#[test]
+fn an_exercise_shows_the_students_own_mistake() {
+    let lines = "alloc%204000_0000%204K;write%204000_1000%207;free%204000_1000%20page;read%204000_1000";
+    in_exercise(&format!("#{lines}"), async |page| {
+        let told = page.text("tlb-text").await?;
+        assert!(told.ends_with("1 stale. The last step went by a stale entry: 0x4000_1000."), "{told}");
+        // What is not written yet says so, and the page goes on.
+        page.line("space new").await?;
+        page.line("space destroy 2").await?;
+        let said = page.text("console").await?;
+        assert!(said.contains("to do: "), "{said}");
+        page.press("Undo").await?;
+        page.line("help").await?;
+        assert!(page.text("console").await?.contains("mend"));
         Ok(())
     });
 }

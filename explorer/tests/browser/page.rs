@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime;
 
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../build");
-/// The page with a machine, that with a recording of the test `standard-pages`, and that with an emulator.
+/// The page with a machine, that of a student's tree, that with a recording of the test `standard-pages`, and that with an
+/// emulator.
 const LIVE: &str = "explorer.html";
+const EXERCISE: &str = "explorer-exercise.html";
 const RECORDED: &str = "explorer-standard-pages.html";
 const EMULATED: &str = "explorer-v86.html";
 /// How long the page may take until it is ready.
@@ -41,6 +43,11 @@ pub struct Page {
 /// Opens the page at the state of `fragment` and tells a story of it. At its end, the browser's console must be empty.
 pub fn in_page(fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
     in_file(LIVE, fragment, story);
+}
+
+/// As [`in_page`], of the page that a student has made, in whose kernel a flush is missing.
+pub fn in_exercise(fragment: &str, story: impl AsyncFnOnce(&Page) -> Result<(), CmdError>) {
+    in_file(EXERCISE, fragment, story);
 }
 
 /// As [`in_page`], of the page that plays a recording.
