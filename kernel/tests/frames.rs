@@ -254,6 +254,25 @@ fn the_only_run_in_a_checkerboard_of_a_million_frames_is_found_at_its_end() {
     assert!(pool.check());
 }
 
+#[test]
+fn a_run_that_lost_its_start_is_no_longer_than_what_is_left() {
+    let all = range(0, 512);
+    let mut storage = storage(all);
+    let mut pool = FramePool::new(all, &mut storage).unwrap();
+    while pool.get_frame().is_some() {}
+    for frame in 250..268 {
+        pool.release_frames(Frame::new(frame)).unwrap();
+    }
+    assert_eq!(pool.longest_run(), 18);
+    // These were all that the block of frames up to 256 had.
+    for frame in 250..256 {
+        assert_eq!(pool.get_frame(), Some(Frame::new(frame)));
+    }
+    assert_eq!((pool.get_frames(13), pool.longest_run()), (None, 12));
+    assert_eq!(pool.get_frames(12), Some(Frame::new(256)));
+    assert!(pool.check());
+}
+
 /// Runs inside a word of the map, across the edges of one, and over several.
 const RUNS: [std::ops::Range<u32>; 6] = [3..9, 31..33, 32..64, 60..70, 20..117, 0..512];
 

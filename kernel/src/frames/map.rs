@@ -154,6 +154,20 @@ impl<'a> Map<'a> {
         run
     }
 
+    /// Returns the highest of `frames` that is not free.
+    pub fn last_in_use(&self, frames: Range<u32>) -> Option<u32> {
+        let mut end = frames.end;
+        while end > frames.start {
+            let last = end - 1;
+            let free = (self.free_bits((last >> 5) as usize) << (31 - (last & 31))).leading_ones();
+            if free <= last & 31 {
+                return Some(last - free).filter(|index| *index >= frames.start);
+            }
+            end -= free;
+        }
+        None
+    }
+
     /// Frees the frames in `mask` of `word` if each is a sequence of one, and says whether they were.
     #[inline]
     pub fn free_singles(&mut self, word: usize, mask: u32) -> bool {

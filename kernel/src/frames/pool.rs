@@ -104,7 +104,6 @@ impl<'a> FramePool<'a> {
     #[inline(always)] // on the fault path
     pub fn get_frame(&mut self) -> Option<Frame> {
         let index = self.map.take_lowest()?;
-        self.runs.mark_stale(index);
         self.cache.single_taken(index);
         // There was one, or none would have been taken.
         self.free = self.free.wrapping_sub(1);
@@ -299,7 +298,9 @@ impl<'a> FramePool<'a> {
             let word = from as usize / 32;
             let mask = (u32::MAX >> (32 - (to - from))) << (from % 32);
             self.map.set(word, mask, state);
-            self.runs.mark_stale(from);
+            if state == FrameState::Free {
+                self.runs.mark_stale(from);
+            }
             from = to;
         }
     }

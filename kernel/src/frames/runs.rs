@@ -4,11 +4,13 @@
 //! neighbours' numbers give those of both together. So a tree of blocks, each twice as long as its children, finds the
 //! lowest run of any length by one walk from the root (a *segment tree*).
 //!
-//! A node is an answer that was worked out before. Single frames come and go far more often than runs are asked for, so
-//! they only mark the answers above them as [`STALE`], which costs a store or two; the next request for a run works out
-//! again those that it meets. A node above a stale one is stale too, which is what lets marking stop early.
+//! A node is an answer that was worked out before. Single frames come and go far more often than runs are asked for, so a
+//! frame that comes back only marks the answers above it as [`STALE`], which costs a store or two, and one that is taken
+//! does nothing: the answers above it then promise more than there is. The next request for a run works out again those
+//! that it meets. A node above a stale one is stale too, which is what lets marking stop early.
 //!
-//! Decisions: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md, 0023-a-search-repairs-what-it-meets.md.
+//! Decisions: docs/src/decisions/0001-frames-bitmap-and-tree-of-runs.md, 0023-a-search-repairs-what-it-meets.md,
+//! 0031-a-node-may-promise-too-much.md.
 
 use super::map::Map;
 
@@ -20,7 +22,7 @@ const LEAF_WORDS: usize = (LEAF_FRAMES / 32) as usize;
 /// In place of a node's longest run: the node has to be worked out again.
 const STALE: u32 = u32::MAX;
 
-/// The three numbers of a block of frames.
+/// The three numbers of a block of frames, or bounds that they do not exceed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Runs {
     /// Free frames at the start of the block.
@@ -66,6 +68,11 @@ impl Runs {
             last: if right.last == right_len { right_len.wrapping_add(self.last) } else { right.last },
         }
     }
+
+    /// Says whether these are bounds of `runs`.
+    fn bound(self, runs: Self) -> bool {
+        self.first >= runs.first && self.longest >= runs.longest && self.last >= runs.last
+    }
 }
 
 /// Returns the length of the longest run of ones.
@@ -101,7 +108,7 @@ struct Walk {
     n: u32,
     /// Where the walk is: before the frame with this index.
     at: u32,
-    /// How many frames right before that one are free.
+    /// How many frames right before that one are free, at most: a block that was passed may have promised too much.
     run: u32,
 }
 
@@ -160,7 +167,7 @@ impl<'a> RunTree<'a> {
         Self { nodes, leaves, marked: NO_LEAF }
     }
 
-    /// Notes that something changed at frame `index`.
+    /// Notes that frame `index` is free now.
     #[inline(always)] // on the fault path
     pub fn mark_stale(&mut self, index: u32) {
         let leaf = index / LEAF_FRAMES;
@@ -185,30 +192,45 @@ impl<'a> RunTree<'a> {
     ///
     /// Works out what is stale on its way from the left, up to where it finds the run, and leaves the rest stale.
     pub fn find(&mut self, map: &Map<'_>, n: u32) -> Option<u32> {
-        let mut walk = Walk { n, at: 0, run: 0 };
         let len = LEAF_FRAMES * self.leaves as u32;
-        (!walk.pass(self.node(1), len) && self.walk(map, &mut walk, 1, len)).then(|| walk.at - walk.run)
+        loop {
+            let mut walk = Walk { n, at: 0, run: 0 };
+            if walk.pass(self.node(1), len) || !self.walk(map, &mut walk, 1, len) {
+                return None;
+            }
+            let start = walk.at - walk.run;
+            match map.last_in_use(start..walk.at) {
+                None => return Some(start),
+                // A block that was passed has promised this one: the next walk enters it.
+                Some(index) => self.mark_stale(index),
+            }
+        }
     }
 
     /// Returns the length of the longest run of free frames.
     pub fn longest(&mut self, map: &Map<'_>) -> u32 {
-        // There is no such run, so the walk goes everywhere.
+        // There is no such run, so this leaves nothing stale; then each search without success lowers the promise.
         self.find(map, u32::MAX);
-        self.node(1).longest
+        loop {
+            let promised = self.node(1).longest;
+            if promised == 0 || self.find(map, promised).is_some() {
+                return promised;
+            }
+        }
     }
 
     /// Takes the walk through the block of `len` frames of `node`, where the run may end, and says whether it has found it.
     fn walk(&mut self, map: &Map<'_>, walk: &mut Walk, node: usize, len: u32) -> bool {
         if node >= self.leaves {
-            if self.node(node).longest == STALE {
-                let leaf = self.leaf(map, node);
-                self.store(node, leaf);
-                self.marked = NO_LEAF;
-                if walk.pass(leaf, len) {
-                    return false;
-                }
+            let stale = self.node(node).longest == STALE;
+            if !stale && walk.find_in_words(self.leaf_words(map, node)) {
+                return true;
             }
-            return walk.find_in_words(self.leaf_words(map, node));
+            // Nobody knows what is in it, or it has promised too much.
+            let leaf = self.leaf(map, node);
+            self.store(node, leaf);
+            self.marked = NO_LEAF;
+            return stale && !walk.pass(leaf, len) && walk.find_in_words(self.leaf_words(map, node));
         }
         let len = len / 2;
         let [left, right] = self.children(node);
@@ -249,7 +271,7 @@ impl<'a> RunTree<'a> {
         self.nodes.as_chunks().0[node].map(Runs::from_words)
     }
 
-    /// Says whether each node that isn't stale tells the truth, and each node above a stale one is stale.
+    /// Says whether each node that isn't stale promises no less than there is, and each node above a stale one is stale.
     pub fn is_sound(&self, map: &Map<'_>) -> bool {
         (1..2 * self.leaves).all(|node| {
             let known = self.node(node);
@@ -257,11 +279,11 @@ impl<'a> RunTree<'a> {
                 return true;
             }
             if node >= self.leaves {
-                return known == self.leaf(map, node);
+                return known.bound(self.leaf(map, node));
             }
             let len = LEAF_FRAMES * (self.leaves as u32 >> node.ilog2()) / 2;
             let (left, right) = (self.node(2 * node), self.node(2 * node + 1));
-            left.longest != STALE && right.longest != STALE && known == left.join(len, right, len)
+            left.longest != STALE && right.longest != STALE && known.bound(left.join(len, right, len))
         })
     }
 }
