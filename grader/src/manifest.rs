@@ -21,6 +21,7 @@
 //! cause = "..."                               # what is wrong most often where it fails
 //! memory = "512M"                             # of the machine, 32M if absent
 //! programs = true                             # its machine has the programs, as modules
+//! drive = 4                                   # and a drive of so many MiB, empty at first
 //! limit = 3                                   # times the normal time limit, 1 if absent
 //! dies = "illegal-access"                     # for a test that expects death: the kind of the diagnosis,
 //! says = ["0x5000_0000", "of {start}"]        # and words of its report; the kernel itself says what {start} is
@@ -138,6 +139,8 @@ pub struct Test {
     /// Whether its machine has the programs, as modules.
     #[serde(default)]
     pub programs: bool,
+    /// How many MiB the drive of its machine has, if it has one.
+    pub drive: Option<u32>,
     /// How many times the normal time limit it has.
     #[serde(default = "one")]
     pub limit: u32,

@@ -29,7 +29,7 @@ pub fn jobs(kernel: &Path, deterministic: bool, group: &Group) -> Vec<Job> {
     let in_qemu = |id, sentence, memory: &str| {
         let command_line = "interactive=no".into();
         let (kernel, memory) = (kernel.into(), memory.into());
-        let reference = Reference { kernel, memory, command_line, programs: true, deterministic };
+        let reference = Reference { kernel, memory, command_line, programs: true, drive: None, deterministic };
         boot(id, sentence, 2, SUCCESS, Machine::Reference(reference))
     };
     // The scripts end with status 0 after the kernel said success, and only then. Their own time limit is the last resort.

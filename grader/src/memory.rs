@@ -1,4 +1,4 @@
-//! The machine's memory, which is a file: what the machine writes is there at once.
+//! The machine's memory, which is a file: what the machine writes is there at once. So is its drive.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ pub const FRAME: u32 = 4096;
 /// The words of a frame.
 pub type Words = Vec<u32>;
 
-/// The memory of a machine.
+/// The memory of a machine, or what is on its drive, in as many pieces as there are pages for.
 #[derive(Debug)]
 pub struct Ram {
     file: File,
@@ -18,7 +18,7 @@ pub struct Ram {
 }
 
 impl Ram {
-    /// Makes the memory of a machine that has `file` for it.
+    /// Makes the memory, or the drive, of a machine that has `file` for it.
     ///
     /// # Errors
     ///

@@ -28,9 +28,9 @@ impl Plan {
     ///
     /// In words, if the manifest lacks a group or the test `noop`.
     pub fn new(manifest: &Manifest, kernel: &Path, deterministic: bool) -> Result<Self, String> {
-        let reference = |memory: &str, programs: bool, command_line: String| {
+        let reference = |memory: &str, programs: bool, drive: Option<u32>, command_line: String| {
             let (kernel, memory) = (kernel.into(), memory.into());
-            Machine::Reference(Reference { kernel, memory, command_line, programs, deterministic })
+            Machine::Reference(Reference { kernel, memory, command_line, programs, drive, deterministic })
         };
         let group_of: BTreeMap<&str, &str> =
             manifest.tests.iter().map(|test| (test.id.as_str(), test.group.as_str())).collect();
@@ -52,7 +52,7 @@ impl Plan {
                 cause: test.cause.clone().unwrap_or_else(|| group.cause.clone()),
                 limit: test.limit,
                 expects: test.expects(),
-                machine: reference(&test.memory, test.programs, format!("test={}", test.id)),
+                machine: reference(&test.memory, test.programs, test.drive, format!("test={}", test.id)),
             });
         }
         let noop = jobs.iter().position(|job| job.id == "noop").ok_or("the manifest lacks the test noop")?;
@@ -69,7 +69,7 @@ impl Plan {
                 outcome: Outcome::Lists(manifest.names()),
                 checkpoints: Vec::new(),
             },
-            machine: reference("32M", false, "test=list".into()),
+            machine: reference("32M", false, None, "test=list".into()),
             ..jobs[0].clone()
         };
         jobs.insert(1, list);

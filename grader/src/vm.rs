@@ -4,7 +4,7 @@ use crate::audit::Auditor;
 use crate::child::Running;
 use crate::post_mortem::PostMortem;
 use crate::preflight;
-use crate::qemu::{self, QEMU, Reference, Session, Time, log};
+use crate::qemu::{self, DRIVE, QEMU, Reference, Session, Time, log};
 use crate::run::{Checkpoint, Ended, Run};
 use crate::symbols::Symbols;
 use crate::verdict::{Expects, Verdict, judge};
@@ -76,7 +76,13 @@ impl Machine {
         match self {
             Self::Reference(reference) => {
                 let args = reference.args_for_people();
-                [QEMU.into()].into_iter().chain(args.iter().map(|word| quoted(word))).collect::<Vec<_>>().join(" ")
+                let drive = reference.drive.map(|mebibytes| format!("truncate -s {mebibytes}M {DRIVE} &&"));
+                drive
+                    .into_iter()
+                    .chain([QEMU.into()])
+                    .chain(args.iter().map(|word| quoted(word)))
+                    .collect::<Vec<_>>()
+                    .join(" ")
             }
             Self::Script(script) => {
                 let env = script.env.iter().map(|(name, value)| format!("{name}={value}"));
@@ -278,9 +284,11 @@ mod tests {
             memory: "32M".into(),
             command_line: "test=noop".into(),
             programs: false,
+            drive: Some(4),
             deterministic: false,
         });
         let command = machine.command();
+        assert!(command.starts_with("truncate -s 4M drive && qemu-system-i386 "), "{command}");
         assert!(command.contains(" -kernel 'a b.elf' -append test=noop ") && command.contains(" -serial stdio "));
     }
 }

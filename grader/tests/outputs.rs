@@ -75,6 +75,7 @@ fn results() -> Results {
     jobs[8].expects = Expects::Test { name: "loops".into(), outcome: Outcome::Passes, checkpoints: Vec::new() };
     jobs[8].machine = Machine::Reference(Reference {
         programs: false,
+        drive: None,
         kernel: "build/droste.elf".into(),
         memory: "64M".into(),
         command_line: "test=loops".into(),

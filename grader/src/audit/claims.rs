@@ -9,8 +9,9 @@
 //! claim directory FRAME                  an address space that is alive
 //! claim program FRAME                    such a one of a program: ring 3 may have access there, and nowhere else
 //! claim faults COUNT                     page faults answered since the start
-//! claim slots COUNT MAP USES DRIVE       a drive for pages, in memory: how many slots it has, where their map is, in the form
-//!                                        of a frame pool's, where their counts are, and where slot 0 is
+//! claim slots COUNT MAP USES [DRIVE]     a drive for pages: how many slots it has, where their map is in memory, in the form
+//!                                        of a frame pool's, where their counts are, and where slot 0 is, if the drive is in
+//!                                        memory, too; else it is the machine's own
 //! claim table FRAME COUNT                a page table of a file, and how many directories lead to it
 //! claim backed START END                 every page of these has a frame, or a slot
 //! claim absent START END                 none of these has
@@ -53,7 +54,7 @@ pub enum Claim {
     Program(u32),
     /// Page faults answered since the start.
     Faults(u32),
-    /// A drive for pages, in memory.
+    /// A drive for pages.
     Slots {
         /// How many slots it has.
         slots: u32,
@@ -61,8 +62,8 @@ pub enum Claim {
         map: u32,
         /// Where the counts of entries beyond the first are.
         counts: u32,
-        /// Where slot 0 is.
-        drive: u32,
+        /// Where slot 0 is in memory; `None` if it is where the machine's drive starts.
+        drive: Option<u32>,
     },
     /// A page table of a file.
     Table {
@@ -123,7 +124,10 @@ impl Claim {
             ("directory", &[frame]) => Self::Directory(frame),
             ("program", &[frame]) => Self::Program(frame),
             ("faults", &[count]) => Self::Faults(count),
-            ("slots", &[slots, map, counts, drive]) if slots < PAGES => Self::Slots { slots, map, counts, drive },
+            ("slots", &[slots, map, counts]) if slots < PAGES => Self::Slots { slots, map, counts, drive: None },
+            ("slots", &[slots, map, counts, drive]) if slots < PAGES => {
+                Self::Slots { slots, map, counts, drive: Some(drive) }
+            }
             ("table", &[frame, users]) => Self::Table { frame, users },
             ("backed", &[start, end]) if is_range(start, end) => Self::Backed(start..end),
             ("absent", &[start, end]) if is_range(start, end) => Self::Absent(start..end),

@@ -164,9 +164,14 @@ impl Owners {
             return Ok(());
         };
         let words = 2 * slots.div_ceil(32);
-        let places = [(map, 4 * words), (counts, slots), (drive, slots.saturating_mul(FRAME))];
+        let drive = drive.map(|drive| (drive, slots.saturating_mul(FRAME)));
+        let places: Vec<_> = [(map, 4 * words), (counts, slots)].into_iter().chain(drive).collect();
         if !places.iter().all(|(start, bytes)| is_in_kernel_pool(*start, *bytes)) {
-            wrong.add("the drive, its map and its counts", "in the kernel pool", format!("at {places:x?}"));
+            wrong.add(
+                "the drive's map and counts, and itself if it is in memory",
+                "in the kernel pool",
+                format!("at {places:x?}"),
+            );
             return Ok(());
         }
         let book = Book { frames: 0..slots, map: ram.words(map, words)? };

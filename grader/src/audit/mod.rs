@@ -66,6 +66,8 @@ struct Snapshot<'a> {
     log: &'a str,
     registers: &'a Registers,
     ram: &'a Ram,
+    /// What is on its drive, if it has one.
+    drive: Option<&'a Ram>,
     image: &'a Image,
 }
 
@@ -132,7 +134,8 @@ impl Auditor {
         let (heard, log, registers) = (session.heard(), session.log(), session.registers()?);
         let said = &heard[self.read..];
         self.read = heard.len();
-        let snapshot = Snapshot { said, log: &log, registers: &registers, ram: session.ram(), image: &image };
+        let (ram, drive) = (session.ram(), session.drive());
+        let snapshot = Snapshot { said, log: &log, registers: &registers, ram, drive, image: &image };
         let mut wrong = Findings::default();
         self.look(name, &snapshot, &mut wrong)?;
         Ok(wrong.told())
@@ -184,7 +187,8 @@ impl Auditor {
             if root == registers.cr3 >> 12 {
                 let faulted = faults.iter().map(|address| address / FRAME).collect();
                 let drive = claims.iter().find_map(|claim| match claim {
-                    Claim::Slots { drive, .. } => Some(*drive),
+                    Claim::Slots { drive: Some(start), .. } => Some((ram, *start)),
+                    Claim::Slots { drive: None, .. } => Some((snapshot.drive?, 0)),
                     _ => None,
                 });
                 let pages = Pages { space, ram, seed: self.seed, faulted, drive };
@@ -238,11 +242,14 @@ struct Pages<'a> {
     seed: u32,
     /// Those at which the processor has raised a page fault, in whichever address space.
     faulted: BTreeSet<u32>,
-    /// Where the drive for pages is in memory, if there is one.
-    drive: Option<u32>,
+    /// Where the drive for pages starts, in memory or in its own image, if there is one.
+    drive: Option<Place<'a>>,
 }
 
-impl Pages<'_> {
+/// A place in the memory or in the drive's image.
+type Place<'a> = (&'a Ram, u32);
+
+impl<'a> Pages<'a> {
     /// Checks the claims about pages. Returns how many pages they call backed.
     fn check(&self, claims: &[Claim], wrong: &mut Findings) -> io::Result<u32> {
         let mut backed = 0;
@@ -290,19 +297,20 @@ impl Pages<'_> {
     fn check_absent(&self, page: u32, wrong: &mut Findings) {
         if let Some(frame) = self.space.frame(page) {
             wrong.add(format!("page {page:#x}"), "absent", format!("frame {frame:#x}"));
-        } else if let Some(at) = self.place_on_drive(page) {
+        } else if let Some((_, at)) = self.place_on_drive(page) {
             wrong.add(format!("page {page:#x}"), "absent", format!("on the drive, at {at:#x}"));
         }
     }
 
-    /// Returns where the words of `page` are in memory, if it is on the drive.
-    fn place_on_drive(&self, page: u32) -> Option<u32> {
-        self.drive?.checked_add(self.space.slot(page)?.checked_mul(FRAME)?)
+    /// Returns where the words of `page` are, if it is on the drive.
+    fn place_on_drive(&self, page: u32) -> Option<Place<'a>> {
+        let (drive, start) = self.drive?;
+        Some((drive, start.checked_add(self.space.slot(page)?.checked_mul(FRAME)?)?))
     }
 
-    /// Checks that `page` is backed, and since a page fault. Returns where its words are in memory.
-    fn place(&self, page: u32, wrong: &mut Findings) -> Option<u32> {
-        let in_frame = self.space.frame(page).map(|frame| frame * FRAME);
+    /// Checks that `page` is backed, and since a page fault. Returns where its words are.
+    fn place(&self, page: u32, wrong: &mut Findings) -> Option<Place<'a>> {
+        let in_frame = self.space.frame(page).map(|frame| (self.ram, frame * FRAME));
         let place = in_frame.or_else(|| self.place_on_drive(page));
         if place.is_none() {
             wrong.add(format!("page {page:#x}"), "backed", "absent");
@@ -315,9 +323,9 @@ impl Pages<'_> {
     /// Checks that `page` is backed and that each of its words is what `expected` says of its address.
     fn check_contents(&self, page: u32, expected: impl Fn(u32) -> u32, wrong: &mut Findings) -> io::Result<()> {
         // A frame outside the memory has been found wrong already.
-        let place = self.place(page, wrong).filter(|place| place / FRAME < self.ram.frames());
-        let Some(place) = place else { return Ok(()) };
-        let words = (page * FRAME..=u32::MAX).step_by(4).zip(self.ram.words(place, FRAME / 4)?);
+        let place = self.place(page, wrong).filter(|(all, at)| at / FRAME < all.frames());
+        let Some((all, at)) = place else { return Ok(()) };
+        let words = (page * FRAME..=u32::MAX).step_by(4).zip(all.words(at, FRAME / 4)?);
         if let Some((address, word)) = words.into_iter().find(|(address, word)| expected(*address) != *word) {
             let expected = format!("{:#010x}, by the seed", expected(address));
             wrong.add(format!("word at {address:#010x}"), expected, format!("{word:#010x}"));

@@ -163,8 +163,15 @@ impl World {
             code: Vec::new(),
             entry: 0,
         };
-        let snapshot =
-            Snapshot { said: &self.said, log: &self.log, registers: &self.registers, ram: &ram, image: &image };
+        let snapshot = Snapshot {
+            said: &self.said,
+            log: &self.log,
+            registers: &self.registers,
+            ram: &ram,
+            // Its drive has what the memory has: a page of words fits both.
+            drive: Some(&ram),
+            image: &image,
+        };
         let mut wrong = Findings::default();
         auditor.look(name, &snapshot, &mut wrong).expect("the memory is readable");
         wrong.told().into_iter().map(|check| format!("{}: {}, {}", check.what, check.expected, check.seen)).collect()
@@ -229,9 +236,34 @@ fn slots_are_counted_and_in_use_where_pages_are() {
     expect("pages in slot 0x5: 1, by its count, 0", |world| world.set_state(SLOTS, 5, 0, 1));
     expect("an absent entry: 0, or a slot below 0x8, slot 0x9", |world| world.set(TABLE, 0x12, 0x9002));
     expect("page 0x402: absent, on the drive, at 0x20b000", |world| world.set(TABLE, 2, 0x3002));
-    expect("the drive, its map and its counts: in the kernel pool", |world| {
+    expect("the drive's map and counts, and itself if it is in memory: in the kernel pool", |world| {
         world.unsay("claim slots 0x8 0x206000 0x207000 0x208000");
         world.say("claim slots 0x8 0x206000 0x207000 0x408000");
+    });
+}
+
+#[test]
+fn pages_on_the_machines_own_drive_are_read_there() {
+    let expect = after(|world| {
+        world.send_out();
+        world.unsay("claim slots 0x8 0x206000 0x207000 0x208000");
+        world.say("claim slots 0x8 0x206000 0x207000");
+        // A third page that is claimed, and whose words slot 3 has.
+        world.unsay("claim absent 0x402 0x410");
+        world.say("claim filled 0x411 0x412 0x3");
+        world.planned.backed = Some(3);
+        world.planned.faults = Some(3);
+        world.unsay("claim faults 0x2");
+        world.say("claim faults 0x3");
+        world.fault(0x41_1000);
+        let words = (0..FRAME).step_by(4).map(|byte| (3 * FRAME + byte, claims::word(SEED, SALT, 0x41_1000 + byte)));
+        world.words.extend(words);
+    });
+    expect("word at 0x00411ffc", |world| _ = world.words.insert(3 * FRAME + 0xFFC, 0));
+    expect("pages in slot 0x3: 2, by its count, 1", |world| world.set(0x406, 0x11, 0));
+    expect("the drive's map and counts, and itself if it is in memory: in the kernel pool", |world| {
+        world.unsay("claim slots 0x8 0x206000 0x207000");
+        world.say("claim slots 0x8 0x406000 0x207000");
     });
 }
 

@@ -15,5 +15,5 @@ pub mod registers;
 mod session;
 mod watch;
 
-pub use session::{QEMU, Reference, Session, read};
+pub use session::{DRIVE, QEMU, Reference, Session, read};
 pub use watch::{FreezeHandler, Step, Time};

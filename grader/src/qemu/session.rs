@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// The program that plays the machine.
 pub const QEMU: &str = "qemu-system-i386";
 
+/// The file of a machine's drive.
+pub const DRIVE: &str = "drive";
+
 /// How long QEMU may take to connect to the grader.
 const CONNECT: Duration = Duration::from_secs(30);
 
@@ -39,13 +42,16 @@ pub struct Reference {
     pub command_line: String,
     /// Whether it has the programs, as modules: those in `programs` beside the kernel.
     pub programs: bool,
+    /// How many MiB its drive has, if it has one.
+    pub drive: Option<u32>,
     /// Whether time is counted in instructions, so that two runs are the same.
     pub deterministic: bool,
 }
 
 impl Reference {
-    /// Returns QEMU's args for the machine alone. ACPI is off because its tables would take frames from the end of memory.
-    fn args(&self) -> Vec<String> {
+    /// Returns QEMU's args for the machine alone, whose drive, if it has one, is the file `drive`. ACPI is off because its tables
+    /// would take frames from the end of memory.
+    fn args(&self, drive: &str) -> Vec<String> {
         let args = [
             ["-accel", "tcg"],
             ["-m", &self.memory],
@@ -61,6 +67,9 @@ impl Reference {
             let files =
                 self.programs().iter().map(|file| file.display().to_string().replace(',', ",,")).collect::<Vec<_>>();
             args.extend(["-initrd".into(), files.join(",")]);
+        }
+        if self.drive.is_some() {
+            args.extend(["-drive".into(), format!("file={},format=raw,if=ide,index=0", drive.replace(',', ",,"))]);
         }
         args.push("-nodefaults".into());
         if self.deterministic {
@@ -83,10 +92,11 @@ impl Reference {
         files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len().div_ceil(4096) as u32).sum()
     }
 
-    /// Returns QEMU's args for a person who wants to see the machine, with the console on the terminal.
+    /// Returns QEMU's args for a person who wants to see the machine, with the console on the terminal. Its drive, if it has one, is
+    /// the file [`DRIVE`].
     pub fn args_for_people(&self) -> Vec<String> {
         let more = ["-no-reboot", "-machine", "pc,acpi=off", "-serial", "stdio", "-serial", "null"];
-        self.args().into_iter().chain(more.map(String::from)).collect()
+        self.args(DRIVE).into_iter().chain(more.map(String::from)).collect()
     }
 
     /// Starts the machine, with its files and sockets in `dir`, which is emptied. What code it runs is always logged; if its
@@ -106,7 +116,8 @@ impl Reference {
         // grader is killed.
         let memory = File::from(memfd_create("ram", MemfdFlags::CLOEXEC)?);
         let path = format!("/proc/{}/fd/{}", process::id(), memory.as_raw_fd());
-        let mut args = self.args();
+        let drive = self.drive.map(|mebibytes| new_drive(&dir.join(DRIVE), mebibytes)).transpose()?;
+        let mut args = self.args(&file(DRIVE));
         args.extend([
             "-object".into(),
             format!("memory-backend-file,id=ram,size={},share=on,mem-path={path}", self.memory),
@@ -139,8 +150,24 @@ impl Reference {
         let mut qmp = Qmp::new(accept(&monitor, &mut child, until)?)?;
         let ram = Ram::new(memory)?;
         qmp.command("cont", json!({}))?;
-        Ok(Session { qmp, child, control, told, heard: Vec::new(), ram, dir: dir.into(), worked: Duration::ZERO })
+        Ok(Session {
+            qmp,
+            child,
+            control,
+            told,
+            heard: Vec::new(),
+            ram,
+            drive,
+            dir: dir.into(),
+            worked: Duration::ZERO,
+        })
     }
+}
+
+/// Makes the file of an empty drive.
+fn new_drive(path: &Path, mebibytes: u32) -> io::Result<Ram> {
+    File::create(path)?.set_len(u64::from(mebibytes) << 20)?;
+    Ram::new(File::open(path)?)
 }
 
 /// Waits for QEMU to connect.
@@ -166,6 +193,7 @@ pub struct Session {
     pub(super) told: PipeWriter,
     pub(super) heard: Vec<u8>,
     pub(super) ram: Ram,
+    pub(super) drive: Option<Ram>,
     pub(super) dir: PathBuf,
     /// How long processors have worked for it, when it was looked at last.
     pub(super) worked: Duration,
@@ -180,6 +208,11 @@ impl Session {
     /// Returns the machine's memory.
     pub fn ram(&self) -> &Ram {
         &self.ram
+    }
+
+    /// Returns what is on the machine's drive, if it has one.
+    pub fn drive(&self) -> Option<&Ram> {
+        self.drive.as_ref()
     }
 
     /// Returns the processor's registers. While the machine runs, EIP may be a little behind.

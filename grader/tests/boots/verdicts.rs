@@ -34,8 +34,14 @@ fn checkpoint() -> Vec<Checkpoint> {
 }
 
 fn judge(directory: &TempDir, kernel: PathBuf, checkpoints: Vec<Checkpoint>) -> Judged {
-    let reference =
-        Reference { kernel, memory: "32M".into(), command_line: String::new(), programs: false, deterministic: false };
+    let reference = Reference {
+        kernel,
+        memory: "32M".into(),
+        command_line: String::new(),
+        programs: false,
+        drive: None,
+        deterministic: false,
+    };
     let expects = Expects::Test { name: "t".into(), outcome: Outcome::Passes, checkpoints };
     let stop = AtomicBool::new(false);
     let context = RunContext {

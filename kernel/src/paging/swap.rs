@@ -116,11 +116,14 @@ impl<M: Mmu> Swap<M> {
         self.uses.beyond_first(as_frame(slot))
     }
 
-    /// Returns where the map of the slots, their counts and slot 0 itself are in memory, for whoever reads them from
-    /// outside;
-    /// `None` if the drive does not lie in memory.
-    pub fn addresses(&self) -> Option<[usize; 3]> {
-        Some([self.slots.map_address(), self.uses.address(), self.drive.address()?])
+    /// Returns where the map of the slots and their counts are in memory, for whoever reads them from outside.
+    pub fn addresses(&self) -> [usize; 2] {
+        [self.slots.map_address(), self.uses.address()]
+    }
+
+    /// Returns where slot 0 is in memory, if the drive lies there.
+    pub fn drive_address(&self) -> Option<usize> {
+        self.drive.address()
     }
 
     /// Writes `page`, which is mapped, to a slot, which it returns: `None` if no slot is free, or the drive does not

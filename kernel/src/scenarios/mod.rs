@@ -57,6 +57,7 @@ pub use random_spaces::random_spaces;
 pub use second_chance::SecondChance;
 pub use standard::{Filled, fill_pages, fill_regions};
 pub use steps::in_new_space;
+pub use swap_clones::audited_drive;
 pub use tables::run_without_faults;
 pub use test_drive::on_drive;
 pub use test_file::with_file;

@@ -4,7 +4,7 @@ use super::claims::Claim;
 use super::clones::{duplicate, go};
 use super::machine::Machine;
 use super::orders::Orders;
-use super::outcome::{Outcome, Scenario, demand, done};
+use super::outcome::{Failure, Outcome, Scenario, demand, done};
 use super::pools::{allocate, release};
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames, make_read_only};
@@ -229,6 +229,21 @@ fn clone_while_pages_go<M: Machine>(machine: &mut M) -> Outcome {
 }
 
 fn audited_swap<M: Machine>(machine: &mut M) -> Outcome {
+    audited_on(machine, |machine| staged(machine, 70))?.strike(machine, Ok(()))
+}
+
+/// Sends pages to the drive that the machine has, clones them, writes to some, and stands still after each step, so that what is on
+/// the drive can be looked at.
+///
+/// # Errors
+///
+/// The first demand that wasn't met.
+pub fn audited_drive<M: Machine>(machine: &mut M) -> Outcome {
+    audited_on(machine, |_| Ok(()))
+}
+
+/// Tells the story of [`audited_drive`] with the drive that `set` sees to. Returns what `set` does.
+fn audited_on<M: Machine, S>(machine: &mut M, set: fn(&mut M) -> Result<S, Failure>) -> Result<S, Failure> {
     let parent = root(machine);
     let (mut pool, region) = pool_of(machine, 24)?;
     let start = Page::containing(region);
@@ -237,7 +252,7 @@ fn audited_swap<M: Machine>(machine: &mut M) -> Outcome {
     let other = create(machine)?;
     load(machine, &other);
     let (_, ballast) = pool_of(machine, 8192)?;
-    let drive = staged(machine, 70)?;
+    let drive = set(machine)?;
     let mut number = 0;
     while free_frames(machine) > 12 {
         put(machine, ballast, number, 1);
@@ -263,5 +278,5 @@ fn audited_swap<M: Machine>(machine: &mut M) -> Outcome {
     destroy(machine, clone)?;
     destroy(machine, other)?;
     machine.checkpoint("destroyed", &[], &[Claim::Absent(pages(0, 24))]);
-    drive.strike(machine, Ok(()))
+    Ok(drive)
 }

@@ -52,10 +52,12 @@ pub fn checkpoint(name: &str, home: Frame, others: &[Frame], claims: &[Claim]) {
         let (start, end) = (counted.start.number(), counted.end.number());
         control!("claim uses {start:#x} {end:#x} {:#x}", memory.uses.address());
         control!("claim free {:#x}", memory.frames.free_frames());
-        if let Some((swap, [map, counts, drive])) =
-            memory.swap.as_ref().and_then(|swap| Some((swap, swap.addresses()?)))
-        {
-            control!("claim slots {:#x} {map:#x} {counts:#x} {drive:#x}", swap.slots());
+        if let Some(swap) = &memory.swap {
+            let (slots, [map, counts]) = (swap.slots(), swap.addresses());
+            match swap.drive_address() {
+                Some(drive) => control!("claim slots {slots:#x} {map:#x} {counts:#x} {drive:#x}"),
+                None => control!("claim slots {slots:#x} {map:#x} {counts:#x}"),
+            }
         }
         for table in memory.files.tables() {
             control!("claim table {:#x} {:#x}", table.frame.number(), table.users);

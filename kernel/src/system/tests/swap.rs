@@ -4,7 +4,7 @@ use super::threads::{WORK_PAGES, in_their_spaces};
 use crate::addr::{PAGE_SIZE, Page, VirtAddr};
 use crate::arch::x86::{access, far_call};
 use crate::paging::CurrentTable;
-use crate::scenarios::{Machine, Outcome, demand, on_drive};
+use crate::scenarios::{self, Machine, Outcome, demand, on_drive};
 use crate::system::real_machine::RealMachine;
 use core::sync::atomic::Ordering;
 
@@ -88,4 +88,17 @@ pub fn threads_on_a_drive(machine: &mut RealMachine) -> Outcome {
     let outcome = on_drive(machine, 16 + 128, 256, |machine, _| in_their_spaces(machine));
     WORK_PAGES.store(as_a_rule, Ordering::Relaxed);
     outcome
+}
+
+/// Does what the auditor wants to see, on the machine's own drive.
+pub fn audited_drive(machine: &mut RealMachine) -> Outcome {
+    let slots = |machine: &mut RealMachine, free: bool| {
+        machine
+            .with(|memory| memory.swap.as_ref().map_or(0, |swap| if free { swap.free_slots() } else { swap.slots() }))
+    };
+    demand("slots of a drive of 4 MiB", 1024, slots(machine, false))?;
+    scenarios::audited_drive(machine)?;
+    demand("slots that are free again, without the first", 1023, slots(machine, true))?;
+    let writes = machine.with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.counts().writes));
+    demand("pages written, most of the 24 more than once", true, writes >= 24)
 }
