@@ -4,6 +4,7 @@
 //! and end the machine. The records on the control channel are for the grader, which judges.
 
 mod fatal;
+mod files;
 mod programs;
 mod swap;
 mod threads;
@@ -52,7 +53,7 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
         ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
     ];
-    let checks: [(_, Check); 20] = [
+    let checks: [(_, Check); 21] = [
         ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
@@ -63,6 +64,7 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("one-instruction-eight-pages", swap::one_instruction_eight_pages),
         ("threads-on-a-drive", swap::threads_on_a_drive),
         ("audited-drive", swap::audited_drive),
+        ("boot-modules-are-files", files::boot_modules_are_files),
         ("programs-run", programs::they_run),
         ("programs-keep-their-own", programs::each_keeps_its_own),
         ("programs-in-too-little", programs::more_than_there_is),
