@@ -201,13 +201,16 @@ impl<M: Mmu, F: FrameSource> Memory<M, F> {
     /// frame.
     #[cold]
     pub(super) fn unmap_page_in_file(&mut self, page: Page) -> Option<Frame> {
-        let frame = self.pte(page)?.frame();
+        let entry = self.pte(page)?;
         let table = self.pde(page).frame().and_then(|table| self.files.table(table))?;
         if table.view == View::Shared {
             return None;
         }
         self.release_file_pages(table.frame, page.table_index(), 1, Entry::in_file);
-        frame
+        if let Some(slot) = entry.slot() {
+            self.events.record(EventKind::FreeSlot, page.start(), slot.number(), self.mmu.root());
+        }
+        entry.frame()
     }
 
     /// Counts a directory less that leads to the table of a file that `entry` leads to. If it was the last one, what

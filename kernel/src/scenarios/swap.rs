@@ -8,9 +8,11 @@ use super::second_chance::SecondChance;
 use super::spaces::{create, destroy, load, root};
 use super::steps::{above, free_frames, make_read_only};
 use super::test_drive::on_drive;
+use super::test_file::{map, unmap, with_file};
 use crate::addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
+use crate::events::{Event, EventKind};
 use crate::frames::FrameSource;
-use crate::paging::CurrentTable;
+use crate::paging::{CurrentTable, Entry, MmuView, View};
 use crate::vm::{CurrentSpace, Refusal, VmPool};
 
 pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
@@ -26,6 +28,7 @@ pub(super) fn all<M: Machine + 'static>() -> &'static [Scenario<M>] {
         ("last-page-of-a-table-goes", last_page_of_a_table_goes),
         ("rights-come-back", rights_come_back),
         ("slots-are-given-back", slots_are_given_back),
+        ("freed-slots-are-told", freed_slots_are_told),
     ]
 }
 
@@ -360,4 +363,32 @@ pub(super) fn slots_are_given_back<M: Machine>(machine: &mut M) -> Outcome {
         demand("pages on the drive", 0, used_slots(machine))
     })?;
     demand("free frames", before, free_frames(machine))
+}
+
+/// Frees a page of zeros and one of a file while they are on the drive: the latest event says which, and which slot.
+fn freed_slots_are_told<M: Machine>(machine: &mut M) -> Outcome {
+    const FILE: VirtAddr = VirtAddr::new(0x5000_0000);
+    let (_, region) = pool_of(machine, 1)?;
+    with_file(machine, PAGE_SIZE, false, &mut |machine, file, _| {
+        let view = map(machine, FILE, file, View::Private, true)?;
+        on_drive(machine, 2, 2, |machine, _| {
+            for address in [region, FILE] {
+                machine.write(address, 7);
+                let sent = machine.with(|memory| memory.evict(Page::containing(address)));
+                let slot = done("a slot", sent.and_then(Entry::slot).ok_or(()))?;
+                let (latest, recorded) = machine.with(|memory| {
+                    let freed = memory.free_page(Page::containing(address));
+                    let (recorded, root) = (memory.events.recorded(), memory.root());
+                    memory.free_page(Page::containing(address));
+                    let again = memory.events.recorded() - recorded;
+                    (memory.events.latest(root).next().filter(|_| freed.is_none()), again)
+                });
+                let (kind, amount, space) = (EventKind::FreeSlot, slot.number(), root(machine));
+                demand("its slot is told", true, latest == Some(Event { kind, address, amount, space }))?;
+                demand("events when it is freed again", 0, recorded)?;
+            }
+            demand("pages on the drive", 0, used_slots(machine))
+        })?;
+        unmap(machine, view)
+    })
 }
