@@ -92,7 +92,8 @@ pub fn random_swap<M: Machine>(machine: &mut M, operations: u32) -> Outcome {
     })
 }
 
-/// Does that, and maps, syncs and unmaps files, whose drives are held against the model, too.
+/// Does that, and maps, syncs and unmaps files, whose drives are held against the model, too. That of the shared one fails now
+/// and then.
 ///
 /// # Errors
 ///
@@ -215,6 +216,24 @@ impl Run {
                 machine.with(|memory| memory.evict(Page::containing(address)));
             }
             18..20 if region == SHARED => return self.sync(machine),
+            20..24 if region == SHARED => {
+                self.fail(1);
+                match operation {
+                    20 => _ = machine.probe(address, false),
+                    21 => _ = machine.with(|memory| memory.evict(Page::containing(address))),
+                    22 => _ = self.write_back(machine),
+                    _ => {
+                        self.spaces[which].regions[region] = None;
+                        let pool = pool_of(machine, start)?;
+                        unmap(machine, pool)?;
+                    }
+                }
+                self.fail(0);
+                // What was refused is granted now, and what was not written is written.
+                if operation > 21 {
+                    return self.sync(machine);
+                }
+            }
             18..60 => {
                 let word = self.random.word();
                 *self.word(which, region, number) = word;
@@ -255,12 +274,23 @@ impl Run {
         &mut words[number as usize]
     }
 
+    /// Lets so many of the next reads and writes of the shared file fail.
+    fn fail(&self, count: u32) {
+        if let Some(files) = &self.files {
+            files.drive.orders.fail_reads(count);
+            files.drive.orders.fail_writes(count);
+        }
+    }
+
+    fn write_back<M: Machine>(&self, machine: &mut M) -> Result<(), ()> {
+        let Some(files) = &self.files else { return Ok(()) };
+        machine.with(|memory| memory.sync(files.shared)).map(drop).map_err(drop)
+    }
+
     /// Writes the shared file back, and looks at its drive.
     fn sync<M: Machine>(&self, machine: &mut M) -> Outcome {
-        self.files.as_ref().map_or(Ok(()), |files| {
-            done("file written back", machine.with(|memory| memory.sync(files.shared)).map_err(drop))?;
-            files.is_on_drive()
-        })
+        done("file written back", self.write_back(machine))?;
+        self.files.as_ref().map_or(Ok(()), Files::is_on_drive)
     }
 
     /// Looks at the shared file's drive, if nobody sees the file any more.
