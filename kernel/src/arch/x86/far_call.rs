@@ -25,7 +25,8 @@ const SEGMENT: u32 = 1535;
 /// Entries that a global table has at most here.
 const MOST_ENTRIES: usize = 16;
 
-global_asm!(".globl far_called", "far_called: inc eax", "retf");
+// A section of its own: else it lies in whichever the assembly before it ended with.
+global_asm!(".section .text.far_called, \"ax\"", ".globl far_called", "far_called: inc eax", "retf");
 
 unsafe extern "C" {
     /// Where the call leads: it counts in EAX, and returns.
