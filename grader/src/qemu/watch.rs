@@ -26,8 +26,9 @@ const IDLE: u32 = 20;
 const LOGGED: Duration = Duration::from_millis(500);
 const BETWEEN_LOGS: Duration = Duration::from_millis(30);
 
-/// The longest log of exceptions that is read: what faults more often than this tells of has no end.
-const LONGEST_LOG: u64 = 64 << 20;
+/// The longest log of code and exceptions that is read: what faults more often than this tells of has no end. A thousand
+/// programs, each of whose code is new to QEMU, fill half of it.
+const LONGEST_LOG: u64 = 128 << 20;
 
 /// How often EIP of a machine at its time limit is looked at, and how far apart.
 const SAMPLES: u32 = 25;
