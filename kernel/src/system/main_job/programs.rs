@@ -25,6 +25,7 @@ pub fn run() -> Outcome {
         return Ok(());
     }
     println!("\nThree programs at once, in {FRAMES} frames and {SLOTS} slots of a drive in memory:");
+    println!("(crimes reads what it must not, and is to be ended with a report)");
     let mut written = 0;
     on_drive(&mut RealMachine, FRAMES, SLOTS, |_, _| {
         let started = PROGRAMS.map(|(name, arguments, _)| programs::start(name, arguments));
