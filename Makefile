@@ -115,7 +115,7 @@ $(ELF): $(LIBRARY) linker.ld scripts/symbols | $(PROGRAMS)
 	@rm $@.unnamed $@.symbols.s $@.symbols
 
 # Each program with its table of functions, which is not loaded with it: the kernel looks into it when the program ends badly.
-$(PROGRAM_FILES): FORCE
+$(PROGRAM_FILES) &: FORCE
 	@KERNEL_PROFILE=release scripts/cargo --programs build --quiet
 
 build/$(QUICK)programs/%: $(or $(CARGO_TARGET_DIR),target)/i586-unknown-linux-gnu/release/% scripts/symbols

@@ -38,7 +38,9 @@ impl Build {
     /// Returns the env that Cargo reads from the environment.
     fn env(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Full | Self::Check => &[],
+            // Of what GDB needs only functions and lines, which failures name.
+            Self::Full => &[("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")],
+            Self::Check => &[],
             Self::Quick => &[("KERNEL_PROFILE", "quick"), ("CARGO_PROFILE_QUICK_DEBUG", "0")],
         }
     }
