@@ -344,8 +344,8 @@ fn deaths_at_the_prompt_do_not_pile_up() {
 /// As on the terminal of `make run`, which `script` provides.
 #[test]
 #[ignore = "boots build/droste.elf, as part of `make test`"]
-fn control_c_on_a_terminal_is_a_key_of_the_prompt() {
-    let command = "KERNEL=1 scripts/run-qemu build/droste.elf";
+fn control_c_on_a_terminal_ends_the_program_and_is_a_key_of_the_prompt() {
+    let command = "KERNEL=1 PROGRAM=hello scripts/run-qemu build/droste.elf";
     let mut run = Command::new("timeout");
     run.args(["60", "script", "--quiet", "--return", "--command", command, "/dev/null"]).current_dir(root());
     let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script starts");
@@ -358,6 +358,11 @@ fn control_c_on_a_terminal_is_a_key_of_the_prompt() {
             seen.push(byte[0]);
         }
     };
+    wait_for("droste> ");
+    keys.write_all(b"run crimes endless\r").expect("a key is typed");
+    wait_for("\ncrime endless");
+    keys.write_all(b"\x03").expect("a key is typed");
+    wait_for("crimes killed");
     wait_for("droste> ");
     keys.write_all(b"half a line\x03").expect("a key is typed");
     wait_for("Ctrl-C once more ends the machine");

@@ -20,7 +20,7 @@ const SECTOR_WORDS: u32 = SECTOR_SIZE / 4;
 #[derive(Clone)]
 pub struct TestFile {
     words: Arc<Vec<AtomicU32>>,
-    pub(super) orders: Arc<Orders>,
+    pub orders: Arc<Orders>,
 }
 
 impl TestFile {

@@ -53,7 +53,7 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("process-pool-on-1G", |machine| process_pool_ends_at(machine, 1024 << 8)),
         ("process-pool-on-3G", |machine| process_pool_ends_at(machine, 3072 << 8)),
     ];
-    let checks: [(_, Check); 21] = [
+    let checks: [(_, Check); 23] = [
         ("kernel-pool-is-left-alone", kernel_pool_is_left_alone),
         ("image-is-protected", image_is_protected),
         ("registers-survive-faults", registers_survive_faults),
@@ -73,6 +73,8 @@ fn with_memory() -> impl Iterator<Item = (&'static str, Test)> {
         ("programs-calls", programs::calls_are_answered),
         ("programs-share-a-file", programs::they_share_a_file),
         ("programs-crimes", programs::crimes_end_programs),
+        ("programs-interrupts", programs::interrupts_end_programs),
+        ("programs-endless", programs::endless_loops_are_killed),
         ("programs-clones", programs::clones_until_nothing_is_left),
         ("programs-killed", programs::killed_at_any_time),
     ];

@@ -19,6 +19,9 @@ macro_rules! demand {
     };
 }
 
+/// The flags that a program sets as it likes: CF, PF, AF, ZF, SF, DF, OF, NT, AC and ID.
+const PROGRAMS_FLAGS: u32 = 0x24_4CD5;
+
 type Answer = Result<u32, u32>;
 
 fn ok(value: u32) -> Answer {
@@ -168,11 +171,22 @@ fn registers() -> u32 {
     }
     demand!(0, same);
     demand!(0x600, flags & 0x7600);
-    // What popfd lets through of IF, IOPL and the like: nothing.
-    let flags: u32;
-    // SAFETY: the flags are put back, and the stack is as before.
-    unsafe { asm!("pushfd", "push 0x3200", "popfd", "pushfd", "pop {0:e}", "popfd", out(reg) flags) };
-    demand!(0x200, flags & 0x3200);
+    // Each flag by itself, over a call, but TF, which is a crime: those of a program are kept, and popfd lets nothing else
+    // through, be it to set it or, as IF here, to clear it.
+    for flag in (0..32).filter(|bit| *bit != 8).map(|bit| 1 << bit) {
+        let flags: u32;
+        // SAFETY: the flags are put back, and the stack is as before.
+        unsafe {
+            asm!(
+                "pushfd", "push {flag:e}", "popfd",
+                "int 0x80",
+                "pushfd", "pop {flags:e}", "popfd",
+                flag = in(reg) flag, flags = out(reg) flags,
+                inout("eax") Call::Yield as u32 => _, in("ecx") 0, inout("edx") 0 => _,
+            );
+        }
+        demand!(0x202 | flag & PROGRAMS_FLAGS, flags);
+    }
     // Addressed by ECX, which a null DS would not allow.
     same = call(Call::Yield as u32, 0, 0).unwrap_or(1);
     demand!(0, same);

@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-use core::arch::asm;
+use core::arch::{asm, global_asm};
 use core::hint::black_box;
 use programs::calls::Call;
 use programs::{allocate, call, println};
@@ -12,6 +12,11 @@ programs::program!(main);
 
 fn main(crime: &str) -> u32 {
     println!("crime {crime}");
+    if let Some(number) = crime.strip_prefix("int ") {
+        let Ok(number) = number.parse() else { return 99 };
+        interrupt(number);
+        return 98;
+    }
     if let Some((way, place)) = crime.split_once(' ') {
         let Some(address) = address(place) else { return 99 };
         match way {
@@ -34,7 +39,7 @@ fn address(place: &str) -> Option<u32> {
     Some(match place {
         "null" => 0,
         "kernel" => 0x10_0000,
-        "kernel-data" => 0x1F_0000 & !0xFFF,
+        "kernel-data" => 0x1F_0000,
         "kernel-pool" => 0x30_0000,
         "vga" => 0xB_8000,
         "window" => 0xFFC0_0000,
@@ -82,6 +87,25 @@ fn push(address: u32) {
     unsafe { asm!("lea esp, [{address:e} + 4]", "push 0", "hlt", address = in(reg) address, options(noreturn)) };
 }
 
+// Each interrupt, with a return behind it.
+global_asm!(
+    ".section .text.interrupts, \"ax\"",
+    "interrupts:",
+    ".set number, 0",
+    ".rept 256",
+    ".byte 0xCD, number",
+    "ret",
+    ".set number, number + 1",
+    ".endr",
+    ".text",
+);
+
+/// Raises interrupt `number`.
+fn interrupt(number: u8) {
+    // SAFETY: three bytes are an interrupt and its return, and whatever it does, it is the kernel's to refuse.
+    unsafe { asm!("lea eax, interrupts[{at:e}]", "call eax", at = in(reg) 3 * u32::from(number), clobber_abi("C")) };
+}
+
 /// Calls itself until the stack is used up.
 #[allow(unconditional_recursion)]
 fn recurse(depth: u32) -> u32 {
@@ -96,6 +120,8 @@ fn instruction(crime: &str) -> bool {
             match crime {
                 // SAFETY: each of them is refused.
                 $($name => unsafe { asm!($($line),+, out("eax") _, out("ecx") _, out("edx") _) },)*
+                // SAFETY: it goes on until it is killed.
+                "endless" => unsafe { asm!("2:", "jmp 2b", options(noreturn)) },
                 "stack-overflow" => _ = black_box(recurse(0)),
                 _ => return false,
             }
@@ -108,6 +134,9 @@ fn instruction(crime: &str) -> bool {
         "in": "in al, 0x60";
         "out": "mov dx, 0xF4", "out dx, al";
         "ins": "mov dx, 0x60", "insb";
+        "outs": "push esi", "mov esi, esp", "mov dx, 0x60", "outsb", "pop esi";
+        "lds-kernel": "push 0x10", "push 0", "lds eax, [esp]";
+        "lss-kernel": "push 0x10", "push 0", "lss eax, [esp]";
         "lgdt": "lgdt [esp]";
         "lidt": "lidt [esp]";
         "lldt": "xor eax, eax", "lldt ax";
@@ -123,19 +152,15 @@ fn instruction(crime: &str) -> bool {
         "write-cr0": "mov cr0, eax";
         "write-cr3": "mov cr3, eax";
         "write-cr4": "mov cr4, eax";
+        "write-cr2": "mov cr2, eax";
         "read-dr7": "mov eax, dr7";
+        "write-dr0": "mov dr0, eax";
+        "write-dr7": "mov eax, 3", "mov dr7, eax";
+        "invd": "invd";
+        "rsm": "rsm";
         "sysenter": "sysenter";
         "sysexit": "sysexit";
         "int-3": "int3";
-        "int-4": ".byte 0xCD, 4";
-        "int-8": "int 8";
-        "int-14": "int 14";
-        "int-32": "int 0x20";
-        "int-47": "int 0x2F";
-        "int-48": "int 0x30";
-        "int-127": "int 0x7F";
-        "int-129": "int 0x81";
-        "int-255": "int 0xFF";
         "icebp": ".byte 0xF1";
         "single-step": "pushfd", "or dword ptr [esp], 0x100", "popfd", "nop", "nop";
         "step-into-a-call": "pushfd", "or dword ptr [esp], 0x100", "mov eax, 7", "popfd", "int 0x80", "nop";

@@ -1,4 +1,4 @@
-//! Keeps a value of its own in every register and in memory until so many ticks have passed, beside others that keep
+//! Keeps a value of its own in every register, the stack pointer and the flags among them, and in memory until so many ticks have passed, beside others that keep
 //! theirs at the same addresses. The arguments are the value, a digit, and the ticks. Its status is 0 if nothing has
 //! changed, and nothing of another program was seen.
 #![no_std]
@@ -22,6 +22,9 @@ fn main(arguments: &str) -> u32 {
     for _ in 0..rounds {
         if spin(value) != 0 {
             return 1;
+        }
+        if spin_anywhere(value) != 0 {
+            return 4;
         }
         if OWN.load(Ordering::Relaxed) != value || black_box(&own).iter().any(|word| *word != value) {
             return 2;
@@ -64,4 +67,33 @@ fn spin(value: u32) -> u32 {
         );
     }
     differs
+}
+
+/// Counts with `value` as stack pointer, where no stack is, null segments, and every flag set that a program can set.
+/// Returns which bits of the pointer or of the flags differed at the end.
+fn spin_anywhere(value: u32) -> u32 {
+    let (pointer, flags): (u32, u32);
+    // SAFETY: the flags, the stack pointer and the segments are put back, and nothing looks at them before.
+    unsafe {
+        asm!(
+            "pushfd",
+            "mov {stack:e}, esp",
+            "push 0x244CD5", "popfd",
+            "mov ds, {null:e}", "mov es, {null:e}",
+            "mov esp, {value:e}",
+            "2:",
+            "lea ecx, [ecx - 1]", "jecxz 3f", "jmp 2b", // none of which touches a flag
+            "3:",
+            "mov {value:e}, esp",
+            "mov esp, {stack:e}",
+            "pushfd", "pop {null:e}",
+            "push ss", "pop ds", "push ss", "pop es",
+            "popfd",
+            stack = out(reg) _,
+            value = inout(reg) value => pointer,
+            null = inout(reg) 0 => flags,
+            inout("ecx") 20_000 => _,
+        );
+    }
+    (pointer ^ value) | (flags ^ 0x24_4ED7)
 }

@@ -1,6 +1,7 @@
 //! Programs, which the boot loader has brought as modules: that they work, and that none does harm.
 
 use crate::arch::x86::{heap, kernel_pool, pit};
+use crate::programs::calls::CallError;
 use crate::scenarios::{Failure, Machine, Outcome, Value, demand, done, on_drive, with_file};
 use crate::system::programs::{self, End};
 use crate::system::real_machine::RealMachine;
@@ -68,6 +69,7 @@ const CRIMES: &[(&str, &[&str])] = &[
             "in",
             "out",
             "ins",
+            "outs",
             "lgdt",
             "lidt",
             "lldt",
@@ -76,6 +78,7 @@ const CRIMES: &[(&str, &[&str])] = &[
             "clts",
             "invlpg",
             "wbinvd",
+            "invd",
             "rdmsr",
             "wrmsr",
             "rdpmc",
@@ -83,21 +86,17 @@ const CRIMES: &[(&str, &[&str])] = &[
             "write-cr0",
             "write-cr3",
             "write-cr4",
+            "write-cr2",
             "read-dr7",
+            "write-dr0",
+            "write-dr7",
             "sysenter",
             "sysexit",
             "int-3",
-            "int-4",
-            "int-8",
-            "int-14",
-            "int-32",
-            "int-47",
-            "int-48",
-            "int-127",
-            "int-129",
-            "int-255",
             "ds-kernel",
+            "lds-kernel",
             "ss-kernel",
+            "lss-kernel",
             "ss-null",
             "es-task",
             "fs-beyond",
@@ -114,7 +113,7 @@ const CRIMES: &[(&str, &[&str])] = &[
     ("division", &["divide"]),
     ("no FPU", &["fpu"]),
     // QEMU does not know icebp; elsewhere it is a breakpoint.
-    ("invalid opcode", &["icebp", "mmx", "sse", "ud2", "swapgs", "vmcall", "lock-nothing"]),
+    ("invalid opcode", &["icebp", "mmx", "sse", "ud2", "swapgs", "vmcall", "rsm", "lock-nothing"]),
 ];
 
 /// Frames of both pools that are free. What the heap has taken meanwhile is still taken.
@@ -129,6 +128,11 @@ fn leaving_nothing(work: impl FnOnce() -> Outcome) -> Outcome {
     programs::reap();
     demand("free frames, as before", before[0], free_frames()[0])?;
     demand("free frames of the kernel pool and the heap's, as before", before[1], free_frames()[1])
+}
+
+/// Returns how many pages went to the drive.
+fn pages_written() -> u32 {
+    memory::with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.counts().writes))
 }
 
 fn start(name: &str, arguments: &str) -> Result<u32, Failure> {
@@ -191,8 +195,7 @@ pub fn more_than_there_is(machine: &mut RealMachine) -> Outcome {
         demand_end("crimes", End::Crashed("the kernel's page"), crimes)?;
         demand_end("primes", End::Exited(0), primes)?;
         demand_end("sort", End::Exited(0), sort)?;
-        let wrote = memory::with(|memory| memory.swap.as_ref().map_or(0, |swap| swap.counts().writes));
-        demand("pages went to the drive", true, wrote > 100)?;
+        demand("pages went to the drive", true, pages_written() > 100)?;
         programs::reap();
         Ok(())
     })
@@ -208,6 +211,7 @@ pub fn one_after_the_other(machine: &mut RealMachine) -> Outcome {
             }
             numbers.into_iter().try_for_each(|number| demand_end("primes", End::Exited(0), number))?;
         }
+        demand("pages went to the drive", true, pages_written() > 1000)?;
         programs::reap();
         Ok(())
     })
@@ -244,7 +248,13 @@ pub fn they_share_a_file(machine: &mut RealMachine) -> Outcome {
             arguments.push_str(" 77");
             demand_status("shared", &arguments, 1)?;
             demand("the word in the file", 77, drive.word(0))?;
-            demand_end("shared", End::Exited(77), reader)
+            demand_end("shared", End::Exited(77), reader)?;
+            // The drive of the file fails: the page, which was read before, is seen still, and written the next time.
+            arguments.replace_range(arguments.len() - 2.., "78");
+            drive.orders.fail_writes(1);
+            demand_status("shared", &arguments, 1000 + CallError::NotWritten as u32)?;
+            demand_status("shared", &arguments, 1)?;
+            demand("the word in the file, written again", 78, drive.word(0))
         })
     })
 }
@@ -259,6 +269,34 @@ pub fn crimes_end_programs(_: &mut RealMachine) -> Outcome {
             }
         }
         demand_end("primes", End::Exited(0), other)
+    })
+}
+
+/// Raises every interrupt that there is but the gate's, each in a program that the kernel ends.
+pub fn interrupts_end_programs(_: &mut RealMachine) -> Outcome {
+    const GATE: u32 = 0x80;
+    leaving_nothing(|| {
+        for number in (0..=255).filter(|number| *number != GATE) {
+            let mut crime = String::new();
+            done("number written", write!(crime, "int {number}").map_err(drop))?;
+            demand_end(&crime, End::Crashed("not for programs"), start("crimes", &crime)?)?;
+        }
+        Ok(())
+    })
+}
+
+/// Lets a program run that never makes a call, beside others, and kills it.
+pub fn endless_loops_are_killed(_: &mut RealMachine) -> Outcome {
+    leaving_nothing(|| {
+        let endless = [start("crimes", "endless")?, start("crimes", "endless")?];
+        for _ in 0..3 {
+            demand_status("primes", "100000", 0)?;
+        }
+        for number in endless {
+            demand("it runs until it is killed", true, programs::kill(number))?;
+            demand_end("crimes", End::Killed, number)?;
+        }
+        Ok(())
     })
 }
 
