@@ -22,7 +22,7 @@ export $(SET)
 # One after the other, as named: `make setup run`. Cargo and the grader use all cores by themselves.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor build iso explore check-explorer check-screen hashes run bochs debug where check lint check-reproducible book test bench bench-host clean FORCE
+.PHONY: help setup doctor build iso explore check-explorer check-screen check-programs hashes run bochs debug where check lint check-reproducible book test bench bench-host clean FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ check-explorer: $(ELF) ## Test that page in Chromium, where it is installed
 check-screen: $(ELF) ## Boot under UEFI, and read the screen as a picture
 	@scripts/need qemu-system-x86_64 grub-mkrescue /usr/share/ovmf/OVMF.fd
 	@scripts/cargo test --quiet --package grader --test framebuffer
+
+check-programs: $(ELF) ## Run the tests of programs by GRUB with both protocols, under UEFI, and in Bochs
+	@scripts/need qemu-system-i386 qemu-system-x86_64 grub-mkrescue /usr/share/ovmf/OVMF.fd bochs
+	@scripts/cargo test --quiet --package grader --test programs -- --ignored --show-output
 
 hashes: $(ELF) $(ISO) ## Print the SHA-256 of both: the same sources make the same bits, wherever they are built
 	@sha256sum $(ELF) $(ISO)

@@ -52,7 +52,7 @@ fn spin(value: u32) -> u32 {
         asm!(
             "pushad",
             "mov ebx, eax", "mov edx, eax", "mov esi, eax", "mov edi, eax", "mov ebp, eax",
-            "mov ecx, 20000",
+            "mov ecx, 5000",
             "2:",
             "push eax", "xor eax, ebx", "jnz 3f", "mov eax, [esp]", "xor eax, edx", "jnz 3f", "mov eax, [esp]", "xor eax, esi",
             "jnz 3f", "mov eax, [esp]", "xor eax, edi", "jnz 3f", "mov eax, [esp]", "xor eax, ebp", "jnz 3f", "pop eax",
@@ -92,7 +92,7 @@ fn spin_anywhere(value: u32) -> u32 {
             stack = out(reg) _,
             value = inout(reg) value => pointer,
             null = inout(reg) 0 => flags,
-            inout("ecx") 20_000 => _,
+            inout("ecx") 5000 => _,
         );
     }
     (pointer ^ value) | (flags ^ 0x24_4ED7)
