@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub enum Build {
     /// As students and everybody else build: optimised as a whole.
     Full,
-    /// In a sixth of the time, for a kernel that is thrown away: parts that didn't change are kept, and little is optimised.
+    /// In a tenth of the time, for a kernel that is thrown away: parts that didn't change are kept, and little is optimised.
     Quick,
     /// For no kernel at all, but to see whether the source has errors.
     Check,
