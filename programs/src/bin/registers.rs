@@ -1,6 +1,6 @@
-//! Keeps a value of its own in every register, the stack pointer and the flags among them, and in memory until so many ticks have passed, beside others that keep
-//! theirs at the same addresses. The arguments are the value, a digit, and the ticks. Its status is 0 if nothing has
-//! changed, and nothing of another program was seen.
+//! Keeps a value of its own in every register, the stack pointer and the flags among them, and in memory until so many
+//! ticks have passed, beside others that keep theirs at the same addresses. The arguments are the value, a digit, and the
+//! ticks. Its status is 0 if nothing has changed, and nothing of another program was seen.
 #![no_std]
 #![no_main]
 
